@@ -1,0 +1,30 @@
+"""Named, shape-checked array types.
+
+The shapes are checked at run time in the test suite (jaxtyping with beartype) and are plain tensors elsewhere.
+Axes: ``rows`` and ``columns`` are the last two axes of a scan's k-space. In a 2-D acquisition the columns are
+the phase-encode axis and the rows the readout; a slice of a 3-D acquisition has two phase-encode axes.
+``*batch`` stands for any number of leading axes: noise realisations or probes.
+"""
+
+from typing import TypeAlias
+
+from jaxtyping import Bool, Complex, Float
+from torch import Tensor
+
+Image: TypeAlias = Complex[Tensor, "*batch rows columns"]
+"""Complex image."""
+
+KSpace: TypeAlias = Complex[Tensor, "*batch coils rows columns"]
+"""Multi-coil k-space, zero where not sampled; centred, orthonormal Fourier convention."""
+
+CoilMaps: TypeAlias = Complex[Tensor, "coils rows columns"]
+"""Coil sensitivity maps; zero where unknown."""
+
+Mask: TypeAlias = Bool[Tensor, "rows columns"]
+"""True at the sampled points of k-space, or inside a region of the image."""
+
+RealMap: TypeAlias = Float[Tensor, "rows columns"]
+"""A real map over the image: a variance, a standard deviation, an SNR."""
+
+CoilCovariance: TypeAlias = Complex[Tensor, "coils coils"]
+"""Noise covariance between coils, in the convention of :mod:`mri_noise.noise`."""

@@ -1,0 +1,146 @@
+"""The encoding of an image in multi-coil k-space: A = Sampling @ CenteredFFT @ Sensitivities."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from mri_noise.arrays import CoilMaps, Image, KSpace, Mask
+from mri_noise.linop import LinearOperator, Shape
+
+_AXES = (-2, -1)
+
+
+def centered_fft(image: Tensor) -> Tensor:
+    """Centred orthonormal Fourier transform over the last two axes: white noise keeps its variance."""
+    shifted = torch.fft.ifftshift(image, dim=_AXES)
+    return torch.fft.fftshift(torch.fft.fft2(shifted, norm="ortho"), dim=_AXES)
+
+
+def centered_ifft(kspace: Tensor) -> Tensor:
+    """Inverse, and adjoint, of :func:`centered_fft`."""
+    shifted = torch.fft.ifftshift(kspace, dim=_AXES)
+    return torch.fft.fftshift(torch.fft.ifft2(shifted, norm="ortho"), dim=_AXES)
+
+
+@dataclass(frozen=True, eq=False)
+class CenteredFFT(LinearOperator):
+    """Centred orthonormal 2-D Fourier transform of arrays of one shape."""
+
+    shape: Shape
+
+    @property
+    def in_shape(self) -> Shape:
+        return self.shape
+
+    @property
+    def out_shape(self) -> Shape:
+        return self.shape
+
+    def _apply(self, x: Tensor) -> Tensor:
+        return centered_fft(x)
+
+    def _adjoint(self, y: Tensor) -> Tensor:
+        return centered_ifft(y)
+
+
+@dataclass(frozen=True, eq=False)
+class Sensitivities(LinearOperator):
+    """Coil images of an image: x -> S_c x, shape (rows, columns) -> (coils, rows, columns)."""
+
+    coil_maps: CoilMaps
+
+    @property
+    def in_shape(self) -> Shape:
+        return tuple(self.coil_maps.shape[1:])
+
+    @property
+    def out_shape(self) -> Shape:
+        return tuple(self.coil_maps.shape)
+
+    def _apply(self, x: Tensor) -> Tensor:
+        return self.coil_maps * x.unsqueeze(-3)
+
+    def _adjoint(self, y: Tensor) -> Tensor:
+        return torch.einsum("crk,...crk->...rk", self.coil_maps.conj(), y)
+
+
+@dataclass(frozen=True, eq=False)
+class Sampling(LinearOperator):
+    """Keep the sampled points of k-space and set the others to zero: an orthogonal projection."""
+
+    mask: Mask
+    n_coils: int
+
+    @property
+    def in_shape(self) -> Shape:
+        return (self.n_coils, *self.mask.shape)
+
+    @property
+    def out_shape(self) -> Shape:
+        return self.in_shape
+
+    def _apply(self, x: Tensor) -> Tensor:
+        return x * self.mask
+
+    def _adjoint(self, y: Tensor) -> Tensor:
+        return y * self.mask
+
+
+@dataclass(frozen=True, eq=False)
+class Sense(LinearOperator):
+    """The encoding of one slice: A x = M F S x (Pruessmann 1999, doi:10.1002/(SICI)1522-2594(199911)42:5<952).
+
+    Parameters
+    ----------
+    coil_maps : shape (coils, rows, columns)
+    mask : shape (rows, columns)
+
+    Raises
+    ------
+    ValueError
+        If mask and maps are not of the same image shape.
+    """
+
+    coil_maps: CoilMaps
+    mask: Mask
+
+    def __post_init__(self) -> None:
+        if self.mask.shape != self.coil_maps.shape[1:]:
+            raise ValueError(
+                f"the mask is {tuple(self.mask.shape)} but the coil maps are {tuple(self.coil_maps.shape[1:])}; "
+                "make both of the k-space's rows and columns"
+            )
+
+    @cached_property
+    def expression(self) -> LinearOperator:
+        """The operator as the product of its parts."""
+        n_coils = self.coil_maps.shape[0]
+        fourier = CenteredFFT(tuple(self.coil_maps.shape))
+        return Sampling(self.mask, n_coils) @ fourier @ Sensitivities(self.coil_maps)
+
+    @property
+    def in_shape(self) -> Shape:
+        return tuple(self.mask.shape)
+
+    @property
+    def out_shape(self) -> Shape:
+        return tuple(self.coil_maps.shape)
+
+    def _apply(self, x: Image) -> KSpace:
+        return self.expression(x)
+
+    def _adjoint(self, y: KSpace) -> Image:
+        return self.expression.adjoint(y)
+
+    def normal(self, x: Image) -> Image:
+        """Apply A^H A, with the shifts of the centred transform taken from the coils to the single image."""
+        maps, mask = self._shifted
+        coil_images = maps * torch.fft.ifftshift(x, dim=_AXES).unsqueeze(-3)
+        filtered = torch.fft.ifft2(torch.fft.fft2(coil_images) * mask)
+        return torch.fft.fftshift(torch.einsum("crk,...crk->...rk", maps.conj(), filtered), dim=_AXES)
+
+    @cached_property
+    def _shifted(self) -> tuple[CoilMaps, Mask]:
+        return torch.fft.ifftshift(self.coil_maps, dim=_AXES), torch.fft.ifftshift(self.mask, dim=_AXES)

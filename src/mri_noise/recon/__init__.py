@@ -1,0 +1,1 @@
+"""Reconstructions: linear ones, and every network architecture of the project."""

@@ -1,0 +1,20 @@
+"""What a reconstruction is to the rest of the project."""
+
+from typing import Protocol, runtime_checkable
+
+from mri_noise.arrays import Image, KSpace
+from mri_noise.encoding import Sense
+
+
+@runtime_checkable
+class Reconstructor(Protocol):
+    """Any callable from k-space and its encoding to an image, differentiable by torch.
+
+    It takes any number of leading axes (noise realisations, probes) and treats their entries independently.
+    One whose nonlinear parts are all steps of :mod:`mri_noise.replay` says so by the attribute ``replayable = True``
+    and is linearised by replay; any other is traced.
+    """
+
+    def __call__(self, kspace: KSpace, encoding: Sense) -> Image:
+        """Reconstruct, shape (*batch, coils, rows, columns) -> (*batch, rows, columns), in the data's units."""
+        ...

@@ -1,0 +1,1 @@
+"""Noise variance of a reconstruction, and exact read-outs of it."""

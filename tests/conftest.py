@@ -1,0 +1,18 @@
+"""Shapes in annotations are checked while the tests run."""
+
+from pathlib import Path
+
+import pytest
+from jaxtyping import install_import_hook
+
+_hook = install_import_hook("mri_noise", "beartype.beartype")
+_hook.__enter__()
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder of measured scans beside the project; tests that need it skip where it is absent."""
+    folder = Path(__file__).parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the measured scans of shared/data are not here")
+    return folder
