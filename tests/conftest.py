@@ -1,7 +1,9 @@
 """Shapes in annotations are checked while the tests run."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import jaxtyping
 import pytest
 from jaxtyping import install_import_hook
 
@@ -16,3 +18,11 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the measured scans of shared/data are not here")
     return folder
+
+
+@pytest.fixture
+def unchecked_shapes() -> Iterator[None]:
+    """Arrays of wrong shapes reach the project's own checks, as they do outside the tests."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

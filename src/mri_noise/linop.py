@@ -5,10 +5,10 @@ number of leading ones. Some operators are real-linear only (a Jacobian of a net
 are with respect to the real inner product Re<a, b>, which for a complex-linear operator is the usual adjoint.
 """
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 from torch import Tensor
@@ -146,16 +146,26 @@ class Jacobian(LinearOperator):
         self._graph: tuple[Tensor, Tensor] | None = None
 
     @classmethod
-    def of_steps(cls, function: Callable[[Tensor], Tensor], at: Tensor, *, chunk: int = 8) -> Self:
-        """Record a function whose nonlinear parts are all steps of :mod:`mri_noise.replay`."""
+    def of_steps(cls, function: Callable[[Tensor], Tensor], at: Tensor, *, chunk: int = 8) -> "Jacobian":
+        """Record a function whose nonlinear parts are all steps of :mod:`mri_noise.replay`.
+
+        Raises
+        ------
+        ValueError
+            If the replayed function is not odd: it adds a constant, or has a nonlinear part that is no step.
+        """
         with torch.no_grad(), record() as tape:
             value = function(at)
-        return cls(at, value, _Replayed(function, tape), chunk=chunk)
+        tangent = _Replayed(function, tape)
+        _require_odd(tangent, at)
+        return cls(at, value, tangent, chunk=chunk)
 
     @classmethod
-    def of_any(cls, function: Callable[[Tensor], Tensor], at: Tensor, *, chunk: int = 8) -> Self:
+    def of_any(cls, function: Callable[[Tensor], Tensor], at: Tensor, *, chunk: int = 8) -> "Jacobian":
         """Trace any function that torch can differentiate (``torch.func.linearize``); slower to set up."""
-        value, linear = torch.func.linearize(function, at)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="torch")  # of torch's own tracer
+            value, linear = torch.func.linearize(function, at)
         return cls(at, value.detach(), torch.func.vmap(linear), chunk=chunk)
 
     @property
@@ -196,6 +206,18 @@ class _Replayed:
     def __call__(self, perturbations: Tensor) -> Tensor:
         with replay(self.tape):
             return self.function(perturbations)
+
+
+def _require_odd(tangent: Callable[[Tensor], Tensor], at: Tensor) -> None:
+    """Compare the tangents of v and -v; what a function forgot to make a step shows in their sum."""
+    v = torch.randn(at.shape, generator=torch.Generator().manual_seed(0), dtype=at.dtype).to(at.device)
+    with torch.no_grad():
+        plus, minus = tangent(torch.stack([v, -v]))
+    if float(torch.linalg.vector_norm(plus + minus)) > 1e-2 * float(torch.linalg.vector_norm(plus)):
+        raise ValueError(
+            "the reconstruction is not linear when it is replayed: it adds a constant or has a nonlinear part that "
+            "is not a step of mri_noise.replay; make it a step, or drop its 'replayable' attribute to have it traced"
+        )
 
 
 def dot_test(operator: LinearOperator, generator: torch.Generator, *, dtype: torch.dtype = torch.complex128) -> float:

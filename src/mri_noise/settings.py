@@ -6,7 +6,7 @@ A choice is a frozen pydantic model. The form, the command-line option, the file
 import difflib
 import types
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -27,7 +27,7 @@ class Settings(BaseModel):
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
 
     @classmethod
-    def parse(cls, values: dict[str, Any]) -> Self:
+    def parse(cls: type["S"], values: dict[str, Any]) -> "S":
         """Validate plain values.
 
         Raises
@@ -143,6 +143,8 @@ def _walk(model: type[BaseModel], location: list[str]) -> tuple[list[str], list[
             members = of_kind
             continue
         names.append(part)
+        if part.isdigit():
+            continue
         members = [
             inner
             for member in members
@@ -161,6 +163,6 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     """All settings models inside a type annotation."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    if get_origin(annotation) in (Union, types.UnionType, Annotated):
+    if get_origin(annotation) in (Union, types.UnionType, Annotated, tuple):
         return [model for argument in get_args(annotation) for model in _models(argument)]
     return []

@@ -1,0 +1,134 @@
+"""The noise variance of an image, and the one accumulator that every sampling estimator uses."""
+
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mri_noise.arrays import Image, RealMap
+
+
+@dataclass(frozen=True, slots=True)
+class VarianceEstimate:
+    """A snapshot of the voxel-wise noise variance of an image, with its standard errors.
+
+    Attributes
+    ----------
+    variance : shape (rows, columns), in the image's units squared
+        Complex: of the real plus the imaginary part.
+    variance_magnitude, variance_real, variance_imaginary : shape (rows, columns)
+    standard_error, standard_error_magnitude, standard_error_real, standard_error_imaginary : shape (rows, columns)
+        Of the variances above; zero for exact methods, infinite before a second sample.
+    n_samples
+        Probes, replicas or rows so far.
+    n_evaluations
+        Network-sized passes so far: a forward, a Jacobian or an adjoint product each count one.
+    n_total
+        Samples when complete.
+    """
+
+    variance: RealMap
+    variance_magnitude: RealMap
+    variance_real: RealMap
+    variance_imaginary: RealMap
+    standard_error: RealMap
+    standard_error_magnitude: RealMap
+    standard_error_real: RealMap
+    standard_error_imaginary: RealMap
+    n_samples: int
+    n_evaluations: int
+    n_total: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether every sample is in."""
+        return self.n_samples >= self.n_total
+
+
+def unit_phase(image: Image) -> Image:
+    """exp(i phi) of an image; 1 where it is zero."""
+    return torch.where(image == 0, torch.ones_like(image), torch.sgn(image))
+
+
+@dataclass(slots=True)
+class Moments:
+    """Running moments of image perturbations, in memory that does not grow with their number.
+
+    Holds sums of the first four powers of the real part, the imaginary part and the magnitude's perturbation, and
+    the sums of the products of real and imaginary part that the standard error of their total needs.
+
+    Parameters
+    ----------
+    centred
+        Whether to take moments about the sample mean (replicas) or about zero (probes, whose mean is known).
+    """
+
+    centred: bool
+    n_samples: int = 0
+    _powers: Float[Tensor, "4 3 rows columns"] | None = None
+    _products: Float[Tensor, "4 rows columns"] | None = None
+    _orders: tuple[tuple[int, int], ...] = field(default=((1, 1), (2, 1), (1, 2), (2, 2)), init=False)
+
+    def add(self, perturbations: Image, magnitude_perturbations: Float[Tensor, "batch rows columns"]) -> None:
+        """Take in a batch, shape (batch, rows, columns)."""
+        real, imaginary = perturbations.real.double(), perturbations.imag.double()
+        channels = torch.stack([real, imaginary, magnitude_perturbations.double()], dim=1)
+        powers = torch.stack([(channels**k).sum(0) for k in (1, 2, 3, 4)])
+        products = torch.stack([(real**j * imaginary**k).sum(0) for j, k in self._orders])
+        self._powers = powers if self._powers is None else self._powers + powers
+        self._products = products if self._products is None else self._products + products
+        self.n_samples += perturbations.shape[0]
+
+    def estimate(self, *, n_evaluations: int, n_total: int) -> VarianceEstimate:
+        """Return a snapshot."""
+        if self._powers is None or self._products is None:
+            raise ValueError("there are no samples to estimate a variance from; add some first")
+        n = self.n_samples
+        second, fourth = self._central_moments(self._powers / n)
+        cross = self._central_cross_moment(self._powers / n, self._products / n)
+        moments = torch.stack([*second, second[0] + second[1]])
+        spread = torch.stack([*fourth, fourth[0] + fourth[1] + 2 * cross]) - moments**2
+        correction = n / (n - 1) if self.centred and n > 1 else 1.0
+        variances, errors = correction * moments, correction * self._standard_error(moments, spread)
+        return VarianceEstimate(
+            variance=variances[3],
+            variance_magnitude=variances[2],
+            variance_real=variances[0],
+            variance_imaginary=variances[1],
+            standard_error=errors[3],
+            standard_error_magnitude=errors[2],
+            standard_error_real=errors[0],
+            standard_error_imaginary=errors[1],
+            n_samples=n,
+            n_evaluations=n_evaluations,
+            n_total=n_total,
+        )
+
+    def _standard_error(self, variances: Tensor, spread: Tensor) -> Tensor:
+        """Standard error of a mean square with this spread; about the sample mean it gains 2 sigma^4 / (n - 1).
+
+        That term is exact for one channel and an upper bound for the sum of two.
+        """
+        n = self.n_samples
+        if n < 2:
+            return torch.full_like(spread, torch.inf)
+        if not self.centred:
+            return (spread.clamp_min(0) / (n - 1)).sqrt()
+        return ((spread.clamp_min(0) + 2 * variances**2 / (n - 1)) / n).sqrt()
+
+    def _central_moments(self, raw: Tensor) -> tuple[Tensor, Tensor]:
+        """Second and fourth moment of each channel about its centre."""
+        m1, m2, m3, m4 = raw
+        if not self.centred:
+            return m2, m4
+        return (m2 - m1**2).clamp_min(0), m4 - 4 * m1 * m3 + 6 * m1**2 * m2 - 3 * m1**4
+
+    def _central_cross_moment(self, raw: Tensor, products: Tensor) -> Tensor:
+        """E[(a - E a)^2 (b - E b)^2] of real part a and imaginary part b."""
+        m11, m21, m12, m22 = products
+        if not self.centred:
+            return m22
+        a, b = raw[0, 0], raw[0, 1]
+        a2, b2 = raw[1, 0], raw[1, 1]
+        return m22 - 2 * b * m21 - 2 * a * m12 + b**2 * a2 + a**2 * b2 + 4 * a * b * m11 - 3 * a**2 * b**2

@@ -1,0 +1,40 @@
+"""The operating point: a reconstruction, the data it is applied to, and the noise of those data."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mri_noise.arrays import Image, KSpace
+from mri_noise.linop import Jacobian, LinearOperator
+from mri_noise.noise import Colouring
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """Where a reconstruction is linearised.
+
+    Attributes
+    ----------
+    reconstruct
+        Image of k-space, shape (*batch, coils, rows, columns) -> (*batch, rows, columns).
+    replayable
+        Whether its nonlinear parts are steps of :mod:`mri_noise.replay`.
+    kspace : shape (coils, rows, columns)
+    image : shape (rows, columns)
+    colouring
+        L, which turns white noise into the noise of ``kspace``.
+    """
+
+    reconstruct: Callable[[KSpace], Image]
+    replayable: bool
+    kspace: KSpace
+    image: Image
+    colouring: Colouring
+
+
+def noise_jacobian(point: OperatingPoint, *, chunk: int) -> LinearOperator:
+    """B = J L: from white noise to image noise, to first order.
+
+    The noise covariance of the image is B B^H with J = d f / d y through everything in f.
+    """
+    make = Jacobian.of_steps if point.replayable else Jacobian.of_any
+    return make(point.reconstruct, point.kspace, chunk=chunk) @ point.colouring

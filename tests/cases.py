@@ -1,0 +1,50 @@
+"""Every operator of the project, in double precision, at awkward shapes."""
+
+from collections.abc import Callable
+
+import torch
+
+from mri_noise.encoding import CenteredFFT, Sampling, Sense, Sensitivities
+from mri_noise.linop import Adjoint, Compose, Jacobian, LinearOperator
+from mri_noise.noise import Colouring
+from mri_noise.replay import divide, multiply, offset, root_sum_of_squares
+from tests.problems import covariance, equispaced, smooth_maps
+
+SHAPES = [(1, 5, 8), (3, 8, 5), (4, 7, 9), (2, 6, 4)]
+"""(coils, rows, columns): one coil, non-square, odd and even."""
+
+
+def _nonlinear(y: torch.Tensor) -> torch.Tensor:
+    """Smooth, but neither linear nor holomorphic."""
+    norm = root_sum_of_squares(y, dim=-3)
+    z = divide(y, offset(norm.to(y.dtype), by=torch.tensor(1)))
+    return multiply(z, z.conj()).sum(-3) + (2 + 1j) * y.real.sum(-3)
+
+
+def _point(shape: tuple[int, int, int]) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(7), dtype=torch.complex128)
+
+
+def _colouring(shape: tuple[int, int, int]) -> Colouring:
+    noise = covariance(shape[0], torch.Generator().manual_seed(3))
+    return Colouring.of(noise, equispaced(*shape[1:], 2), torch.complex128)
+
+
+def _sense(shape: tuple[int, int, int]) -> Sense:
+    return Sense(smooth_maps(*shape, torch.complex128), equispaced(*shape[1:], 2, 2))
+
+
+OPERATORS: dict[str, Callable[[tuple[int, int, int]], LinearOperator]] = {
+    "CenteredFFT": CenteredFFT,
+    "Sensitivities": lambda shape: Sensitivities(smooth_maps(*shape, torch.complex128)),
+    "Sampling": lambda shape: Sampling(equispaced(*shape[1:], 2, 2), shape[0]),
+    "Sense": _sense,
+    "Colouring": _colouring,
+    "Compose": lambda shape: Compose(_colouring(shape), _sense(shape)),
+    "Adjoint": lambda shape: Adjoint(_sense(shape)),
+    "Jacobian of steps": lambda shape: Jacobian.of_steps(_nonlinear, _point(shape), chunk=3),
+    "Jacobian of any": lambda shape: Jacobian.of_any(_nonlinear, _point(shape), chunk=3),
+}
+
+KINDS = {type(make(SHAPES[1])) for make in OPERATORS.values()}
+"""The classes that the cases cover: a test compares them with the classes that exist."""

@@ -1,0 +1,47 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mri_noise.encoding import Sense, centered_fft, centered_ifft
+from tests.problems import equispaced, smooth_maps
+
+sizes = st.integers(1, 9)
+
+
+@settings(max_examples=30, deadline=None)
+@given(rows=sizes, columns=sizes, row=st.integers(0, 8), column=st.integers(0, 8))
+def test_fft_is_the_centred_orthonormal_sum(rows: int, columns: int, row: int, column: int) -> None:
+    """A point at (r, c) from the centre n // 2 is a wave with that many periods, of modulus 1 / sqrt(n)."""
+    row, column = row % rows, column % columns
+    image = torch.zeros(rows, columns, dtype=torch.complex128)
+    image[row, column] = 1
+    k = torch.arange(rows, dtype=torch.float64)[:, None] - rows // 2
+    q = torch.arange(columns, dtype=torch.float64)[None, :] - columns // 2
+    phase = k * (row - rows // 2) / rows + q * (column - columns // 2) / columns
+    expected = torch.exp(-2j * torch.pi * phase) / (rows * columns) ** 0.5
+    torch.testing.assert_close(centered_fft(image), expected)
+    torch.testing.assert_close(centered_ifft(expected), image)
+
+
+@settings(max_examples=30, deadline=None)
+@given(rows=st.integers(1, 8), columns=st.integers(2, 9), coils=st.integers(1, 4), acceleration=st.integers(1, 3))
+def test_normal_is_adjoint_after_forward(rows: int, columns: int, coils: int, acceleration: int) -> None:
+    generator = torch.Generator().manual_seed(rows * columns)
+    sense = Sense(smooth_maps(coils, rows, columns, torch.complex128), equispaced(rows, columns, acceleration, 1))
+    x = torch.randn(2, rows, columns, generator=generator, dtype=torch.complex128)
+    torch.testing.assert_close(sense.normal(x), sense.adjoint(sense(x)))
+
+
+@pytest.mark.usefixtures("unchecked_shapes")
+def test_mask_and_maps_must_agree() -> None:
+    with pytest.raises(ValueError, match=r"the mask is \(4, 5\) but the coil maps are \(4, 6\)"):
+        Sense(smooth_maps(2, 4, 6, torch.complex64), torch.ones(4, 5, dtype=torch.bool))
+
+
+def test_unsampled_points_stay_zero() -> None:
+    mask = equispaced(4, 6, 3)
+    sense = Sense(smooth_maps(2, 4, 6, torch.complex64), mask)
+    kspace = sense(torch.ones(4, 6, dtype=torch.complex64))
+    assert (kspace[:, ~mask] == 0).all()
+    assert (kspace[:, mask] != 0).any()

@@ -1,0 +1,67 @@
+import pytest
+import torch
+
+from mri_noise.linop import Jacobian, dot_test
+from mri_noise.replay import Step, divide, multiply, offset, record, replay, root_sum_of_squares
+
+
+def _random(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.complex128)
+
+
+FUNCTIONS = {
+    "multiply": lambda y: multiply(y, offset(y.conj(), by=torch.tensor(2))),
+    "multiply broadcast": lambda y: multiply(y, y.sum(-3, keepdim=True)),
+    "divide": lambda y: divide(y, offset(y.real.to(y.dtype), by=torch.tensor(5j))),
+    "offset": lambda y: offset(2 * y, by=torch.ones(4, 5)),
+    "root sum of squares": lambda y: root_sum_of_squares(y, dim=-3).to(y.dtype),
+    "real root sum of squares": lambda y: root_sum_of_squares(y.real, dim=-2).to(y.dtype),
+    "folded": lambda y: multiply(y.reshape(-1, 4, 5), (y.conj() * 1j).reshape(-1, 4, 5)).reshape(y.shape),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_each_step_has_its_derivative(name: str) -> None:
+    function, y, v = FUNCTIONS[name], _random(3, 4, 5), _random(6, 3, 4, 5, seed=1)
+    jacobian = Jacobian.of_steps(function, y)
+    expected = torch.stack([torch.func.jvp(function, (y,), (one,))[1] for one in v])
+    torch.testing.assert_close(jacobian(v), expected)
+    assert dot_test(jacobian, torch.Generator().manual_seed(2)) < 1e-13
+
+
+def test_root_sum_of_squares_of_nothing_has_no_derivative_there() -> None:
+    y = _random(3, 4, 5)
+    y[:, 1, 2] = 0
+    result = Jacobian.of_steps(lambda z: root_sum_of_squares(z, dim=-3), y)(_random(2, 3, 4, 5))
+    assert (result[..., 1, 2] == 0).all()
+    assert torch.isfinite(result).all()
+
+
+def test_a_step_without_a_derivative_is_named() -> None:
+    @Step
+    def cube(x: torch.Tensor) -> torch.Tensor:
+        return x**3
+
+    assert cube(torch.tensor(2.0)) == 8
+    with pytest.raises(TypeError, match="step 'cube' has no derivative"), record():
+        cube(torch.tensor(2.0))
+
+
+def test_nothing_stays_recorded_or_replayed_after_an_error() -> None:
+    y = _random(2, 2)
+    with pytest.raises(RuntimeError), record() as tape:
+        raise RuntimeError
+    with pytest.raises(StopIteration), replay(tape):
+        multiply(y, y)
+    torch.testing.assert_close(multiply(y, y), y * y)
+    assert tape.entries == []
+
+
+@pytest.mark.parametrize(
+    "function",
+    [lambda y: multiply(y, y) + 1, lambda y: y * y, lambda y: y.abs().to(y.dtype), lambda y: y * y.real.relu()],
+    ids=["constant", "product", "magnitude", "gate"],
+)
+def test_a_nonlinear_part_that_is_no_step_is_found(function: object) -> None:
+    with pytest.raises(ValueError, match="not linear when it is replayed"):
+        Jacobian.of_steps(function, _random(2, 3))
