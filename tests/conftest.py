@@ -1,14 +1,17 @@
-"""Shapes in annotations are checked while the tests run."""
+"""What every test has: shapes checked against annotations, one thread, and the measured scans if they are here."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import jaxtyping
 import pytest
+import torch
 from jaxtyping import install_import_hook
 
 _hook = install_import_hook("mri_noise", "beartype.beartype")
 _hook.__enter__()
+
+torch.set_num_threads(1)  # the problems are tiny, and the tests may share their cores
 
 
 @pytest.fixture

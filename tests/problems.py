@@ -52,6 +52,7 @@ def problem(
     columns: int = 12,
     n_coils: int = 4,
     mask: Tensor | None = None,
+    *,
     dtype: torch.dtype = torch.complex128,
     seed: int = 0,
 ) -> Problem:

@@ -24,11 +24,16 @@ def test_fft_is_the_centred_orthonormal_sum(rows: int, columns: int, row: int, c
     torch.testing.assert_close(centered_ifft(expected), image)
 
 
-@settings(max_examples=30, deadline=None)
-@given(rows=st.integers(1, 8), columns=st.integers(2, 9), coils=st.integers(1, 4), acceleration=st.integers(1, 3))
-def test_normal_is_adjoint_after_forward(rows: int, columns: int, coils: int, acceleration: int) -> None:
-    generator = torch.Generator().manual_seed(rows * columns)
-    sense = Sense(smooth_maps(coils, rows, columns, torch.complex128), equispaced(rows, columns, acceleration, 1))
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.integers(1, 8), columns=st.integers(1, 9), coils=st.integers(1, 4),
+    pattern=st.sampled_from(["columns", "rows", "both", "all", "none"]), seed=st.integers(0, 10**6),
+)  # fmt: skip
+def test_normal_is_adjoint_after_forward(rows: int, columns: int, coils: int, pattern: str, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    shapes = {"columns": (1, columns), "rows": (rows, 1), "both": (rows, columns), "all": (1, 1), "none": (1, 1)}
+    sampled = torch.rand(shapes[pattern], generator=generator) < {"all": 2.0, "none": -1.0}.get(pattern, 0.5)
+    sense = Sense(smooth_maps(coils, rows, columns, torch.complex128), sampled.expand(rows, columns))
     x = torch.randn(2, rows, columns, generator=generator, dtype=torch.complex128)
     torch.testing.assert_close(sense.normal(x), sense.adjoint(sense(x)))
 

@@ -106,7 +106,9 @@ def test_covariance_from_a_file(tmp_path: Path) -> None:
     expected = covariance(2, _generator()).covariance
     np.save(tmp_path / "psi.npy", expected.numpy())
     kspace = torch.zeros(2, 4, 5, dtype=torch.complex64)
-    torch.testing.assert_close(NoiseFromFile(path=tmp_path / "psi.npy")(kspace, FULL[:4, :5], None).covariance, expected)
+    torch.testing.assert_close(
+        NoiseFromFile(path=tmp_path / "psi.npy")(kspace, FULL[:4, :5], None).covariance, expected
+    )
     with pytest.raises(ValueError, match=r"should be of shape \(3, 3\), got \(2, 2\)"):
         NoiseFromFile(path=tmp_path / "psi.npy")(torch.zeros(3, 4, 5, dtype=torch.complex64), FULL[:4, :5], None)
     with pytest.raises(ValueError, match="cannot read a noise covariance"):

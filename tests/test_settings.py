@@ -99,5 +99,5 @@ def test_a_file_without_a_mapping_is_refused(tmp_path: Path, text: str, complain
 
 
 def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="cannot read settings from .*absent.yaml"):
+    with pytest.raises(SettingsError, match=r"cannot read settings from .*absent\.yaml"):
         read_yaml(tmp_path / "absent.yaml")

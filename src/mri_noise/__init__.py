@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mri_noise.experiment import Experiment
     from mri_noise.io import open_scan
-    from mri_noise.io.results import load_result, save_result
+    from mri_noise.io.results import load_results, save_results
     from mri_noise.pipeline import run
 
 _HOMES = {
     "Experiment": "mri_noise.experiment",
-    "load_result": "mri_noise.io.results",
+    "load_results": "mri_noise.io.results",
     "open_scan": "mri_noise.io",
     "run": "mri_noise.pipeline",
-    "save_result": "mri_noise.io.results",
+    "save_results": "mri_noise.io.results",
 }
 
-__all__ = ["Experiment", "load_result", "open_scan", "run", "save_result"]
+__all__ = ["Experiment", "load_results", "open_scan", "run", "save_results"]
 __version__ = version("napari-mri-noise")
 
 

@@ -135,12 +135,20 @@ class Sense(LinearOperator):
         return self.expression.adjoint(y)
 
     def normal(self, x: Image) -> Image:
-        """Apply A^H A, with the shifts of the centred transform taken from the coils to the single image."""
-        maps, mask = self._shifted
+        """Apply A^H A.
+
+        The transform is taken along the axes that the mask varies along (along the others it cancels with its
+        inverse), and its shifts are taken from the coils to the single image.
+        """
+        maps, mask, axes = self._uncentred
         coil_images = maps * torch.fft.ifftshift(x, dim=_AXES).unsqueeze(-3)
-        filtered = torch.fft.ifft2(torch.fft.fft2(coil_images) * mask)
+        kspace = torch.fft.fftn(coil_images, dim=axes) if axes else coil_images
+        filtered = torch.fft.ifftn(kspace * mask, dim=axes) if axes else kspace * mask
         return torch.fft.fftshift(torch.einsum("crk,...crk->...rk", maps.conj(), filtered), dim=_AXES)
 
     @cached_property
-    def _shifted(self) -> tuple[CoilMaps, Mask]:
-        return torch.fft.ifftshift(self.coil_maps, dim=_AXES), torch.fft.ifftshift(self.mask, dim=_AXES)
+    def _uncentred(self) -> tuple[CoilMaps, Mask, tuple[int, ...]]:
+        """Maps and mask with the origin first, and the axes along which the mask varies."""
+        varies = {-2: bool((self.mask != self.mask[:1]).any()), -1: bool((self.mask != self.mask[:, :1]).any())}
+        axes = tuple(axis for axis in _AXES if varies[axis])
+        return torch.fft.ifftshift(self.coil_maps, dim=_AXES), torch.fft.ifftshift(self.mask, dim=_AXES), axes

@@ -5,6 +5,7 @@ A choice is a frozen pydantic model. The form, the command-line option, the file
 
 import difflib
 import types
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
@@ -66,7 +67,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return values
 
 
-def override(settings: S, assignments: list[str]) -> S:
+def override(settings: S, assignments: Sequence[str]) -> S:
     """Apply dotted assignments such as ``variance.n_probes=200`` to settings.
 
     Values are read as YAML. Assigning ``kind`` changes the kind of a choice: the former kind's other values are

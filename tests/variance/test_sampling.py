@@ -71,7 +71,7 @@ def test_exact_leaves_nan_where_it_has_not_been(point: OperatingPoint) -> None:
 
 
 def test_exact_refuses_a_large_image(point: OperatingPoint) -> None:
-    with pytest.raises(ValueError, match="more than variance.max_voxels = 50 allows"):
+    with pytest.raises(ValueError, match=r"more than variance\.max_voxels = 50 allows"):
         Exact(max_voxels=50)(point, torch.Generator())
 
 

@@ -1,0 +1,42 @@
+"""Every choice of one analysis."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mri_noise.coils import CoilMapping, Espirit
+from mri_noise.masks import AsAcquired, Undersampling
+from mri_noise.noise import MeasuredNoise, NoiseSource
+from mri_noise.recon.choices import Reconstruction
+from mri_noise.recon.linear import CGSense
+from mri_noise.roi import ObjectThreshold, Roi
+from mri_noise.settings import Settings
+from mri_noise.variance.choices import VarianceMethod
+from mri_noise.variance.sketch import Sketch
+
+
+class Experiment(Settings):
+    """What is done to a scan, from its k-space to the noise of its image.
+
+    A saved result contains its experiment, and the same experiment on the same scan gives the same numbers.
+    """
+
+    undersampling: Undersampling = Field(AsAcquired(), description="Which of the acquired samples are kept")
+    noise: NoiseSource = Field(MeasuredNoise(), description="Where the coil noise covariance comes from")
+    noise_scale: Annotated[float, Field(gt=0)] = Field(
+        1.0, description="Factor on the noise level: what a scanner with more or less noise would show"
+    )
+    added_noise: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="Noise added to the data, in multiples of their noise level; it counts in the variance"
+    )
+    prewhiten: bool = Field(True, description="Decorrelate the coils before anything else")
+    coils: CoilMapping = Field(Espirit(), description="Where the coil sensitivity maps come from")
+    reconstruction: Reconstruction = Field(CGSense(), description="From k-space to image")
+    variance: VarianceMethod = Field(Sketch(), description="How the noise variance of the image is computed")
+    object: ObjectThreshold = Field(ObjectThreshold(), description="Where noise maps are compared and summarised")
+    rois: tuple[Roi, ...] = Field((), description="Regions whose mean gets its exact error bar")
+    precision: Literal["complex64", "complex128"] = Field("complex64", description="Arithmetic of everything")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU where there is one")
+    seed: Annotated[int, Field(ge=0)] = Field(
+        0, description="Of every random number that is not a mask's or a weight's"
+    )

@@ -1,0 +1,179 @@
+"""Maps to NIfTI volumes, with the experiment in their headers, and back."""
+
+import gzip
+import json
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Shaped
+from pydantic_core import from_json
+from torch import Tensor
+
+from mri_noise.arrays import RealMap
+from mri_noise.io.atomic import replacing
+from mri_noise.io.summary import Summary, damaged, estimated, from_plain, summarize, to_plain
+from mri_noise.result import Result
+from mri_noise.variance.estimate import VarianceEstimate
+from mri_noise.variance.maps import g_factor, snr
+
+if TYPE_CHECKING:
+    from nibabel import Nifti1Image
+
+VoxelSize = tuple[float, float, float]
+
+_ALIGNED = 2  # NIfTI's codes: coordinates with an origin of their own,
+_COMMENT = 6  # and a header extension of plain text
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A map of all slices of a result.
+
+    Attributes
+    ----------
+    values : shape (slices, rows, columns)
+    voxel_size
+        (slice, row, column) [mm], in single precision; None where the scan does not say.
+    summary
+        The experiment, and what there is to say of each slice.
+    """
+
+    values: Shaped[Tensor, "slices rows columns"]
+    voxel_size: VoxelSize | None
+    summary: Summary
+
+
+def save_nifti(results: Iterable[Result], stem: Path) -> list[Path]:
+    """Write one volume for each map, ``STEM_std.nii.gz`` and so on, and return their paths.
+
+    ``docs/formats.md`` lists the maps. The files take their names, and the places of former ones, when all are
+    written. A ``.nii`` or ``.nii.gz`` at the end of the stem is dropped.
+
+    Raises
+    ------
+    ValueError
+        In one sentence: if a file cannot be written (before the first result is asked for), or the results cannot
+        be saved together.
+    """
+    name = stem.name.removesuffix(".gz").removesuffix(".nii")
+    paths = [stem.with_name(f"{name}_{of_map}.nii.gz") for of_map in _MAPS]
+    with ExitStack() as stack:
+        drafts = [stack.enter_context(replacing(path)) for path in paths]
+        pairs = list(estimated(results))
+        summary = Summary(
+            experiment=pairs[0][0].experiment,
+            slices=tuple(summarize(result, estimate) for result, estimate in pairs),
+            provenance=tuple(result.provenance for result, _ in pairs),
+        )
+        for draft, (description, read) in zip(drafts, _MAPS.values(), strict=True):
+            values = torch.stack([read(result, estimate) for result, estimate in pairs])
+            draft.write(_encode(values.cpu(), description, summary))
+            draft.check()
+    return paths
+
+
+def load_nifti(path: Path) -> Volume:
+    """Read a volume that :func:`save_nifti` has written.
+
+    Raises
+    ------
+    ValueError
+        In one sentence: if the file is not a NIfTI volume, or not one of ours.
+    """
+    import nibabel  # noqa: PLC0415
+
+    try:
+        image = nibabel.Nifti1Image.from_filename(path)
+        values = np.asarray(image.dataobj)
+    except Exception as error:  # those of nibabel have no base in common
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"cannot read '{path}' as NIfTI ({reason}); it may be truncated, damaged or of another format"
+        ) from None
+    summary = _read_summary(image, str(path))
+    if values.ndim != 3 or values.shape[2] != len(summary.slices):
+        raise damaged(str(path), f"it is of shape {values.shape} and names {len(summary.slices)} slices")
+    columns, rows, slices = (float(zoom) for zoom in image.header.get_zooms())
+    is_known = image.header.get_xyzt_units()[0] == "mm"
+    return Volume(torch.tensor(values.T), (slices, rows, columns) if is_known else None, summary)
+
+
+def _std(result: Result, estimate: VarianceEstimate) -> RealMap:
+    return estimate.variance_magnitude.sqrt()
+
+
+def _standard_error(result: Result, estimate: VarianceEstimate) -> RealMap:
+    """SE(sigma) = SE(sigma^2) / (2 sigma); zero where there is no noise."""
+    std = estimate.variance_magnitude.sqrt()
+    return torch.where(std > 0, estimate.standard_error_magnitude / (2 * std), 0)
+
+
+def _snr(result: Result, estimate: VarianceEstimate) -> RealMap:
+    return snr(result.image, estimate.variance_magnitude)
+
+
+def _g_factor(result: Result, estimate: VarianceEstimate) -> RealMap:
+    covariance = result.noise.covariance.to(result.coil_maps.device)
+    return g_factor(estimate.variance, result.coil_maps, covariance, result.mask)
+
+
+_MAPS: dict[str, tuple[str, Callable[[Result, VarianceEstimate], Tensor]]] = {
+    "image": ("complex image [data units]", lambda result, estimate: result.image),
+    "std": ("noise std of the magnitude [data units]", _std),
+    "std_real": ("noise std, real part [data units]", lambda result, estimate: estimate.variance_real.sqrt()),
+    "std_imaginary": (
+        "noise std, imaginary part [data units]",
+        lambda result, estimate: estimate.variance_imaginary.sqrt(),
+    ),
+    "standard_error": ("standard error of std [data units]", _standard_error),
+    "snr": ("SNR of the magnitude", _snr),
+    "gfactor": ("g-factor", _g_factor),
+    "object": ("object mask", lambda result, estimate: result.object),
+}
+
+
+def _encode(values: Shaped[Tensor, "slices rows columns"], description: str, summary: Summary) -> bytes:
+    """A compressed NIfTI file, in single precision."""
+    import nibabel  # noqa: PLC0415
+
+    voxel_size = summary.provenance[0].voxel_size
+    affine = _affine(tuple(values.shape), voxel_size or (1.0, 1.0, 1.0))
+    image = nibabel.Nifti1Image(_in_single_precision(values).numpy().T, affine)
+    image.set_sform(affine, code=_ALIGNED)
+    image.set_qform(affine, code=_ALIGNED)
+    image.header.set_xyzt_units("mm" if voxel_size else "unknown")
+    image.header["descrip"] = f"{description}; array orientation".encode()
+    text = json.dumps(to_plain(summary)).encode()
+    image.header.extensions.append(nibabel.nifti1.Nifti1Extension(_COMMENT, text))
+    return gzip.compress(image.to_bytes(), compresslevel=1, mtime=0)
+
+
+def _in_single_precision(values: Tensor) -> Tensor:
+    if values.dtype == torch.bool:
+        return values.to(torch.uint8)
+    return values.to(torch.complex64 if values.is_complex() else torch.float32)
+
+
+def _affine(shape: tuple[int, ...], voxel_size: VoxelSize) -> np.ndarray:
+    """From (column, row, slice) to [mm], with the centre of the volume at the origin."""
+    steps, counts = np.array(voxel_size[::-1]), np.array(shape[::-1])
+    affine = np.diag([*steps, 1.0])
+    affine[:3, 3] = -steps * (counts - 1) / 2
+    return affine
+
+
+def _read_summary(image: "Nifti1Image", file: str) -> Summary:
+    """The summary in the first comment of the header."""
+    comments = [extension.get_content() for extension in image.header.extensions if extension.get_code() == _COMMENT]
+    try:
+        values = from_json(comments[0].rstrip(b"\0"))
+    except (IndexError, ValueError):
+        values = None
+    if not isinstance(values, dict):
+        raise ValueError(f"'{file}' is not a map of mri-noise: its header holds no experiment; give one of its volumes")
+    return from_plain(values, file)

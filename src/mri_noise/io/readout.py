@@ -1,0 +1,36 @@
+"""The readout axis, which is always fully sampled in time: transforms over the last axis, and oversampling."""
+
+import torch
+from torch import Tensor
+
+
+def readout_ifft(lines: Tensor) -> Tensor:
+    """Centred orthonormal inverse Fourier transform over the last axis."""
+    return torch.fft.fftshift(torch.fft.ifft(torch.fft.ifftshift(lines, dim=-1), norm="ortho"), dim=-1)
+
+
+def readout_fft(profiles: Tensor) -> Tensor:
+    """Inverse of :func:`readout_ifft`."""
+    return torch.fft.fftshift(torch.fft.fft(torch.fft.ifftshift(profiles, dim=-1), norm="ortho"), dim=-1)
+
+
+def crop_readout(profiles: Tensor, n_readout: int) -> Tensor:
+    """Keep the middle of the last axis; the centre, index n // 2, stays the centre."""
+    start = profiles.shape[-1] // 2 - n_readout // 2
+    return profiles[..., start : start + n_readout]
+
+
+def remove_oversampling(lines: Tensor, n_readout: int) -> Tensor:
+    """Narrow the field of view of readout lines to its middle, shape (..., samples) -> (..., n_readout).
+
+    Transform, crop and transform back are orthonormal: white noise stays white and keeps its variance per sample.
+    """
+    if lines.shape[-1] == n_readout:
+        return lines
+    return readout_fft(crop_readout(readout_ifft(lines), n_readout))
+
+
+def remaining_samples(n_samples: int, n_readout: int) -> Tensor:
+    """Where the samples that :func:`remove_oversampling` leaves lie in the original line: the nearest index of each."""
+    steps = torch.arange(n_readout, dtype=torch.float64) - n_readout // 2
+    return (n_samples // 2 + steps * (n_samples / n_readout)).round().long()

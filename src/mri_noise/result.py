@@ -1,0 +1,95 @@
+"""What one run says of one slice."""
+
+from dataclasses import dataclass
+
+from mri_noise.arrays import CoilMaps, Image, Mask
+from mri_noise.experiment import Experiment
+from mri_noise.noise import Noise
+from mri_noise.variance.estimate import VarianceEstimate
+from mri_noise.variance.readout import RegionNoise
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a result comes from.
+
+    Attributes
+    ----------
+    scan, layout, fingerprint
+        Name, file format and hash of the data.
+    label
+        Which slice.
+    voxel_size
+        (slice, row, column) [mm]; None where the file does not say.
+    versions
+        (package, version) of what the numbers depend on.
+    device
+        What it ran on.
+    n_threads
+        On the CPU; the order of its sums depends on it.
+    started
+        UTC, ISO 8601.
+    seconds, peak_memory
+        Of the variance alone, [s] and [bytes].
+    """
+
+    scan: str
+    layout: str
+    fingerprint: str
+    label: str
+    voxel_size: tuple[float, float, float] | None
+    versions: tuple[tuple[str, str], ...]
+    device: str
+    n_threads: int
+    started: str
+    seconds: float
+    peak_memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoiReadout:
+    """A named region and the noise of its mean."""
+
+    name: str
+    noise: RegionNoise
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A snapshot of one slice: its image, and the variance as far as it has come.
+
+    Attributes
+    ----------
+    index
+        Slice of the scan.
+    image : shape (rows, columns), complex, in the data's units
+    zero_filled : shape (rows, columns), complex
+        The zero-filled image of the same data.
+    estimate
+        None until the first samples are in.
+    mask : shape (rows, columns)
+        Of the k-space that was reconstructed.
+    coil_maps : shape (coils, rows, columns)
+    noise
+        Of the k-space that was reconstructed: after prewhitening, scaling and addition.
+    object : shape (rows, columns)
+    rois
+        Exact read-outs of the experiment's regions; empty until the variance is complete.
+    """
+
+    index: int
+    image: Image
+    zero_filled: Image
+    estimate: VarianceEstimate | None
+    mask: Mask
+    coil_maps: CoilMaps
+    noise: Noise
+    object: Mask
+    rois: tuple[RoiReadout, ...]
+    experiment: Experiment
+    provenance: Provenance
+
+    @property
+    def complete(self) -> bool:
+        """Whether the variance is final."""
+        return self.estimate is not None and self.estimate.complete
