@@ -1,4 +1,4 @@
-"""Every operator of the project, in double precision, at awkward shapes."""
+"""Every operator and every reconstruction of the project, in double precision, at awkward shapes."""
 
 from collections.abc import Callable
 
@@ -7,6 +7,12 @@ import torch
 from mri_noise.encoding import CenteredFFT, Sampling, Sense, Sensitivities
 from mri_noise.linop import Adjoint, Compose, Jacobian, LinearOperator
 from mri_noise.noise import Colouring
+from mri_noise.recon.linear import CGSense, ZeroFilled
+from mri_noise.recon.modl import MoDLSettings
+from mri_noise.recon.reconstructor import Reconstructor
+from mri_noise.recon.unet import UNetSettings
+from mri_noise.recon.unrolled import UnrolledSettings
+from mri_noise.recon.varnet import VarNetSettings
 from mri_noise.replay import divide, multiply, offset, root_sum_of_squares
 from tests.problems import covariance, equispaced, smooth_maps
 
@@ -48,3 +54,25 @@ OPERATORS: dict[str, Callable[[tuple[int, int, int]], LinearOperator]] = {
 
 KINDS = {type(make(SHAPES[1])) for make in OPERATORS.values()}
 """The classes that the cases cover: a test compares them with the classes that exist."""
+
+RECONSTRUCTIONS: dict[str, Callable[[], Reconstructor]] = {
+    "zero-filled": ZeroFilled(),
+    "CG-SENSE": CGSense(tikhonov=0.02),
+    "U-Net": UNetSettings(n_channels=4, n_pools=2, seed=1),
+    "U-Net of magnitudes": UNetSettings(in_channels=1, n_channels=4, n_pools=2, seed=2),
+    "unrolled": UnrolledSettings(n_steps=3, n_blocks=1, n_features=4, seed=3),
+    "MoDL": MoDLSettings(n_steps=2, n_blocks=1, n_features=4, seed=4),
+    "VarNet": VarNetSettings(
+        n_cascades=2, n_channels=3, n_pools=1, sensitivity_n_channels=2, sensitivity_n_pools=1, seed=5
+    ),
+    "VarNet, complex": VarNetSettings(
+        n_cascades=2, n_channels=3, n_pools=1, sensitivity_n_channels=2, sensitivity_n_pools=1, combination="sense"
+    ),
+}
+"""Every reconstruction, small."""
+
+
+def reconstructor(name: str) -> Reconstructor:
+    """A reconstruction in double precision."""
+    made = RECONSTRUCTIONS[name]()
+    return made.double().requires_grad_(False) if isinstance(made, torch.nn.Module) else made

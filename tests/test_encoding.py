@@ -50,3 +50,25 @@ def test_unsampled_points_stay_zero() -> None:
     kspace = sense(torch.ones(4, 6, dtype=torch.complex64))
     assert (kspace[:, ~mask] == 0).all()
     assert (kspace[:, mask] != 0).any()
+
+
+@pytest.mark.parametrize("axis", [-1, -2, None])
+@pytest.mark.parametrize("shape", [(5, 8), (20, 7)])
+def test_line_inverse_is_the_inverse_of_the_normal_operator(axis: int | None, shape: tuple[int, int]) -> None:
+    mask = {-1: equispaced(*shape, 3, 1), -2: equispaced(*shape[::-1], 3, 1).T.clone(), None: equispaced(*shape, 1)}[
+        axis
+    ]
+    sense = Sense(smooth_maps(3, *shape, torch.complex128), mask)
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.complex128)
+    b = sense.normal(x) + 0.1 * x
+    inverse = sense.line_inverse(0.1)
+    solved = torch.einsum("lij,lj->li", inverse, b.mT).mT if axis == -2 else torch.einsum("lij,lj->li", inverse, b)
+    torch.testing.assert_close(solved, x)
+    assert sense.line_inverse(0.1) is inverse
+    assert sense.line_inverse(0.2) is not inverse
+
+
+def test_no_line_inverse_of_a_mask_in_two_dimensions() -> None:
+    mask = torch.eye(4, 6) > 0
+    with pytest.raises(ValueError, match="varies along 2"):
+        Sense(smooth_maps(2, 4, 6, torch.complex64), mask).line_inverse(0.1)

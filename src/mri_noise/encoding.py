@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
+from jaxtyping import Bool, Complex
 from torch import Tensor
 
 from mri_noise.arrays import CoilMaps, Image, KSpace, Mask
 from mri_noise.linop import LinearOperator, Shape
 
 _AXES = (-2, -1)
+_LINES_AT_ONCE = 16
 
 
 def centered_fft(image: Tensor) -> Tensor:
@@ -140,15 +142,67 @@ class Sense(LinearOperator):
         The transform is taken along the axes that the mask varies along (along the others it cancels with its
         inverse), and its shifts are taken from the coils to the single image.
         """
-        maps, mask, axes = self._uncentred
+        maps, mask = self._uncentred
+        axes = self.undersampled_axes
         coil_images = maps * torch.fft.ifftshift(x, dim=_AXES).unsqueeze(-3)
         kspace = torch.fft.fftn(coil_images, dim=axes) if axes else coil_images
         filtered = torch.fft.ifftn(kspace * mask, dim=axes) if axes else kspace * mask
         return torch.fft.fftshift(torch.einsum("crk,...crk->...rk", maps.conj(), filtered), dim=_AXES)
 
+    def line_inverse(self, tikhonov: float) -> Complex[Tensor, "lines n n"]:
+        """(A^H A + lambda)^-1 as one matrix for each line across the undersampled axis, kept for the latest lambda.
+
+        Along the fully sampled axis the lines are independent of each other.
+
+        Raises
+        ------
+        ValueError
+            If the mask varies along both axes, or lambda is not positive.
+        """
+        if len(self.undersampled_axes) > 1 or tikhonov <= 0:
+            raise ValueError(
+                f"a matrix for each line needs a mask that varies along one axis and a positive weight, "
+                f"got one that varies along {len(self.undersampled_axes)} and {tikhonov:g}; use solve_normal"
+            )
+        if tikhonov not in self._inverses:
+            self._inverses.clear()
+            self._inverses[tikhonov] = self._invert_lines(tikhonov)
+        return self._inverses[tikhonov]
+
     @cached_property
-    def _uncentred(self) -> tuple[CoilMaps, Mask, tuple[int, ...]]:
-        """Maps and mask with the origin first, and the axes along which the mask varies."""
-        varies = {-2: bool((self.mask != self.mask[:1]).any()), -1: bool((self.mask != self.mask[:, :1]).any())}
-        axes = tuple(axis for axis in _AXES if varies[axis])
-        return torch.fft.ifftshift(self.coil_maps, dim=_AXES), torch.fft.ifftshift(self.mask, dim=_AXES), axes
+    def _inverses(self) -> dict[float, Tensor]:
+        return {}
+
+    def _invert_lines(self, tikhonov: float) -> Tensor:
+        across_rows = self.undersampled_axes == (-2,)
+        mask, maps = (self.mask.mT, self.coil_maps.mT) if across_rows else (self.mask, self.coil_maps)
+        spread = point_spread(mask[0])
+        weight = tikhonov * torch.eye(mask.shape[1], dtype=spread.dtype, device=spread.device)
+        parts = []
+        for lines in torch.split(maps.to(spread.dtype).permute(1, 0, 2), _LINES_AT_ONCE):
+            factor = torch.linalg.cholesky(spread * (lines.mH @ lines) + weight)
+            parts.append(torch.cholesky_inverse(factor).to(self.coil_maps.dtype))
+        return torch.cat(parts)
+
+    @cached_property
+    def undersampled_axes(self) -> tuple[int, ...]:
+        """The axes along which the mask varies: -2 for rows, -1 for columns."""
+        return undersampled_axes(self.mask)
+
+    @cached_property
+    def _uncentred(self) -> tuple[CoilMaps, Mask]:
+        """Maps and mask with the origin first."""
+        return torch.fft.ifftshift(self.coil_maps, dim=_AXES), torch.fft.ifftshift(self.mask, dim=_AXES)
+
+
+def undersampled_axes(mask: Mask) -> tuple[int, ...]:
+    """The axes along which a mask varies: -2 for rows, -1 for columns."""
+    varies = {-2: bool((mask != mask[:1]).any()), -1: bool((mask != mask[:, :1]).any())}
+    return tuple(axis for axis in _AXES if varies[axis])
+
+
+def point_spread(lines: Bool[Tensor, " n"]) -> Complex[Tensor, "n n"]:
+    """F^H M F of the centred orthonormal transform along one axis and a mask of its lines, complex128."""
+    identity = torch.eye(len(lines), dtype=torch.complex128, device=lines.device)
+    fourier = torch.fft.fftshift(torch.fft.fft(torch.fft.ifftshift(identity, dim=0), dim=0, norm="ortho"), dim=0)
+    return fourier[lines].mH @ fourier[lines]

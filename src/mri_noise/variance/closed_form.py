@@ -5,6 +5,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from mri_noise.arrays import CoilCovariance, CoilMaps, Mask, RealMap
+from mri_noise.encoding import point_spread, undersampled_axes
 
 
 def fully_sampled_variance(coil_maps: CoilMaps, covariance: CoilCovariance) -> RealMap:
@@ -46,15 +47,12 @@ def tikhonov_sense_variance(coil_maps: CoilMaps, covariance: CoilCovariance, mas
     ValueError
         If the mask varies along the rows.
     """
-    n_columns = mask.shape[1]
-    identity = torch.eye(n_columns, dtype=torch.complex128)
-    fourier = torch.fft.fftshift(torch.fft.fft(torch.fft.ifftshift(identity, dim=0), dim=0, norm="ortho"), dim=0)
-    sampled = fourier[_lines(mask)]
-    point_spread = sampled.mH @ sampled
+    spread = point_spread(_lines(mask))
+    identity = torch.eye(mask.shape[1], dtype=torch.complex128)
     maps = coil_maps.to(torch.complex128).permute(1, 0, 2)
     support = maps.abs().sum(1) > 0
-    normal = point_spread * (maps.mH @ maps) + tikhonov * identity + torch.diag_embed((~support).double())
-    noise = point_spread * (maps.mH @ covariance.to(torch.complex128) @ maps)
+    normal = spread * (maps.mH @ maps) + tikhonov * identity + torch.diag_embed((~support).double())
+    noise = spread * (maps.mH @ covariance.to(torch.complex128) @ maps)
     inverse = torch.linalg.inv(normal)
     return (inverse @ noise @ inverse).diagonal(dim1=-2, dim2=-1).real
 
@@ -67,7 +65,7 @@ def _whiten(coil_maps: CoilMaps, covariance: CoilCovariance) -> CoilMaps:
 
 
 def _lines(mask: Mask) -> Bool[Tensor, " columns"]:
-    if not bool((mask == mask[0]).all()):
+    if -2 in undersampled_axes(mask):
         raise ValueError("closed-form SENSE needs a mask along the columns, but this one varies along the rows too")
     return mask[0]
 

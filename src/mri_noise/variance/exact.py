@@ -12,14 +12,14 @@ from mri_noise.arrays import Image
 from mri_noise.linop import LinearOperator
 from mri_noise.settings import Settings
 from mri_noise.variance.estimate import VarianceEstimate, unit_phase
-from mri_noise.variance.point import OperatingPoint, noise_jacobian
+from mri_noise.variance.point import OperatingPoint, batch_size, noise_jacobian
 
 
 class Exact(Settings):
     """Every row of the Jacobian: exact to first order, two adjoint products a voxel, for small images."""
 
     kind: Literal["exact"] = "exact"
-    batch: int = Field(8, ge=1, description="Rows computed at once: more need more memory")
+    batch: int | None = Field(None, ge=1, description="Rows computed at once; none: what suits the device")
     max_voxels: int = Field(16384, ge=1, description="Larger images are refused, since each voxel costs two products")
 
     def __call__(self, point: OperatingPoint, generator: torch.Generator) -> Iterator[VarianceEstimate]:
@@ -30,7 +30,8 @@ class Exact(Settings):
                 f"more than variance.max_voxels = {self.max_voxels} allows; "
                 "use variance.kind=sketch, or raise the limit"
             )
-        return exact(noise_jacobian(point, chunk=self.batch), point.image, chunk=self.batch)
+        chunk = batch_size(self.batch, point)
+        return exact(noise_jacobian(point, chunk=chunk), point.image, chunk=chunk)
 
 
 def exact(operator: LinearOperator, image: Image, *, chunk: int) -> Iterator[VarianceEstimate]:

@@ -31,6 +31,11 @@ class OperatingPoint:
     colouring: Colouring
 
 
+def batch_size(batch: int | None, point: OperatingPoint) -> int:
+    """The batch that was chosen, or the quickest one: 2 on the CPU, whose caches larger ones overflow, 16 on a GPU."""
+    return batch or (16 if point.kspace.is_cuda else 2)
+
+
 def noise_jacobian(point: OperatingPoint, *, chunk: int) -> LinearOperator:
     """B = J L: from white noise to image noise, to first order.
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from mri_noise.noise import white_probes
 from mri_noise.settings import Settings
 from mri_noise.variance.estimate import Moments, VarianceEstimate
-from mri_noise.variance.point import OperatingPoint
+from mri_noise.variance.point import OperatingPoint, batch_size
 
 
 class MonteCarlo(Settings):
@@ -21,13 +21,15 @@ class MonteCarlo(Settings):
 
     kind: Literal["monte-carlo"] = "monte-carlo"
     n_replicas: int = Field(200, ge=2, description="Number of noise realisations")
-    batch: int = Field(8, ge=1, description="Replicas computed at once: more need more memory")
+    batch: int | None = Field(None, ge=1, description="Replicas computed at once; none: what suits the device")
 
     def __call__(self, point: OperatingPoint, generator: torch.Generator) -> Iterator[VarianceEstimate]:
         """Refine the variance replica by replica."""
         moments = Moments(centred=True)
         shape = point.colouring.in_shape
-        noises = white_probes(self.n_replicas, shape, generator, point.kspace, draw="gaussian", chunk=self.batch)
+        noises = white_probes(
+            self.n_replicas, shape, generator, point.kspace, draw="gaussian", chunk=batch_size(self.batch, point)
+        )
         for noise in noises:
             with torch.no_grad():
                 replicas = point.reconstruct(point.kspace + point.colouring(noise))

@@ -11,7 +11,7 @@ from mri_noise.linop import LinearOperator
 from mri_noise.noise import white_probes
 from mri_noise.settings import Settings
 from mri_noise.variance.estimate import Moments, VarianceEstimate, unit_phase
-from mri_noise.variance.point import OperatingPoint, noise_jacobian
+from mri_noise.variance.point import OperatingPoint, batch_size, noise_jacobian
 
 
 class Sketch(Settings):
@@ -22,12 +22,13 @@ class Sketch(Settings):
 
     kind: Literal["sketch"] = "sketch"
     n_probes: int = Field(100, ge=1, description="Number of random-phase probes")
-    batch: int = Field(8, ge=1, description="Probes computed at once: more need more memory")
+    batch: int | None = Field(None, ge=1, description="Probes computed at once; none: what suits the device")
 
     def __call__(self, point: OperatingPoint, generator: torch.Generator) -> Iterator[VarianceEstimate]:
         """Refine the variance probe by probe."""
-        operator = noise_jacobian(point, chunk=self.batch)
-        return sketch(operator, point.image, generator, n_probes=self.n_probes, chunk=self.batch)
+        chunk = batch_size(self.batch, point)
+        operator = noise_jacobian(point, chunk=chunk)
+        return sketch(operator, point.image, generator, n_probes=self.n_probes, chunk=chunk)
 
 
 def sketch(

@@ -1,0 +1,80 @@
+"""Linear reconstructions."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from mri_noise.arrays import CoilMaps, Image, KSpace, RealMap
+from mri_noise.encoding import Sense
+from mri_noise.recon.solve import solve_normal
+from mri_noise.settings import Settings
+
+
+class ZeroFilled(Settings):
+    """The zero-filled image: coil images combined by their sensitivities."""
+
+    kind: Literal["zero-filled"] = "zero-filled"
+
+    def __call__(self) -> "ZeroFilledReconstructor":
+        """Return the reconstruction."""
+        return ZeroFilledReconstructor(self)
+
+
+class CGSense(Settings):
+    """Regularised least squares with coil sensitivities, for any mask."""
+
+    kind: Literal["cg-sense"] = "cg-sense"
+    tikhonov: float = Field(1e-3, ge=0, description="Weight of |x|^2, relative to the largest sum of squares of maps")
+    tolerance: float | None = Field(None, gt=0, lt=1, description="Relative residual; none: what the precision reaches")
+    max_iterations: int = Field(200, ge=1, description="Largest number of conjugate gradient iterations")
+
+    def __call__(self) -> "CGSenseReconstructor":
+        """Return the reconstruction."""
+        return CGSenseReconstructor(self)
+
+
+@dataclass(frozen=True, slots=True)
+class ZeroFilledReconstructor:
+    """x = A^H y / sum_c |S_c|^2, and zero where no coil is sensitive."""
+
+    replayable: ClassVar[bool] = True
+    settings: ZeroFilled
+
+    def __call__(self, kspace: KSpace, encoding: Sense) -> Image:
+        """Reconstruct k-space of any leading axes, each independently."""
+        power = coil_power(encoding.coil_maps)
+        return encoding.adjoint(kspace) * torch.where(power > 0, 1 / power, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class CGSenseReconstructor:
+    """x = (A^H A + lambda)^-1 A^H y, and zero where no coil is sensitive.
+
+    Source: Pruessmann 2001, doi:10.1002/mrm.1241.
+    """
+
+    replayable: ClassVar[bool] = True
+    settings: CGSense
+
+    def __call__(self, kspace: KSpace, encoding: Sense) -> Image:
+        """Reconstruct k-space of any leading axes, each independently."""
+        image = solve_normal(
+            encoding,
+            encoding.adjoint(kspace),
+            self.weight(encoding),
+            tolerance=self.settings.tolerance,
+            max_iterations=self.settings.max_iterations,
+        )
+        return image * (coil_power(encoding.coil_maps) > 0)
+
+    def weight(self, encoding: Sense) -> Tensor:
+        """Return lambda, in the units of A^H A."""
+        return self.settings.tikhonov * coil_power(encoding.coil_maps).max()
+
+
+def coil_power(coil_maps: CoilMaps) -> RealMap:
+    """Sum of squares of the coil maps, sum_c |S_c|^2."""
+    return coil_maps.abs().square().sum(0)

@@ -1,0 +1,73 @@
+"""MoDL: a learned denoiser alternating with the exact solution of the regularised encoding."""
+
+import math
+from functools import partial
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from mri_noise.arrays import Image, KSpace
+from mri_noise.encoding import Sense
+from mri_noise.recon.networks import seeded
+from mri_noise.recon.resnet import ResidualCNN
+from mri_noise.recon.scale import Scale, at_unit_scale
+from mri_noise.recon.solve import solve_normal
+from mri_noise.settings import Settings
+
+
+class MoDLSettings(Settings):
+    """A learned denoiser alternating with the exact solution of the regularised encoding."""
+
+    kind: Literal["modl"] = "modl"
+    n_steps: int = Field(5, ge=1, description="Number of alternations")
+    n_blocks: int = Field(2, ge=1, description="Residual blocks of the denoiser")
+    n_features: int = Field(64, ge=1, description="Channels inside the denoiser")
+    share_weights: bool = Field(True, description="Use one denoiser in every step")
+    initial_lambda: float = Field(0.05, gt=0, description="Weight lambda of the denoised image, before training")
+    tolerance: float | None = Field(None, gt=0, lt=1, description="Relative residual; none: what the precision reaches")
+    max_iterations: int = Field(100, ge=1, description="Largest number of conjugate gradient iterations a step")
+    scale: Scale = Field("rms", description="What of the zero-filled image is scaled to one before the network")
+    seed: int = Field(0, ge=0, description="Seed of the initial weights")
+
+    def __call__(self) -> "MoDL":
+        """Return the network with its initial weights."""
+        with seeded(self.seed):
+            return MoDL(self)
+
+
+class MoDL(nn.Module):
+    """x <- (A^H A + lambda)^-1 (A^H y + lambda D(x)) from x = A^H y, with a denoiser D and a learned lambda > 0.
+
+    The weight expects coil maps whose sum of squares is at most one.
+
+    Source: Aggarwal 2019, doi:10.1109/TMI.2018.2865356.
+    """
+
+    replayable = True
+
+    def __init__(self, settings: MoDLSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        n_networks = 1 if settings.share_weights else settings.n_steps
+        self.denoisers = nn.ModuleList(ResidualCNN(settings.n_blocks, settings.n_features) for _ in range(n_networks))
+        self.log_tikhonov = nn.Parameter(torch.tensor(math.log(settings.initial_lambda)))
+
+    @property
+    def tikhonov(self) -> Tensor:
+        """The weight lambda."""
+        return self.log_tikhonov.exp()
+
+    def forward(self, kspace: KSpace, encoding: Sense) -> Image:
+        """Reconstruct k-space of any leading axes, each independently."""
+        alternate = partial(self._alternate, encoding=encoding)
+        return at_unit_scale(alternate, encoding.adjoint(kspace), self.settings.scale)
+
+    def _alternate(self, zero_filled: Image, encoding: Sense) -> Image:
+        solve = partial(solve_normal, tolerance=self.settings.tolerance, max_iterations=self.settings.max_iterations)
+        image, tikhonov = zero_filled, self.tikhonov
+        for i in range(self.settings.n_steps):
+            denoised = self.denoisers[i % len(self.denoisers)](image)
+            image = solve(encoding, zero_filled + tikhonov * denoised, tikhonov)
+        return image

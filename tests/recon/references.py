@@ -1,0 +1,55 @@
+"""The same mathematics written plainly: dense matrices, convolutions from a state dict, derivatives by torch.func."""
+
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from mri_noise.encoding import Sense
+from mri_noise.linop import Jacobian, dot_test
+from mri_noise.recon.reconstructor import Reconstructor
+
+
+def dense(encoding: Sense) -> Tensor:
+    """The matrix of A, shape (samples, voxels)."""
+    rows, columns = encoding.in_shape
+    units = torch.eye(rows * columns, dtype=encoding.coil_maps.dtype).reshape(-1, rows, columns)
+    return encoding(units).flatten(1).mT
+
+
+def solve(matrix: Tensor, right_hand_side: Tensor, tikhonov: Tensor | float) -> Tensor:
+    """(A^H A + lambda)^-1 b by dense algebra, for one image."""
+    normal = matrix.mH @ matrix + tikhonov * torch.eye(matrix.shape[1], dtype=matrix.dtype)
+    return torch.linalg.solve(normal, right_hand_side.flatten()).reshape(right_hand_side.shape)
+
+
+def residual_cnn(weights: dict[str, Tensor], prefix: str, n_blocks: int, image: Tensor) -> Tensor:
+    """x + C(B_n(... B_1(x))), B(x) = W x + conv(relu(conv(relu(x)))), for one complex image."""
+
+    def conv(name: str, x: Tensor) -> Tensor:
+        weight = weights[f"{prefix}.{name}.weight"]
+        return F.conv2d(x, weight, weights[f"{prefix}.{name}.bias"], padding=weight.shape[-1] // 2)
+
+    x = torch.stack([image.real, image.imag])[None]
+    for i in range(n_blocks):
+        inside = conv(f"blocks.{i}.convolutions.0", x.clamp_min(0))
+        inside = conv(f"blocks.{i}.convolutions.1", inside.clamp_min(0))
+        x = inside + (conv(f"blocks.{i}.shortcut", x) if i == 0 else x)
+    real, imaginary = conv("last", x)[0]
+    return image + torch.complex(real, imaginary)
+
+
+def assert_jacobian_is_exact(reconstructor: Reconstructor, kspace: Tensor, encoding: Sense) -> None:
+    """Compare the replayed Jacobian with torch's derivative, and its adjoint with itself."""
+    generator = torch.Generator().manual_seed(1)
+    function = partial(reconstructor, encoding=encoding)
+    jacobian = Jacobian.of_steps(function, kspace, chunk=2)
+    u, v, w = torch.randn(3, *kspace.shape, generator=generator, dtype=kspace.dtype)
+
+    torch.testing.assert_close(jacobian.value, function(kspace))
+    expected = torch.stack([torch.func.jvp(function, (kspace,), (d,))[1] for d in (u, v, w)])
+    torch.testing.assert_close(jacobian(torch.stack([u, v, w])), expected, rtol=1e-8, atol=1e-10)
+    torch.testing.assert_close(jacobian(2 * u - 3 * v), 2 * expected[0] - 3 * expected[1], rtol=1e-8, atol=1e-10)
+    assert dot_test(jacobian, generator) < 1e-10
+    assert dot_test(jacobian.H, generator) < 1e-10
