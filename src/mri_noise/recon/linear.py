@@ -27,7 +27,7 @@ class CGSense(Settings):
     """Regularised least squares with coil sensitivities, for any mask."""
 
     kind: Literal["cg-sense"] = "cg-sense"
-    tikhonov: float = Field(1e-3, ge=0, description="Weight of |x|^2, relative to the largest sum of squares of maps")
+    tikhonov: float = Field(1e-2, ge=0, description="Weight of |x|^2, relative to the largest sum of squares of maps")
     tolerance: float | None = Field(None, gt=0, lt=1, description="Relative residual; none: what the precision reaches")
     max_iterations: int = Field(200, ge=1, description="Largest number of conjugate gradient iterations")
 

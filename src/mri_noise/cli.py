@@ -1,0 +1,135 @@
+"""The command ``mri-noise``. Its help is quick: torch is imported when a command runs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mri_noise import console
+
+app = typer.Typer(
+    name="mri-noise",
+    help="See what noise does in an MRI reconstruction: voxel-wise noise variance of linear and deep-learning images.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+ScanPath = Annotated[Path, typer.Argument(metavar="SCAN", help="fastMRI or ISMRMRD HDF5, or BART .cfl")]
+ExperimentPath = Annotated[
+    Path | None,
+    typer.Option("--experiment", "-e", help="YAML of settings, or a saved OUT.h5 whose experiment is repeated"),
+]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option("--set", "-s", metavar="a.b=c", help="Change one setting (repeatable): variance.n_probes=200"),
+]
+SliceChoice = Annotated[str | None, typer.Option("--slice", metavar="N|all", help="Slice number from 0, or all")]
+Folder = Annotated[Path | None, typer.Option("--output", "-o", help="Folder for tables and figures")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else")]
+
+
+@app.command()
+def info(scan: ScanPath, json: AsJson = False) -> None:
+    """Say what a scan file holds."""
+    with _one_sentence():
+        from mri_noise import commands
+
+        commands.info(scan, as_json=json)
+
+
+@app.command()
+def run(
+    scan: Annotated[Path | None, typer.Argument(metavar="SCAN", help="fastMRI or ISMRMRD HDF5, or BART .cfl")] = None,
+    experiment: ExperimentPath = None,
+    assignments: Assignments = None,
+    slices: SliceChoice = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="OUT.h5, or OUT.nii.gz for a NIfTI volume of each map")
+    ] = None,
+    figure: Annotated[Path | None, typer.Option(help="Also draw the maps, a picture (PNG, PDF) a slice")] = None,
+    print_experiment: Annotated[
+        bool, typer.Option("--print-experiment", help="Print the complete experiment as YAML, and stop")
+    ] = False,
+    json: AsJson = False,
+) -> None:
+    """Reconstruct a scan and map the noise variance of its image."""
+    with _one_sentence():
+        from mri_noise import commands
+
+        if print_experiment:
+            commands.print_experiment(experiment, assignments or [])
+        elif scan is None or output is None:
+            raise ValueError("a run needs a scan and a place for its result; write mri-noise run SCAN --output OUT.h5")
+        else:
+            commands.run(
+                scan,
+                experiment=experiment,
+                assignments=assignments or [],
+                slices=slices,
+                output=output,
+                figure=figure,
+                as_json=json,
+            )
+
+
+@app.command()
+def compare(
+    scan: ScanPath,
+    experiment: ExperimentPath = None,
+    assignments: Assignments = None,
+    slices: SliceChoice = None,
+    replicas: Annotated[int, typer.Option(min=2, help="Monte Carlo replicas of the reference")] = 400,
+    output: Folder = None,
+    json: AsJson = False,
+) -> None:
+    """Compare the variance map of an experiment with Monte Carlo."""
+    with _one_sentence():
+        from mri_noise import commands
+
+        commands.compare(
+            scan,
+            experiment=experiment,
+            assignments=assignments or [],
+            slices=slices,
+            n_replicas=replicas,
+            output=output,
+            as_json=json,
+        )
+
+
+@app.command()
+def demo(
+    scan: Annotated[Path | None, typer.Argument(metavar="[SCAN]", help="Default: a simulated brain scan")] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for tables and figures")] = Path("demo"),
+) -> None:
+    """Run the main job once: every reconstruction, its noise by the sketch and by Monte Carlo."""
+    with _one_sentence():
+        from mri_noise.demonstration import demonstrate
+
+        demonstrate(scan, output)
+
+
+@contextmanager
+def _one_sentence() -> Iterator[None]:
+    """Turn a user's mistake into one sentence on standard error and exit status 1."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.complain("interrupted; the result was not written")
+        raise typer.Exit(130) from None
+    except (ValueError, IndexError, OSError) as error:
+        console.complain(str(error))
+        raise typer.Exit(1) from None
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error):
+            raise
+        console.complain("not enough memory for this batch; lower variance.batch")
+        raise typer.Exit(1) from None
+
+
+def main() -> None:
+    """Entry point of the command."""
+    app()

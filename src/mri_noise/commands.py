@@ -1,0 +1,123 @@
+"""What the commands of ``mri-noise`` do."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from mri_noise import console, pipeline, report
+from mri_noise.experiment import Experiment
+from mri_noise.io import open_scan
+from mri_noise.io.atomic import check_writable
+from mri_noise.io.nifti import save_nifti
+from mri_noise.io.results import load_experiment, save_results
+from mri_noise.result import Result
+from mri_noise.scan import Scan
+from mri_noise.settings import override, read_yaml
+from mri_noise.variance.replica import MonteCarlo
+
+
+def info(path: Path, *, as_json: bool) -> None:
+    """Print what a scan file holds."""
+    console.show(report.scan_table(open_scan(path)), as_json=as_json)
+
+
+def print_experiment(experiment: Path | None, assignments: Sequence[str]) -> None:
+    """Print a complete experiment as YAML."""
+    choices, _ = _experiment(experiment, assignments)
+    sys.stdout.write(choices.to_yaml())
+
+
+def run(
+    path: Path,
+    *,
+    experiment: Path | None,
+    assignments: Sequence[str],
+    slices: str | None,
+    output: Path,
+    figure: Path | None,
+    as_json: bool,
+) -> None:
+    """Run an experiment on a scan and save its results."""
+    choices, saved_slices = _experiment(experiment, assignments)
+    scan = open_scan(path)
+    chosen = _slices(slices, saved_slices, scan)
+    if output.exists() and output.samefile(path):
+        raise ValueError(f"'{output}' is the scan itself and would be overwritten; give another --output")
+    if figure is not None:
+        check_writable(figure)
+    tables: list[tuple[pd.DataFrame, pd.DataFrame]] = []
+
+    def finished() -> Iterator[Result]:
+        for result in console.follow(pipeline.run(scan, choices, slices=chosen), quiet=as_json):
+            tables.append((report.summary_table([result]), report.roi_table([result])))
+            if figure is not None:
+                report.draw(report.result_figure(result), _numbered(figure, result.index, len(chosen)))
+            yield result
+
+    if output.name.endswith((".nii", ".nii.gz")):
+        save_nifti(finished(), output)
+    else:
+        save_results(finished(), output)
+    console.show(*(pd.concat(column, ignore_index=True) for column in zip(*tables, strict=True)), as_json=as_json)
+    console.say(f"written: {output}")
+
+
+def compare(
+    path: Path,
+    *,
+    experiment: Path | None,
+    assignments: Sequence[str],
+    slices: str | None,
+    n_replicas: int,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Compare the variance map of an experiment with Monte Carlo."""
+    choices, saved_slices = _experiment(experiment, assignments)
+    if isinstance(choices.variance, MonteCarlo):
+        raise ValueError("compare sets a method against Monte Carlo; set variance.kind to sketch or exact")
+    reference_choices = choices.model_copy(update={"variance": MonteCarlo(n_replicas=n_replicas)})
+    scan, cache = open_scan(path), pipeline.StageCache()
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)
+    for index in _slices(slices, saved_slices, scan):
+        result, reference = (
+            next(console.follow(pipeline.run(scan, each, slices=[index], cache=cache), quiet=as_json))
+            for each in (choices, reference_choices)
+        )
+        agreement, cost = report.comparison_table(result, reference), report.cost_table([result, reference])
+        console.show(agreement, cost, title=f"{scan.name}, {result.provenance.label}", as_json=as_json)
+        if output is not None:
+            report.write_table(agreement, output / f"agreement_{index}.csv")
+            report.write_table(cost, output / f"cost_{index}.csv")
+            report.draw(report.comparison_figure(result, reference), output / f"comparison_{index}.png")
+    if output is not None:
+        console.say(f"written: {output}")
+
+
+def _experiment(path: Path | None, assignments: Sequence[str]) -> tuple[Experiment, tuple[int, ...] | None]:
+    """The experiment of a YAML file or a saved result (with the slices of that result), with settings changed."""
+    slices = None
+    if path is None:
+        choices = Experiment()
+    elif path.suffix in (".h5", ".hdf5"):
+        choices, slices = load_experiment(path)
+    else:
+        choices = Experiment.parse(read_yaml(path))
+    return override(choices, assignments), slices
+
+
+def _slices(choice: str | None, saved: tuple[int, ...] | None, scan: Scan) -> tuple[int, ...]:
+    if choice is None:
+        return saved or (0,)
+    if choice == "all":
+        return tuple(range(len(scan)))
+    if not choice.isdecimal():
+        raise ValueError(f"--slice should be a number from 0 or 'all', got '{choice}'")
+    return (int(choice),)
+
+
+def _numbered(path: Path, index: int, n_slices: int) -> Path:
+    return path if n_slices == 1 else path.with_stem(f"{path.stem}_{index}")

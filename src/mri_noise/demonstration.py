@@ -1,0 +1,78 @@
+"""The main job on one scan: every reconstruction of the project, its noise by the sketch and by Monte Carlo."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from mri_noise import console
+from mri_noise.experiment import Experiment
+from mri_noise.io import open_scan
+from mri_noise.masks import Equispaced
+from mri_noise.phantom import Phantom
+from mri_noise.pipeline import StageCache, run
+from mri_noise.recon.linear import CGSense, ZeroFilled
+from mri_noise.recon.modl import MoDLSettings
+from mri_noise.recon.unet import UNetSettings
+from mri_noise.recon.unrolled import UnrolledSettings
+from mri_noise.recon.varnet import VarNetSettings
+from mri_noise.report import comparison_figure, comparison_of, draw, map_error, result_figure, write_table
+from mri_noise.result import Result
+from mri_noise.scan import Scan
+from mri_noise.variance.replica import MonteCarlo
+from mri_noise.variance.sketch import Sketch
+
+N_SAMPLES = 100
+
+RECONSTRUCTIONS = {
+    "zero-filled": ZeroFilled(),
+    "CG-SENSE": CGSense(),
+    "U-Net, untrained": UNetSettings(n_channels=8, n_pools=3),
+    "unrolled, untrained": UnrolledSettings(n_steps=4, n_features=16),
+    "MoDL, untrained": MoDLSettings(n_steps=3, n_features=16),
+    "VarNet, untrained": VarNetSettings(n_cascades=4, n_channels=8, n_pools=3, sensitivity_n_pools=3),
+}
+"""Linear reconstructions, and a small network of each architecture with random weights."""
+
+
+def demonstrate(path: Path | None, output: Path) -> None:
+    """Write figures and a table of one scan (by default a simulated one) to a folder.
+
+    Raises
+    ------
+    ValueError
+        If the scan cannot be used or the folder cannot be written.
+    """
+    scan = Phantom()() if path is None else open_scan(path)
+    output.mkdir(parents=True, exist_ok=True)
+    cache = StageCache()
+    rows = []
+    for name, reconstruction in RECONSTRUCTIONS.items():
+        experiment = Experiment(undersampling=Equispaced(acceleration=4), reconstruction=reconstruction)
+        sketch = _complete(scan, experiment.model_copy(update={"variance": Sketch(n_probes=N_SAMPLES)}), cache)
+        replicas = _complete(scan, experiment.model_copy(update={"variance": MonteCarlo(n_replicas=N_SAMPLES)}), cache)
+        rows.append(_row(name, sketch, replicas))
+        stem = sketch.experiment.reconstruction.kind
+        draw(result_figure(sketch), output / f"{stem}_maps.png")
+        draw(comparison_figure(sketch, replicas), output / f"{stem}_sketch_and_monte_carlo.png")
+    table = pd.DataFrame(rows)
+    write_table(table, output / "noise.csv")
+    console.show(table, title=f"{scan.name}: noise by {N_SAMPLES} probes and by {N_SAMPLES} replicas")
+    console.say(f"figures and table are in {output}")
+
+
+def _complete(scan: Scan, experiment: Experiment, cache: StageCache) -> Result:
+    middle = len(scan) // 2
+    return next(console.follow(run(scan, experiment, slices=[middle], cache=cache)))
+
+
+def _row(name: str, sketch: Result, replicas: Result) -> dict[str, str | float]:
+    comparison = comparison_of(sketch, replicas)
+    return {
+        "reconstruction": name,
+        "difference of the std maps [%]": 100 * comparison.nrmse,
+        "expected from their errors [%]": 100 * comparison.expected_nrmse,
+        "correlation": comparison.pearson,
+        "own error of the sketch [%]": 100 * map_error(sketch),
+        "sketch [s]": sketch.provenance.seconds,
+        "Monte Carlo [s]": replicas.provenance.seconds,
+    }

@@ -1,0 +1,254 @@
+"""The one path from a scan to a result; the GUI, the command line and Python all take it."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import version
+from platform import python_version
+from typing import Any, TypeVar, cast
+
+import numpy as np
+import torch
+
+from mri_noise.arrays import Image, KSpace, Mask
+from mri_noise.encoding import Sense
+from mri_noise.experiment import Experiment
+from mri_noise.measure import Meter
+from mri_noise.noise import Colouring, Noise, mix_coils, white_probes, whitening_matrix
+from mri_noise.recon.linear import ZeroFilled
+from mri_noise.recon.reconstructor import Reconstructor
+from mri_noise.result import Provenance, Result, RoiReadout
+from mri_noise.scan import Scan, Slice
+from mri_noise.variance.estimate import VarianceEstimate
+from mri_noise.variance.point import OperatingPoint, noise_jacobian
+from mri_noise.variance.readout import region_noise
+
+T = TypeVar("T")
+
+_ADDED_NOISE, _VARIANCE = 0, 1
+
+
+class StageCache:
+    """Keeps the latest intermediate results, each under the settings that it depends on."""
+
+    def __init__(self, n_entries: int = 12) -> None:
+        self._n_entries = n_entries
+        self._entries: OrderedDict[Hashable, Any] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what is stored under the key, or make it."""
+        if key not in self._entries:
+            self._entries[key] = make()
+            while len(self._entries) > self._n_entries:
+                self._entries.popitem(last=False)
+        self._entries.move_to_end(key)
+        return cast(T, self._entries[key])
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One slice, ready to be reconstructed.
+
+    Attributes
+    ----------
+    kspace : shape (coils, rows, columns)
+    noise
+        Of ``kspace``.
+    encoding
+        Of ``kspace``: coil maps and mask.
+    combined : shape (rows, columns)
+        Coil combination of all that was acquired, before undersampling: what the object is found in.
+    """
+
+    kspace: KSpace
+    noise: Noise
+    encoding: Sense
+    combined: Image
+
+
+def run(
+    scan: Scan, experiment: Experiment, *, slices: Sequence[int] = (0,), cache: StageCache | None = None
+) -> Iterator[Result]:
+    """Reconstruct slices of a scan and map the noise variance of the images.
+
+    Yields snapshots: for each slice the image as soon as it is there, then the variance as it refines; the last
+    snapshot of a slice is ``complete``. Closing the iterator stops the work.
+
+    Raises
+    ------
+    ValueError
+        One sentence, for data or settings that do not fit together.
+    """
+    stages = StageCache() if cache is None else cache
+    for index in slices:
+        yield from _run_slice(scan, experiment, index, stages)
+
+
+def choose_device(name: str) -> torch.device:
+    """Turn ``auto``, ``cpu`` or ``cuda`` into a device.
+
+    Raises
+    ------
+    ValueError
+        If CUDA is asked for and absent.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device is cuda, but torch finds no CUDA GPU here; set device to auto or cpu")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def prepare(scan: Scan, experiment: Experiment, index: int, cache: StageCache) -> Prepared:
+    """Read a slice, undersample and prewhiten it, add noise where asked for, and find its coil maps."""
+    upstream = experiment.model_dump_json(include=_UPSTREAM_OF_MAPS)
+    return cache.get(("prepared", scan.fingerprint, index, upstream), lambda: _prepare(scan, experiment, index, cache))
+
+
+def operating_point(prepared: Prepared, experiment: Experiment, cache: StageCache) -> OperatingPoint:
+    """Reconstruct a prepared slice, and return where its reconstruction is to be linearised."""
+    reconstructor = _reconstructor(experiment, prepared.kspace, cache)
+    reconstruct = partial(reconstructor, encoding=prepared.encoding)
+    with torch.no_grad():
+        image = reconstruct(prepared.kspace)
+    return OperatingPoint(
+        reconstruct=reconstruct,
+        replayable=getattr(reconstructor, "replayable", False),
+        kspace=prepared.kspace,
+        image=image,
+        colouring=Colouring.of(prepared.noise, prepared.encoding.mask, prepared.kspace.dtype),
+    )
+
+
+_UPSTREAM_OF_MAPS = {
+    "undersampling", "noise", "noise_scale", "added_noise", "prewhiten", "coils", "precision", "device", "seed",
+}  # fmt: skip
+
+
+def _run_slice(scan: Scan, experiment: Experiment, index: int, cache: StageCache) -> Iterator[Result]:
+    prepared = prepare(scan, experiment, index, cache)
+    point = operating_point(prepared, experiment, cache)
+    encoding = prepared.encoding
+    snapshot = Result(
+        index=index,
+        image=point.image.cpu(),
+        zero_filled=ZeroFilled()()(prepared.kspace, encoding).cpu(),
+        estimate=None,
+        mask=encoding.mask.cpu(),
+        coil_maps=encoding.coil_maps.cpu(),
+        noise=prepared.noise,
+        object=experiment.object(prepared.combined, encoding.coil_maps).cpu(),
+        rois=(),
+        experiment=experiment,
+        provenance=_provenance(scan, index, prepared.kspace.device),
+    )
+    yield snapshot
+    meter = Meter(prepared.kspace.device)
+    generator = _generator(experiment.seed, index, _VARIANCE)
+    with closing(_estimates(experiment, point, generator)) as estimates:
+        while True:
+            with meter:
+                estimate = next(estimates, None)
+            if estimate is None:
+                return
+            cost = meter.cost
+            provenance = replace(snapshot.provenance, seconds=cost.seconds, peak_memory=cost.peak_memory)
+            rois = _read_rois(experiment, point) if estimate.complete else ()
+            yield replace(snapshot, estimate=_on_host(estimate), rois=rois, provenance=provenance)
+
+
+def _estimates(
+    experiment: Experiment, point: OperatingPoint, generator: torch.Generator
+) -> Generator[VarianceEstimate, None, None]:
+    """Start the method with the first snapshot that is asked for, so that its set-up is measured with it."""
+    yield from experiment.variance(point, generator)
+
+
+def _on_host(estimate: VarianceEstimate) -> VarianceEstimate:
+    values = {f.name: getattr(estimate, f.name) for f in fields(estimate)}
+    maps: dict[str, Any] = {name: value.cpu() for name, value in values.items() if isinstance(value, torch.Tensor)}
+    return replace(estimate, **maps)
+
+
+def _prepare(scan: Scan, experiment: Experiment, index: int, cache: StageCache) -> Prepared:
+    acquired = cache.get(("acquired", scan.fingerprint, index), lambda: scan[index])
+    data, noise = _whitened(acquired, experiment)
+    target = {"device": choose_device(experiment.device), "dtype": getattr(torch, experiment.precision)}
+    mask = acquired.mask & experiment.undersampling(scan.matrix, scan.phase_encode_axes)
+    kspace = data.kspace * mask
+    if experiment.added_noise > 0:
+        kspace = kspace + _added_noise(experiment, noise, mask, kspace, index)
+    level = experiment.noise_scale**2 + experiment.added_noise**2
+    maps = experiment.coils(kspace, mask, data.coil_maps).to(**target)
+    encoding = Sense(maps, mask.to(target["device"]))
+    everything = Sense(maps, acquired.mask.to(target["device"]))
+    return Prepared(
+        kspace=kspace.to(**target),
+        noise=Noise(level * noise.covariance, noise.source),
+        encoding=encoding,
+        combined=everything.adjoint(data.kspace.to(**target)),
+    )
+
+
+def _whitened(acquired: Slice, experiment: Experiment) -> tuple[Slice, Noise]:
+    """The slice in the coil basis that is reconstructed, and its noise."""
+    noise = experiment.noise(acquired.kspace, acquired.mask, acquired.noise)
+    if not experiment.prewhiten:
+        return acquired, noise
+    matrix, white = whitening_matrix(noise)
+    maps = None if acquired.coil_maps is None else mix_coils(matrix, acquired.coil_maps)
+    return replace(acquired, kspace=mix_coils(matrix, acquired.kspace), coil_maps=maps), white
+
+
+def _added_noise(experiment: Experiment, noise: Noise, mask: Mask, like: KSpace, index: int) -> KSpace:
+    """Noise of the scan's covariance, ``added_noise`` times its level."""
+    colouring = Colouring.of(noise, mask, like.dtype)
+    generator = _generator(experiment.seed, index, _ADDED_NOISE)
+    probe = next(white_probes(1, colouring.in_shape, generator, like, draw="gaussian", chunk=1))[0]
+    return experiment.added_noise * colouring(probe)
+
+
+def _reconstructor(experiment: Experiment, like: KSpace, cache: StageCache) -> Reconstructor:
+    """The reconstruction, its weights (if it has any) on the data's device and in their precision."""
+
+    def make() -> Reconstructor:
+        reconstructor = experiment.reconstruction()
+        if isinstance(reconstructor, torch.nn.Module):
+            reconstructor = reconstructor.to(like.device, like.real.dtype).eval().requires_grad_(False)
+        return reconstructor
+
+    return cache.get(("reconstructor", experiment.reconstruction, like.device, like.dtype), make)
+
+
+def _read_rois(experiment: Experiment, point: OperatingPoint) -> tuple[RoiReadout, ...]:
+    """Exact read-outs of the experiment's regions."""
+    if not experiment.rois:
+        return ()
+    operator = noise_jacobian(point, chunk=1)
+    shape = (point.image.shape[0], point.image.shape[1])
+    regions = [(roi.name, roi(shape).to(point.image.device)) for roi in experiment.rois]
+    return tuple(RoiReadout(name, region_noise(operator, point.image, region)) for name, region in regions)
+
+
+def _generator(seed: int, *stream: int) -> torch.Generator:
+    """A CPU generator of its own for each use of a seed."""
+    state = np.random.SeedSequence([seed, *stream]).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(state[0] >> np.uint64(1)))
+
+
+def _provenance(scan: Scan, index: int, device: torch.device) -> Provenance:
+    packages = ("napari-mri-noise", "torch", "numpy", "scipy", "sigpy")
+    return Provenance(
+        scan=scan.name,
+        layout=scan.layout,
+        fingerprint=scan.fingerprint,
+        label=scan.labels[index],
+        voxel_size=scan.voxel_size,
+        versions=(("python", python_version()), *((name, version(name)) for name in packages)),
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        n_threads=torch.get_num_threads(),
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=0.0,
+        peak_memory=0,
+    )

@@ -1,0 +1,279 @@
+"""From results to what a person reads: tables and figures."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mri_noise.io.atomic import replacing
+from mri_noise.result import Result
+from mri_noise.scan import Scan
+from mri_noise.variance.compare import Comparison, compare
+from mri_noise.variance.estimate import VarianceEstimate
+from mri_noise.variance.maps import acceleration, g_factor, snr
+
+MAP_COLOURS = "inferno"
+DIFFERENCE_COLOURS = "RdBu_r"
+
+
+def estimate_of(result: Result) -> VarianceEstimate:
+    """The variance of a result.
+
+    Raises
+    ------
+    ValueError
+        If the result has none yet.
+    """
+    if result.estimate is None:
+        raise ValueError(f"slice {result.index} has no variance yet; wait for its first samples")
+    return result.estimate
+
+
+def g_factor_of(result: Result) -> Tensor:
+    """The g-factor map of a result, shape (rows, columns)."""
+    return g_factor(estimate_of(result).variance, result.coil_maps, result.noise.covariance, result.mask)
+
+
+def map_error(result: Result) -> float:
+    """Relative error of the magnitude's standard deviation map over the object, from its own standard error."""
+    estimate = estimate_of(result)
+    sigma = estimate.variance_magnitude[result.object].sqrt()
+    error = estimate.standard_error_magnitude[result.object] / (2 * sigma)
+    return float((error.square().mean() / sigma.square().mean()).sqrt())
+
+
+def scan_table(scan: Scan) -> pd.DataFrame:
+    """What a scan holds, and what its first slice says."""
+    first = scan[0]
+    size = "unknown" if scan.voxel_size is None else " x ".join(f"{length:.3g}" for length in scan.voxel_size)
+    facts = {
+        "name": scan.name,
+        "layout": scan.layout,
+        "slices": len(scan),
+        "coils": scan.n_coils,
+        "rows x columns": f"{scan.matrix[0]} x {scan.matrix[1]}",
+        "phase-encode axes": ", ".join({-2: "rows", -1: "columns"}[axis] for axis in scan.phase_encode_axes),
+        "slice x row x column [mm]": size,
+        "sampled": f"{100 * float(first.mask.float().mean()):.1f} %, R = {acceleration(first.mask):.2f}",
+        "noise": "no prescan" if first.noise is None else first.noise.source,
+        "coil maps": "none" if first.coil_maps is None else "in the file",
+        "reference image": "none" if first.reference is None else "in the file",
+        "largest |k-space|": f"{float(first.kspace.abs().max()):.3g}",
+        "fingerprint": scan.fingerprint,
+    }
+    return pd.DataFrame({"fact": facts.keys(), "value": [str(value) for value in facts.values()]})
+
+
+def summary_table(results: Sequence[Result]) -> pd.DataFrame:
+    """One row a slice: the noise of its image over the object, and what it took to know it."""
+    return pd.DataFrame([_summary(result) for result in results])
+
+
+def _summary(result: Result) -> dict[str, str | int | float]:
+    estimate = estimate_of(result)
+    inside = result.object
+    sigma = estimate.variance_magnitude.sqrt()
+    g = g_factor_of(result)[inside].numpy()
+    return {
+        "slice": result.provenance.label,
+        "R": round(acceleration(result.mask), 2),
+        "reconstruction": result.experiment.reconstruction.kind,
+        "method": result.experiment.variance.kind,
+        "samples": estimate.n_samples,
+        "median std": float(sigma[inside].median()),
+        "median SNR": float(snr(result.image, estimate.variance_magnitude)[inside].median()),
+        "median g": float(np.median(g)),
+        "95 % g": float(np.percentile(g, 95)),
+        "map error [%]": 100 * map_error(result),
+        "evaluations": estimate.n_evaluations,
+        "seconds": result.provenance.seconds,
+        "peak memory [MB]": result.provenance.peak_memory / 1e6,
+    }
+
+
+def roi_table(results: Sequence[Result]) -> pd.DataFrame:
+    """One row a region and slice: its mean and the exact error bar of that mean."""
+    return pd.DataFrame(
+        [
+            {
+                "slice": result.provenance.label,
+                "region": roi.name,
+                "voxels": roi.noise.n_voxels,
+                "mean magnitude": roi.noise.mean_magnitude,
+                "std of mean magnitude": roi.noise.standard_deviation_magnitude,
+                "std of complex mean": roi.noise.standard_deviation,
+            }
+            for result in results
+            for roi in result.rois
+        ]
+    )
+
+
+def comparison_of(result: Result, reference: Result, *, channel: str = "magnitude") -> Comparison:
+    """Compare the variance of a channel (``complex``, ``magnitude``, ``real``, ``imaginary``) of two results."""
+    suffix = "" if channel == "complex" else f"_{channel}"
+    estimate, truth = estimate_of(result), estimate_of(reference)
+    return compare(
+        getattr(estimate, "variance" + suffix),
+        getattr(estimate, "standard_error" + suffix),
+        getattr(truth, "variance" + suffix),
+        getattr(truth, "standard_error" + suffix),
+        result.object,
+    )
+
+
+def comparison_table(result: Result, reference: Result) -> pd.DataFrame:
+    """Figures of the comparison of two standard deviation maps, a column each for the magnitude and the complex one."""
+    columns = {channel: comparison_of(result, reference, channel=channel) for channel in ("magnitude", "complex")}
+    return pd.DataFrame({f"{channel} std": _comparison_rows(each) for channel, each in columns.items()})
+
+
+def _comparison_rows(c: Comparison) -> dict[str, float]:
+    return {
+        "NRMSE by rms, object [%]": 100 * c.nrmse,
+        "  expected from both standard errors [%]": 100 * c.expected_nrmse,
+        "NRMSE by max, object [%]": 100 * c.nrmse_max,
+        "NRMSE by rms, image [%]": 100 * c.nrmse_image,
+        "NRMSE by max, image [%]": 100 * c.nrmse_max_image,
+        "Pearson correlation": c.pearson,
+        "regression slope": c.slope,
+        "Bland-Altman bias": c.bias,
+        "Bland-Altman lower limit": c.limits[0],
+        "Bland-Altman upper limit": c.limits[1],
+        "mean z": c.mean_z,
+        "mean z^2": c.mean_square_z,
+        "voxels in object": float(c.n_voxels),
+    }
+
+
+def cost_table(results: Sequence[Result]) -> pd.DataFrame:
+    """What each result took: a column a method."""
+    return pd.DataFrame(
+        {
+            result.experiment.variance.kind: {
+                "samples": estimate_of(result).n_samples,
+                "evaluations": estimate_of(result).n_evaluations,
+                "seconds": result.provenance.seconds,
+                "peak memory [MB]": result.provenance.peak_memory / 1e6,
+                "own error [%]": 100 * map_error(result),
+            }
+            for result in results
+        }
+    )
+
+
+def result_figure(result: Result) -> Figure:
+    """Image, noise, SNR and g-factor of one slice."""
+    estimate = estimate_of(result)
+    sigma = estimate.variance_magnitude.sqrt()
+    figure, axes = _grid(2, 3, result)
+    window = (0.0, _bright(result.zero_filled.abs(), result.object))
+    _panel(axes[0, 0], result.mask.float(), "sampling mask", "gray", (0.0, 1.0), bar=False)
+    _panel(axes[0, 1], result.zero_filled.abs(), "zero-filled", "gray", window)
+    _panel(axes[0, 2], result.image.abs(), result.experiment.reconstruction.kind, "gray",
+           (0.0, _bright(result.image.abs(), result.object)))  # fmt: skip
+    _panel(
+        axes[1, 0], sigma, "noise std of the magnitude [data units]", MAP_COLOURS, (0.0, _bright(sigma, result.object))
+    )
+    ratio = snr(result.image, estimate.variance_magnitude)
+    _panel(axes[1, 1], ratio, "SNR", "viridis", (0.0, _bright(ratio, result.object)))
+    g = g_factor_of(result)
+    _panel(axes[1, 2], g, "g-factor", "turbo", (0.0, max(2.0, _bright(g, result.object))))
+    figure.suptitle(_headline(result), fontsize=10)
+    return figure
+
+
+def comparison_figure(result: Result, reference: Result) -> Figure:
+    """Two standard deviation maps in one window, their difference, and how they agree voxel by voxel."""
+    sigma, truth = (estimate_of(each).variance_magnitude.sqrt() for each in (result, reference))
+    names = [each.experiment.variance.kind for each in (result, reference)]
+    figure, axes = _grid(2, 3, result)
+    window = (0.0, _bright(truth, result.object))
+    _panel(axes[0, 0], sigma, f"std, {names[0]} ({estimate_of(result).n_samples})", MAP_COLOURS, window)
+    _panel(axes[0, 1], truth, f"std, {names[1]} ({estimate_of(reference).n_samples})", MAP_COLOURS, window)
+    limit = 0.3 * window[1]
+    _panel(axes[0, 2], sigma - truth, "difference", DIFFERENCE_COLOURS, (-limit, limit))
+    x, y = truth[result.object].numpy(), sigma[result.object].numpy()
+    comparison = comparison_of(result, reference)
+    _scatter(axes[1, 0], x, y, names, comparison)
+    _bland_altman(axes[1, 1], x, y, comparison)
+    _z_scores(axes[1, 2], result, reference, comparison)
+    figure.suptitle(_headline(result), fontsize=10)
+    return figure
+
+
+def draw(figure: Figure, path: Path) -> None:
+    """Write a figure to a temporary name, then rename it."""
+    with replacing(path) as draft:
+        figure.savefig(draft, format=path.suffix.lstrip(".") or "png")
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV to a temporary name, then rename it."""
+    with replacing(path) as draft:
+        draft.write(table.to_csv().encode())
+
+
+def _scatter(axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64], names: Sequence[str], c: Comparison) -> None:
+    axes.hexbin(x, y, gridsize=60, bins="log", mincnt=1, cmap="viridis")
+    axes.axline((0, 0), slope=1, color="0.5", lw=1, label="identity")
+    axes.axline((x.mean(), y.mean()), slope=c.slope, color="tab:red", lw=1, label=f"slope {c.slope:.3f}")
+    axes.set(xlabel=f"std, {names[1]}", ylabel=f"std, {names[0]}", title=f"Pearson correlation {c.pearson:.4f}")
+    axes.legend(fontsize=8)
+
+
+def _bland_altman(axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64], c: Comparison) -> None:
+    axes.hexbin((x + y) / 2, y - x, gridsize=60, bins="log", mincnt=1, cmap="viridis")
+    axes.axhline(c.bias, color="tab:red", lw=1, label=f"bias {c.bias:.2g}")
+    for limit in c.limits:
+        axes.axhline(limit, color="tab:red", lw=1, ls="--")
+    axes.set(xlabel="mean of the two", ylabel="difference", title="Bland-Altman, 95 % limits")
+    axes.legend(fontsize=8)
+
+
+def _z_scores(axes: Axes, result: Result, reference: Result, c: Comparison) -> None:
+    a, b = estimate_of(result), estimate_of(reference)
+    error = (a.standard_error_magnitude**2 + b.standard_error_magnitude**2).sqrt()
+    z = ((a.variance_magnitude - b.variance_magnitude) / error)[result.object].numpy()
+    grid = np.linspace(-5, 5, 201)
+    axes.hist(np.clip(z[np.isfinite(z)], -5, 5), bins=50, density=True, color="0.7")
+    axes.plot(grid, np.exp(-(grid**2) / 2) / np.sqrt(2 * np.pi), color="tab:red", lw=1, label="standard normal")
+    axes.set(xlabel="z of the variances", title=f"mean z {c.mean_z:.2f}, mean z² {c.mean_square_z:.2f}")
+    axes.legend(fontsize=8)
+
+
+def _grid(n_rows: int, n_columns: int, result: Result) -> tuple[Figure, NDArray[np.object_]]:
+    figure = Figure(figsize=(4.2 * n_columns, 4.0 * n_rows), layout="constrained", dpi=100)
+    return figure, figure.subplots(n_rows, n_columns)
+
+
+def _panel(
+    axes: Axes, values: Tensor, title: str, colours: str, window: tuple[float, float], *, bar: bool = True
+) -> None:
+    drawn = axes.imshow(values.numpy(), cmap=colours, vmin=window[0], vmax=window[1], interpolation="nearest")
+    axes.set(xticks=[], yticks=[])
+    axes.set_title(title, fontsize=10)
+    if bar:
+        powers = ScalarFormatter()
+        powers.set_powerlimits((-2, 4))
+        axes.figure.colorbar(drawn, ax=axes, shrink=0.85, format=powers)
+
+
+def _bright(values: Tensor, region: Tensor) -> float:
+    """Upper end of a window: the 99.5th percentile over a region."""
+    return float(np.percentile(values[region].numpy(), 99.5))
+
+
+def _headline(result: Result) -> str:
+    estimate = estimate_of(result)
+    return (
+        f"{result.provenance.scan}, {result.provenance.label}: "
+        f"{result.experiment.undersampling.kind}, R = {acceleration(result.mask):.2f}, "
+        f"{estimate.n_samples} samples, seed {result.experiment.seed}, noise from {result.noise.source}"
+    )

@@ -1,0 +1,298 @@
+"""The command as a user meets it: what it prints, what it writes, and one sentence for every mistake."""
+
+import json
+import pickle
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from typer.testing import CliRunner, Result
+
+from mri_noise.cli import app
+from mri_noise.io.results import load_results
+
+RUNNER = CliRunner()
+FAST = ["-s", "variance.n_probes=4", "-s", "coils.kind=low-resolution", "-s", "undersampling.kind=equispaced",
+        "-s", "undersampling.acceleration=2", "-s", "undersampling.n_calibration=12"]  # fmt: skip
+
+
+def _mri_noise(*arguments: str | Path) -> Result:
+    return RUNNER.invoke(app, [str(argument) for argument in arguments])
+
+
+def _text(result: Result) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m", "", result.stderr)
+
+
+def _write(path: Path, kspace: np.ndarray, **more: np.ndarray) -> Path:
+    with h5py.File(path, "w") as file:
+        file["kspace"] = kspace
+        for name, values in more.items():
+            file[name] = values
+    return path
+
+
+def _kspace(n_slices: int = 2) -> np.ndarray:
+    """An ellipse seen by three coils, with noise."""
+    generator = np.random.default_rng(0)
+    y, x = np.mgrid[-1:1:32j, -1:1:28j]
+    coils = np.stack([np.exp(-((x - np.cos(a)) ** 2 + (y - np.sin(a)) ** 2)) for a in (0, 2, 4)])
+    image = coils * (x**2 / 0.5 + y**2 / 0.6 < 1) * np.exp(0.5j * x)
+    shifted = np.fft.ifftshift(image, axes=(-2, -1))
+    kspace = np.fft.fftshift(np.fft.fft2(shifted, norm="ortho"), axes=(-2, -1))
+    noise = generator.standard_normal((n_slices, 3, 32, 28, 2)) @ [1, 1j] * 0.01
+    return (kspace + noise).astype(np.complex64)
+
+
+@pytest.fixture
+def scan(tmp_path: Path) -> Path:
+    return _write(tmp_path / "scan.h5", _kspace())
+
+
+def test_info(scan: Path) -> None:
+    result = _mri_noise("info", scan)
+    assert result.exit_code == 0
+    assert "fastMRI HDF5" in result.stdout
+    assert "32 x 28" in result.stdout
+    facts = {row["fact"]: row["value"] for row in json.loads(_mri_noise("info", scan, "--json").stdout)}
+    assert facts["coils"] == "3"
+    assert facts["slices"] == "2"
+
+
+def test_run_saves_what_it_prints_and_repeats_bit_for_bit(scan: Path, tmp_path: Path) -> None:
+    out, again = tmp_path / "out.h5", tmp_path / "again.h5"
+    result = _mri_noise("run", scan, *FAST, "-o", out, "--slice", "all", "--json", "--figure", tmp_path / "maps.png")
+    assert result.exit_code == 0, _text(result)
+    rows = json.loads(result.stdout)
+    assert [row["slice"] for row in rows] == ["slice 0", "slice 1"]
+    assert [row["evaluations"] for row in rows] == [4, 4]
+    assert (tmp_path / "maps_0.png").stat().st_size > 10_000
+    assert (tmp_path / "maps_1.png").exists()
+    assert _mri_noise("run", scan, "--experiment", out, "-o", again).exit_code == 0
+    for first, second in zip(load_results(out), load_results(again), strict=True):
+        assert first.estimate is not None
+        assert second.estimate is not None
+        assert torch.equal(first.image, second.image)
+        assert torch.equal(first.estimate.variance, second.estimate.variance)
+        assert torch.equal(first.estimate.standard_error_magnitude, second.estimate.standard_error_magnitude)
+
+
+def test_the_printed_experiment_runs(scan: Path, tmp_path: Path) -> None:
+    printed = _mri_noise("run", "--print-experiment", *FAST)
+    assert printed.exit_code == 0
+    assert yaml.safe_load(printed.stdout)["variance"] == {"kind": "sketch", "n_probes": 4, "batch": None}
+    (tmp_path / "experiment.yaml").write_text(printed.stdout)
+    result = _mri_noise("run", scan, "-e", tmp_path / "experiment.yaml", "-o", tmp_path / "out.h5")
+    assert result.exit_code == 0, _text(result)
+    assert "median SNR" in result.stdout
+
+
+def test_run_reads_out_regions(scan: Path, tmp_path: Path) -> None:
+    region = "rois=[{kind: rectangle, name: middle, corners: [[12, 10], [18, 16]]}]"
+    result = _mri_noise("run", scan, *FAST, "-s", region, "-o", tmp_path / "out.h5", "--json")
+    assert result.exit_code == 0, _text(result)
+    _, rois = json.loads(result.stdout)
+    assert rois[0]["region"] == "middle"
+    assert rois[0]["voxels"] == 49
+    assert rois[0]["std of mean magnitude"] > 0
+
+
+def test_run_writes_nifti(scan: Path, tmp_path: Path) -> None:
+    result = _mri_noise("run", scan, *FAST, "-o", tmp_path / "out.nii.gz")
+    assert result.exit_code == 0, _text(result)
+    assert {"out_image.nii.gz", "out_std.nii.gz", "out_gfactor.nii.gz"} <= {p.name for p in tmp_path.iterdir()}
+
+
+def test_compare_prints_and_writes_its_tables(scan: Path, tmp_path: Path) -> None:
+    result = _mri_noise("compare", scan, *FAST, "-s", "variance.n_probes=30", "--replicas", "30", "-o", tmp_path / "c")
+    assert result.exit_code == 0, _text(result)
+    assert "Pearson correlation" in result.stdout
+    table = pd.read_csv(tmp_path / "c" / "agreement_0.csv", index_col=0)
+    expected = table.loc["  expected from both standard errors [%]", "magnitude std"]
+    assert 0.7 < table.loc["NRMSE by rms, object [%]", "magnitude std"] / expected < 1.4
+    cost = pd.read_csv(tmp_path / "c" / "cost_0.csv", index_col=0)
+    assert list(cost.loc["evaluations"]) == [30, 30]
+    assert (tmp_path / "c" / "comparison_0.png").stat().st_size > 10_000
+
+
+def _truncated(folder: Path) -> Path:
+    whole = _write(folder / "whole.h5", _kspace())
+    cut = folder / "bad.h5"
+    cut.write_bytes(whole.read_bytes()[:3000])
+    return cut
+
+
+def _empty(folder: Path) -> Path:
+    (folder / "bad.h5").touch()
+    return folder / "bad.h5"
+
+
+def _foreign(folder: Path) -> Path:
+    (folder / "bad.h5").write_text("this is no scan\n" * 100)
+    return folder / "bad.h5"
+
+
+def _without_kspace(folder: Path) -> Path:
+    with h5py.File(folder / "bad.h5", "w") as file:
+        file["image"] = np.zeros((4, 4))
+    return folder / "bad.h5"
+
+
+def _with_nan(folder: Path) -> Path:
+    kspace = _kspace()
+    kspace[0, 1, 3, 4] = np.nan
+    return _write(folder / "bad.h5", kspace)
+
+
+def _linked(folder: Path) -> Path:
+    _write(folder / "other.h5", _kspace())
+    with h5py.File(folder / "bad.h5", "w") as file:
+        file["kspace"] = h5py.ExternalLink("other.h5", "/kspace")
+    return folder / "bad.h5"
+
+
+def _external(folder: Path) -> Path:
+    with h5py.File(folder / "bad.h5", "w") as file:
+        file.create_dataset("kspace", (1, 2, 8, 8), np.complex64, external=[(str(folder / "raw.bin"), 0, 1024)])
+    return folder / "bad.h5"
+
+
+BAD_SCANS: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "truncated": (_truncated, "truncated"),
+    "empty": (_empty, "empty"),
+    "foreign": (_foreign, "fastMRI"),
+    "absent": (lambda folder: folder / "bad.h5", "bad.h5"),
+    "no k-space": (_without_kspace, "kspace"),
+    "wrong dimensions": (lambda folder: _write(folder / "bad.h5", np.ones((4, 4), np.complex64)), "got shape (4, 4)"),
+    "real numbers": (lambda folder: _write(folder / "bad.h5", np.ones((1, 2, 8, 8))), "complex"),
+    "NaN": (_with_nan, "NaN"),
+    "all zero": (lambda folder: _write(folder / "bad.h5", np.zeros((1, 2, 8, 8), np.complex64)), "zero"),
+    "mask of another shape": (lambda folder: _write(folder / "bad.h5", _kspace(), mask=np.ones(27)), "mask"),
+    "maps of another shape": (
+        lambda folder: _write(folder / "bad.h5", _kspace(), sensitivity_maps=np.ones((2, 3, 8, 8), np.complex64)), "maps",
+    ),
+    "covariance not Hermitian": (
+        lambda folder: _write(folder / "bad.h5", _kspace(), noise_covariance=np.triu(np.ones((3, 3), np.complex64))),
+        "Hermitian",
+    ),
+    "covariance not positive": (
+        lambda folder: _write(folder / "bad.h5", _kspace(), noise_covariance=np.ones((3, 3), np.complex64)), "positive",
+    ),
+    "external link": (_linked, "external link"),
+    "external storage": (_external, "external storage"),
+}  # fmt: skip
+
+
+def _require_one_sentence(result: Result, word: str, folder: Path, before: set[Path]) -> None:
+    sentence = _text(result)
+    assert result.exit_code == 1, sentence
+    assert sentence.startswith("mri-noise: ")
+    assert sentence.count("\n") == 1
+    assert word in sentence
+    assert "Traceback" not in sentence
+    assert result.stdout == ""
+    assert set(folder.iterdir()) == before
+
+
+@pytest.mark.parametrize("case", BAD_SCANS)
+def test_a_bad_scan_is_one_sentence_and_leaves_nothing(tmp_path: Path, case: str) -> None:
+    make, word = BAD_SCANS[case]
+    path = make(tmp_path)
+    before = set(tmp_path.iterdir())
+    _require_one_sentence(_mri_noise("run", path, *FAST, "-o", tmp_path / "out.h5"), word, tmp_path, before)
+
+
+BAD_SETTINGS = {
+    "variance.n_probe=3": "did you mean 'n_probes'",
+    "undersampling.n_calibration=40": "calibration",
+    "undersampling.acceleration=0.5": "greater than or equal to 1",
+    "coils.kind=file": "coil maps",
+    "noise.kind=prescan": "prescan",
+    "noise.kind=file": "path",
+    "reconstruction.kind=modle": "did you mean 'modl'",
+    "device=cuda": "CUDA",
+    "reconstruction={kind: checkpoint, path: nowhere.safetensors}": "nowhere.safetensors",
+    "rois=[{kind: rectangle, corners: [[90, 90], [99, 99]]}]": "region",
+    "n_probes": "assignment",
+}
+
+
+@pytest.mark.parametrize("assignment", BAD_SETTINGS)
+def test_a_bad_setting_is_one_sentence_and_leaves_nothing(scan: Path, tmp_path: Path, assignment: str) -> None:
+    before = set(tmp_path.iterdir())
+    result = _mri_noise("run", scan, *FAST, "-s", assignment, "-o", tmp_path / "out.h5")
+    _require_one_sentence(result, BAD_SETTINGS[assignment], tmp_path, before)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--slice", "7", "-o", "out.h5"], "slices 0 to 1"),
+        (["--slice", "first", "-o", "out.h5"], "'all'"),
+        (["-o", "no/such/folder/out.h5"], "no folder"),
+        ([], "--output"),
+    ],
+)
+def test_a_bad_argument_is_one_sentence(
+    scan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], word: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = set(tmp_path.iterdir())
+    _require_one_sentence(_mri_noise("run", scan, *FAST, *arguments), word, tmp_path, before)
+
+
+def test_the_scan_is_not_overwritten(scan: Path, tmp_path: Path) -> None:
+    before = scan.read_bytes()
+    _require_one_sentence(_mri_noise("run", scan, *FAST, "-o", scan), "scan itself", tmp_path, {scan})
+    assert scan.read_bytes() == before
+
+
+def test_a_failed_run_leaves_the_former_result(scan: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.h5"
+    assert _mri_noise("run", scan, *FAST, "-o", out).exit_code == 0
+    former = out.read_bytes()
+    bad = _with_nan(tmp_path)
+    assert _mri_noise("run", bad, *FAST, "-o", out).exit_code == 1
+    assert out.read_bytes() == former
+
+
+class _Malicious:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("save", [lambda thing, path: torch.save(thing, path),
+                                  lambda thing, path: path.write_bytes(pickle.dumps(thing))])  # fmt: skip
+def test_weights_that_carry_code_are_refused_and_do_not_run(scan: Path, tmp_path: Path, save: Callable) -> None:  # type: ignore[type-arg]
+    weights, proof = tmp_path / "weights.pt", tmp_path / "ran"
+    save({"state_dict": _Malicious(proof)}, weights)
+    before = set(tmp_path.iterdir())
+    choice = f"reconstruction={{kind: checkpoint, path: {weights}}}"
+    result = _mri_noise("run", scan, *FAST, "-s", choice, "-o", tmp_path / "out.h5")
+    _require_one_sentence(result, "weights.pt", tmp_path, before)
+    assert not proof.exists()
+
+
+def test_weights_of_an_unknown_layout_say_what_was_found(scan: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "weights.pt"
+    torch.save({"encoder.stem.weight": torch.ones(3, 3)}, weights)
+    before = set(tmp_path.iterdir())
+    choice = f"reconstruction={{kind: checkpoint, path: {weights}}}"
+    result = _mri_noise("run", scan, *FAST, "-s", choice, "-o", tmp_path / "out.h5")
+    _require_one_sentence(result, "encoder.stem.weight", tmp_path, before)
+    assert "fastMRI" in _text(result)
+
+
+def test_compare_needs_something_else_than_monte_carlo(scan: Path) -> None:
+    result = _mri_noise("compare", scan, "-s", "variance.kind=monte-carlo")
+    assert result.exit_code == 1
+    assert "against Monte Carlo" in _text(result)

@@ -1,0 +1,224 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mri_noise.coils import LowResolution, MapsFromFile
+from mri_noise.experiment import Experiment
+from mri_noise.io import open_scan
+from mri_noise.masks import Equispaced
+from mri_noise.noise import NoiseFromPrescan
+from mri_noise.phantom import Phantom
+from mri_noise.pipeline import StageCache, choose_device, operating_point, prepare, run
+from mri_noise.recon.linear import CGSense, ZeroFilled
+from mri_noise.recon.unet import UNetSettings
+from mri_noise.result import Result
+from mri_noise.roi import Rectangle
+from mri_noise.scan import Scan, Slice
+from mri_noise.variance.exact import Exact
+from mri_noise.variance.maps import g_factor
+from mri_noise.variance.replica import MonteCarlo
+from mri_noise.variance.sketch import Sketch
+
+SCAN = Phantom(matrix=(32, 28), n_coils=4, n_slices=3)()
+EXPERIMENT = Experiment(
+    undersampling=Equispaced(acceleration=2, n_calibration=10),
+    coils=MapsFromFile(),
+    variance=Sketch(n_probes=6, batch=2),
+)
+
+
+def _last(experiment: Experiment, scan: Scan = SCAN, index: int = 1, cache: StageCache | None = None) -> Result:
+    *_, last = run(scan, experiment, slices=[index], cache=cache)
+    assert last.complete
+    return last
+
+
+def _changed(**update: object) -> Experiment:
+    return EXPERIMENT.model_copy(update=update)
+
+
+def test_the_image_comes_first_and_the_variance_refines() -> None:
+    snapshots = list(run(SCAN, EXPERIMENT, slices=[0, 2]))
+    assert [s.index for s in snapshots] == [0] * 4 + [2] * 4
+    counts = [None if s.estimate is None else s.estimate.n_samples for s in snapshots]
+    assert counts == [None, 2, 4, 6] * 2
+    assert [s.complete for s in snapshots] == [False, False, False, True] * 2
+    assert torch.equal(snapshots[0].image, snapshots[3].image)
+    assert snapshots[3].provenance.seconds > 0
+
+
+def test_a_run_repeats_bit_for_bit() -> None:
+    experiment = _changed(reconstruction=UNetSettings(n_channels=4, n_pools=2), added_noise=0.5)
+    first, second = _last(experiment), _last(experiment)
+    assert torch.equal(first.image, second.image)
+    assert first.estimate is not None
+    assert second.estimate is not None
+    assert torch.equal(first.estimate.variance, second.estimate.variance)
+
+
+def test_seeds_and_slices_have_noise_of_their_own() -> None:
+    kspaces = [
+        prepare(SCAN, _changed(added_noise=1.0, seed=seed), index, StageCache()).kspace
+        - prepare(SCAN, EXPERIMENT, index, StageCache()).kspace
+        for seed, index in ((0, 0), (1, 0), (0, 1))
+    ]
+    assert not torch.equal(kspaces[0], kspaces[1])
+    assert not torch.equal(kspaces[0], kspaces[2])
+
+
+def test_added_noise_has_its_level_and_counts_in_the_covariance() -> None:
+    clean, noisy = (prepare(SCAN, _changed(added_noise=a), 1, StageCache()) for a in (0.0, 2.0))
+    added = (noisy.kspace - clean.kspace)[:, clean.encoding.mask]
+    level = float(clean.noise.covariance[0, 0].real)
+    assert float(added.abs().square().mean()) == pytest.approx(4 * level, rel=4 / added.numel() ** 0.5)
+    torch.testing.assert_close(noisy.noise.covariance, 5 * clean.noise.covariance)
+
+
+def test_noise_scale_scales_the_maps_and_not_the_data() -> None:
+    one, three = _last(EXPERIMENT), _last(_changed(noise_scale=3.0))
+    assert torch.equal(one.image, three.image)
+    assert one.estimate is not None
+    assert three.estimate is not None
+    torch.testing.assert_close(three.estimate.variance, 9 * one.estimate.variance, rtol=1e-4, atol=0)
+
+
+def test_prewhitening_makes_white_noise_of_the_mean_level() -> None:
+    measured = prepare(SCAN, _changed(prewhiten=False, noise=NoiseFromPrescan()), 0, StageCache()).noise
+    white = prepare(SCAN, _changed(prewhiten=True, noise=NoiseFromPrescan()), 0, StageCache()).noise
+    mean = measured.covariance.diagonal().real.mean()
+    torch.testing.assert_close(white.covariance, (mean * torch.eye(4)).to(torch.complex128))
+    off_diagonal = measured.covariance - torch.diag(measured.covariance.diagonal())
+    assert off_diagonal.abs().max() > 0.05 * mean
+
+
+def test_prewhitened_sense_has_the_least_noise_of_an_unbiased_combination() -> None:
+    """Gauss and Markov: fully sampled, whitened SENSE reaches 1 / (S^H Psi^-1 S), unwhitened SENSE does not."""
+    exact = {
+        "undersampling": Equispaced(acceleration=1, n_calibration=0),
+        "variance": Exact(),
+        "precision": "complex128",
+    }
+    sense = CGSense(tikhonov=0)
+    white = _last(_changed(**exact, reconstruction=sense))
+    assert white.estimate is not None
+    g = g_factor(white.estimate.variance, white.coil_maps, white.noise.covariance, white.mask)
+    torch.testing.assert_close(g[white.object], torch.ones_like(g[white.object]), rtol=1e-6, atol=0)
+    coloured = _last(_changed(**exact, reconstruction=sense, prewhiten=False))
+    assert coloured.estimate is not None
+    inside = white.object & coloured.object
+    signal_to_noise = [r.zero_filled.abs()[inside] / r.estimate.variance[inside].sqrt() for r in (white, coloured)]
+    assert (signal_to_noise[0] / signal_to_noise[1]).median() > 1.01
+
+
+def test_undersampling_keeps_within_what_was_acquired() -> None:
+    acquired = SCAN[0]
+    holes = acquired.mask.clone()
+    holes[:, 20:] = False
+    partial = Slice(acquired.kspace * holes, holes, acquired.noise, acquired.coil_maps)
+    scan = Scan("partial", "test", ("slice 0",), 4, (32, 28), (-1,), None, "sha256:partial", lambda index: partial)
+    result = _last(EXPERIMENT, scan, 0)
+    assert not result.mask[:, 20:].any()
+    assert result.mask[:, :20].any()
+
+
+def test_rois_are_read_out_when_the_variance_is_complete() -> None:
+    experiment = _changed(rois=(Rectangle(name="centre", corners=((12, 10), (18, 16))),), variance=Exact())
+    snapshots = list(run(SCAN, experiment, slices=[1]))
+    assert all(s.rois == () for s in snapshots[:-1])
+    (roi,) = snapshots[-1].rois
+    assert roi.name == "centre"
+    assert roi.noise.n_voxels == 49
+    region = experiment.rois[0]((32, 28))
+    assert snapshots[-1].estimate is not None
+    voxels = snapshots[-1].estimate.variance_magnitude[region].mean().sqrt()
+    assert 0 < roi.noise.standard_deviation_magnitude < float(voxels)
+
+
+def test_an_roi_outside_the_image_is_refused() -> None:
+    experiment = _changed(rois=(Rectangle(corners=((100, 100), (110, 110))),))
+    with pytest.raises(ValueError, match="region holds no voxel"):
+        _last(experiment)
+
+
+def test_stages_are_computed_once_for_the_settings_upstream_of_them() -> None:
+    reads = []
+
+    def read(index: int) -> Slice:
+        reads.append(index)
+        return SCAN[index]
+
+    scan = Scan("counted", "test", SCAN.labels, 4, (32, 28), (-1,), None, "sha256:counted", read)
+    cache = StageCache()
+    first = prepare(scan, EXPERIMENT, 0, cache)
+    assert prepare(scan, _changed(reconstruction=ZeroFilled(), variance=MonteCarlo()), 0, cache) is first
+    assert prepare(scan, _changed(coils=LowResolution()), 0, cache) is not first
+    assert reads == [0]
+    prepare(scan, EXPERIMENT, 1, cache)
+    assert reads == [0, 1]
+
+
+def test_the_cache_forgets_the_oldest() -> None:
+    cache, made = StageCache(n_entries=2), []
+    for key in ("a", "b", "a", "c", "b"):
+        cache.get(key, lambda key=key: made.append(key))
+    assert made == ["a", "b", "c", "b"]
+
+
+def test_closing_a_run_stops_it() -> None:
+    snapshots = run(SCAN, _changed(variance=Sketch(n_probes=10_000, batch=2)), slices=[0])
+    next(snapshots)
+    next(snapshots)
+    snapshots.close()  # type: ignore[attr-defined]
+    assert list(snapshots) == []
+
+
+def test_a_slice_out_of_range_is_named() -> None:
+    with pytest.raises(IndexError, match="has slices 0 to 2"):
+        list(run(SCAN, EXPERIMENT, slices=[3]))
+
+
+def test_cuda_where_there_is_none_is_refused() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    with pytest.raises(ValueError, match="torch finds no CUDA GPU"):
+        choose_device("cuda")
+    assert choose_device("auto") == torch.device("cpu")
+
+
+def test_precision() -> None:
+    assert _last(EXPERIMENT).image.dtype == torch.complex64
+    assert _last(_changed(precision="complex128")).image.dtype == torch.complex128
+
+
+@pytest.mark.parametrize("kind", ["zero-filled", "cg-sense"])
+@pytest.mark.parametrize("name", ["brain_flash_16ch", "brain_t1_7ch", "phantom_ge_8ch_7slices", "brain_poisson_8ch"])
+def test_measured_scans(shared_data: Path, name: str, kind: str) -> None:
+    """The sketch agrees with Monte Carlo on real k-space, with the noise found in the data."""
+    scan = open_scan(shared_data / f"{name}.h5")
+    experiment = Experiment.parse(
+        {"reconstruction": {"kind": kind, **({"tikhonov": 0.1} if kind != "zero-filled" else {})}}
+    )
+    if name != "brain_poisson_8ch":
+        experiment = experiment.model_copy(update={"undersampling": Equispaced(acceleration=3)})
+    cache = StageCache()
+    sketch = _last(experiment.model_copy(update={"variance": Sketch(n_probes=24)}), scan, 0, cache)
+    replicas = _last(experiment.model_copy(update={"variance": MonteCarlo(n_replicas=24)}), scan, 0, cache)
+    assert sketch.estimate is not None
+    assert replicas.estimate is not None
+    inside = sketch.object
+    error = torch.hypot(sketch.estimate.standard_error[inside], replicas.estimate.standard_error[inside])
+    z = (sketch.estimate.variance - replicas.estimate.variance)[inside] / error
+    # thousands of voxels; with 24 samples the estimated errors are themselves 20 % uncertain and correlated with z
+    assert abs(float(z.mean())) < 0.25
+    assert 0.7 < float(z.square().mean()) < 1.6
+    share = float(inside.double().mean())
+    assert 0.1 < share < 0.95
+    assert np.isfinite(float(sketch.estimate.variance[inside].sum()))
+
+
+def test_the_operating_point_is_where_the_image_is() -> None:
+    cache = StageCache()
+    point = operating_point(prepare(SCAN, EXPERIMENT, 0, cache), EXPERIMENT, cache)
+    torch.testing.assert_close(point.reconstruct(point.kspace), point.image)
