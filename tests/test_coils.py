@@ -1,0 +1,192 @@
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as st_numpy
+from torch import Tensor
+
+from mri_noise.coils import CoilMapping, Espirit, LowResolution, MapsFromFile, calibration_size
+from mri_noise.encoding import centered_fft, centered_ifft
+from tests.problems import equispaced, smooth_maps
+
+ROWS, COLUMNS, N_COILS = 48, 41, 5
+FULL = torch.ones(ROWS, COLUMNS, dtype=torch.bool)
+CALIBRATED = [Espirit(), LowResolution()]
+
+
+def _object(dtype: torch.dtype = torch.complex128) -> tuple[Tensor, Tensor, Tensor]:
+    """Coil maps, the k-space of a textured ellipse with smooth phase, and where it is."""
+    maps = smooth_maps(N_COILS, ROWS, COLUMNS, dtype)
+    y, x = torch.linspace(-1, 1, ROWS)[:, None], torch.linspace(-1, 1, COLUMNS)
+    inside = (y / 0.75) ** 2 + (x / 0.65) ** 2 < 1
+    texture = 1 + 0.3 * torch.rand(ROWS, COLUMNS, generator=torch.Generator().manual_seed(0))
+    image = inside * texture * torch.exp(1j * (0.5 * x + y**2))
+    return maps, centered_fft(maps * image.to(dtype)), inside
+
+
+def _disagreement(maps: Tensor, truth: Tensor, where: Tensor) -> float:
+    """Largest 1 - |<S, S_true>| over the object: zero where the maps differ by a phase only."""
+    return float((1 - (maps.conj() * truth).sum(0).abs())[where].max())
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st_numpy.arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.booleans(), fill=st.just(True))
+)
+def test_calibration_rectangle_is_the_largest_that_is_sampled(sampled: np.ndarray) -> None:
+    mask = torch.from_numpy(sampled)
+    centre = [n // 2 for n in mask.shape]
+
+    def is_full(rows: int, columns: int) -> bool:
+        top, left = centre[0] - rows // 2, centre[1] - columns // 2
+        return bool(mask[top : top + rows, left : left + columns].all())
+
+    sizes = [(r, c) for r in range(1, len(mask) + 1) for c in range(1, mask.shape[1] + 1) if is_full(r, c)]
+    assert calibration_size(mask) == max(sizes, key=lambda size: (min(size), size[0] * size[1]), default=(0, 0))
+
+
+@pytest.mark.parametrize(
+    ("mask", "size"),
+    [
+        (torch.ones(9, 12, dtype=torch.bool), (9, 12)),
+        (equispaced(9, 12, 4, 6, 1), (9, 7)),
+        (equispaced(9, 12, 20, 3), (9, 3)),
+        (torch.zeros(9, 12, dtype=torch.bool), (0, 0)),
+    ],
+    ids=["full", "lines that a regular one extends", "lines", "nothing"],
+)
+def test_calibration_size_of_usual_masks(mask: Tensor, size: tuple[int, int]) -> None:
+    assert calibration_size(mask) == size
+
+
+@pytest.mark.parametrize("choice", CALIBRATED, ids=lambda choice: choice.kind)
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.complex128])
+def test_maps_are_normalised_and_of_the_data_s_type(choice: CoilMapping, dtype: torch.dtype) -> None:
+    _, kspace, inside = _object(dtype)
+    maps = choice(kspace, FULL, None)
+    energy = maps.abs().square().sum(0)
+    assert maps.dtype == dtype
+    assert ((energy - 1).abs() < 1e-5).logical_or(energy == 0).all()
+    assert energy[inside].all(), "the object is covered"
+    assert not energy.all(), "the background is not"
+
+
+@pytest.mark.parametrize(("choice", "bound"), [(Espirit(), 2e-3), (LowResolution(), 0.1)], ids=["espirit", "low"])
+def test_maps_are_the_true_ones_up_to_a_phase(choice: CoilMapping, bound: float) -> None:
+    truth, kspace, inside = _object()
+    assert _disagreement(choice(kspace, FULL, None), truth, inside) < bound
+
+
+def test_scale_of_the_data_does_not_matter() -> None:
+    _, kspace, _ = _object(torch.complex64)
+    for choice in CALIBRATED:
+        torch.testing.assert_close(choice(1e-8 * kspace, FULL, None), choice(kspace, FULL, None), rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("choice", CALIBRATED, ids=lambda choice: choice.kind)
+def test_only_the_calibration_lines_matter(choice: CoilMapping) -> None:
+    _, kspace, _ = _object()
+    mask = equispaced(ROWS, COLUMNS, 40, 24)
+    limited = choice.model_copy(update={"n_calibration": 24})
+    torch.testing.assert_close(choice(kspace * mask, mask, None), limited(kspace, FULL, None))
+
+
+def test_espirit_phase_is_relative_to_the_strongest_combination_even_if_a_coil_is_dark() -> None:
+    truth, kspace, inside = _object()
+    dark = torch.cat([1e-9 * kspace[:1], kspace])
+    maps = Espirit()(dark, FULL, None)
+    assert _disagreement(maps[1:], truth, inside) < 2e-3
+    strongest = torch.linalg.svd(dark[:, 12:36, 8:32].flatten(1), full_matrices=False).U[:, 0]
+    reference = torch.einsum("c,crk->rk", strongest.conj(), maps)[inside]
+    phase = reference / reference[0]
+    assert float(phase.imag.abs().max()) < 1e-9
+    assert float(phase.real.min()) > 0
+
+
+@pytest.mark.parametrize("choice", CALIBRATED, ids=lambda choice: choice.kind)
+def test_single_and_dead_coils_get_their_maps(choice: CoilMapping) -> None:
+    _, kspace, inside = _object()
+    alone = choice(kspace[:1], FULL, None)
+    torch.testing.assert_close(alone.abs()[0, inside], torch.ones(int(inside.sum()), dtype=torch.float64))
+    dead = choice(torch.cat([torch.zeros_like(kspace[:1]), kspace]), FULL, None)
+    assert not dead[0].any()
+    torch.testing.assert_close(dead.abs().square().sum(0)[inside], torch.ones(int(inside.sum()), dtype=torch.float64))
+
+
+def test_espirit_kernels_shrink_with_the_calibration_square() -> None:
+    _, kspace, inside = _object()
+    few = Espirit(n_calibration=8)(kspace, FULL, None)
+    assert few.abs().sum(0)[inside].count_nonzero() > 0.99 * inside.sum()
+
+
+def test_low_resolution_maps_hold_the_phase_of_the_object() -> None:
+    _, kspace, inside = _object()
+    maps = LowResolution()(kspace, FULL, None)
+    image = (maps.conj() * centered_ifft(kspace)).sum(0)[inside]
+    assert float(image.angle().abs().mean()) < 0.05
+
+
+def test_file_s_maps_are_normalised() -> None:
+    truth, kspace, _ = _object(torch.complex64)
+    stored = 3 * truth.to(torch.complex128)
+    stored[:, :5] = 0
+    maps = MapsFromFile()(kspace, FULL, stored)
+    assert maps.dtype == torch.complex64
+    torch.testing.assert_close(maps[:, 5:], truth[:, 5:])
+    assert not maps[:, :5].any()
+
+
+def test_missing_maps_are_said() -> None:
+    with pytest.raises(ValueError, match="holds no coil maps; set"):
+        MapsFromFile()(_object()[1], FULL, None)
+
+
+@pytest.mark.parametrize("choice", CALIBRATED, ids=lambda choice: choice.kind)
+@pytest.mark.parametrize(
+    ("mask", "n_calibration", "message"),
+    [
+        (equispaced(ROWS, COLUMNS, 4), None, "needs 8 x 8 fully sampled points .* but 48 x 1 are sampled"),
+        (equispaced(ROWS, COLUMNS, 40, 7), None, "needs 8 x 8 .* but 48 x 7 are"),
+        (equispaced(ROWS, COLUMNS, 40, 12), 16, "needs 16 x 16 .* but 48 x 12 are"),
+        (torch.zeros(ROWS, COLUMNS, dtype=torch.bool), None, "but 0 x 0 are sampled"),
+    ],
+)
+def test_small_calibration_areas_are_refused(
+    choice: CoilMapping, mask: Tensor, n_calibration: int | None, message: str
+) -> None:
+    limited = choice.model_copy(update={"n_calibration": n_calibration})
+    with pytest.raises(ValueError, match=message):
+        limited(_object()[1] * mask, mask, None)
+
+
+@pytest.mark.parametrize("choice", CALIBRATED, ids=lambda choice: choice.kind)
+def test_data_without_signal_are_refused(choice: CoilMapping) -> None:
+    with pytest.raises(ValueError, match="centre of k-space is zero"):
+        choice(torch.zeros(N_COILS, ROWS, COLUMNS, dtype=torch.complex64), FULL, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "signal_explained"),
+    [("brain_poisson_8ch", 0.995), ("phantom_ge_8ch_7slices", 0.995), ("brain_flash_2ch_bodycoil", 0.98)],
+)
+def test_maps_of_measured_scans_cover_and_explain_the_object(
+    shared_data: Path, name: str, signal_explained: float
+) -> None:
+    with h5py.File(shared_data / f"{name}.h5") as file:
+        kspace = torch.from_numpy(file["kspace"][0])
+    mask = (kspace != 0).any(0)
+    size = min(24, *calibration_size(mask))
+    centre = torch.zeros_like(kspace)
+    top, left = (n // 2 - size // 2 for n in mask.shape)
+    centre[:, top : top + size, left : left + size] = kspace[:, top : top + size, left : left + size]
+    images = centered_ifft(centre)
+    strength = torch.linalg.vector_norm(images, dim=0)
+    inside = strength > 0.2 * strength.max()
+    maps = Espirit()(kspace, mask, None)
+    combined = (maps.conj() * images).sum(0)
+    assert (maps.abs().sum(0)[inside] > 0).all()
+    assert float(combined[inside].abs().square().sum() / strength[inside].square().sum()) > signal_explained
