@@ -16,7 +16,7 @@ from mri_noise.settings import Settings
 class MeddlrUNetSettings(Settings):
     """A U-Net from the zero-filled image straight to the reconstructed one."""
 
-    kind: Literal["meddlr_unet"] = "meddlr_unet"
+    kind: Literal["meddlr-unet"] = "meddlr-unet"
     n_channels: int = Field(32, ge=1, description="Channels at full resolution, doubled at each pooling")
     n_pools: int = Field(4, ge=1, description="Number of poolings")
     scale: Scale = Field("percentile", description="What of the zero-filled image is scaled to one before the network")

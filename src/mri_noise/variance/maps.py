@@ -24,7 +24,7 @@ def g_factor(variance: RealMap, coil_maps: CoilMaps, covariance: CoilCovariance,
     """g = sigma / (sigma_full sqrt(R)), from the complex variance of a reconstruction; zero off the coil maps.
 
     sigma_full is that of the optimal fully sampled combination, R the net acceleration. Below 1 where a
-    reconstruction suppresses noise. Pruessmann 1999, doi:10.1002/(SICI)1522-2594(199911)42:5<952.
+    reconstruction suppresses noise. Pruessmann 1999, doi:10.1002/(SICI)1522-2594(199911)42:5<952::AID-MRM16>3.0.CO;2-S.
     """
     full = fully_sampled_variance(coil_maps, covariance)
     ratio = variance / (full * acceleration(mask))

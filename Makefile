@@ -1,0 +1,43 @@
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test lint types core docs bench constraints
+
+bin := .venv/bin
+
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+setup: .venv/.ready ## Create .venv with all that the other targets need
+
+demo: .venv/.ready ## Map the noise of the sample scan and say where the results are
+	@$(bin)/mri-noise demo
+
+test: .venv/.ready ## Run the tests (choose some with ARGS="-k noise")
+	@$(bin)/pytest $(ARGS)
+
+lint: .venv/.ready ## Check style, format and the import order
+	@$(bin)/ruff check
+	@$(bin)/ruff format --check
+	@$(bin)/lint-imports --no-logo
+
+types: .venv/.ready ## Check the types
+	@$(bin)/mypy
+
+core: .core-venv/.ready ## Check that the core works where neither napari nor Qt is installed
+	@.core-venv/bin/python tools/no_gui.py
+	@.core-venv/bin/pytest -q tests/test_house.py
+
+docs: .venv/.ready ## Draw the figures of the documentation again (docs/make_*.py)
+	@set -e; for script in $(sort $(wildcard docs/make_*.py)); do echo "$$script"; $(bin)/python $$script; done
+
+bench: .venv/.ready ## Run every benchmark (benchmarks/bench_*.py)
+	@set -e; for script in $(sort $(wildcard benchmarks/bench_*.py)); do echo "$$script"; $(bin)/python $$script; done
+
+constraints: .venv/.ready ## Write the versions that .venv holds to constraints.txt
+	@bash tools/constraints.sh
+
+.venv/.ready: pyproject.toml constraints.txt tools/setup.sh
+	@bash tools/setup.sh .venv test,lint
+
+.core-venv/.ready: pyproject.toml constraints.txt tools/setup.sh
+	@bash tools/setup.sh .core-venv test
