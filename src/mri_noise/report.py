@@ -275,5 +275,5 @@ def _headline(result: Result) -> str:
     return (
         f"{result.provenance.scan}, {result.provenance.label}: "
         f"{result.experiment.undersampling.kind}, R = {acceleration(result.mask):.2f}, "
-        f"{estimate.n_samples} samples, seed {result.experiment.seed}, noise from {result.noise.source}"
+        f"{estimate.n_samples} samples, seed {result.experiment.seed}, {result.noise.source}"
     )

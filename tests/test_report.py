@@ -1,0 +1,143 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mri_noise.coils import MapsFromFile
+from mri_noise.experiment import Experiment
+from mri_noise.masks import Equispaced
+from mri_noise.phantom import Phantom
+from mri_noise.pipeline import StageCache, run
+from mri_noise.report import (
+    comparison_figure,
+    comparison_of,
+    comparison_table,
+    cost_table,
+    draw,
+    estimate_of,
+    map_error,
+    result_figure,
+    roi_table,
+    scan_table,
+    summary_table,
+    write_table,
+)
+from mri_noise.result import Result
+from mri_noise.roi import Ellipse
+from mri_noise.variance.exact import Exact
+from mri_noise.variance.sketch import Sketch
+
+SCAN = Phantom(matrix=(32, 28), n_coils=4, n_slices=2)()
+EXPERIMENT = Experiment(
+    undersampling=Equispaced(acceleration=2, n_calibration=8),
+    coils=MapsFromFile(),
+    rois=(Ellipse(name="centre", center=(16, 14), radii=(4, 3)),),
+)
+
+
+@pytest.fixture(scope="module")
+def results() -> tuple[Result, Result]:
+    """A sketch and the exact variance."""
+    cache = StageCache()
+    sketch, exact = (
+        list(run(SCAN, EXPERIMENT.model_copy(update={"variance": method}), slices=[1], cache=cache))[-1]
+        for method in (Sketch(n_probes=200, batch=20), Exact(batch=64))
+    )
+    return sketch, exact
+
+
+def test_summary_is_that_of_the_maps(results: tuple[Result, Result]) -> None:
+    sketch, _ = results
+    (row,) = summary_table([sketch]).to_dict(orient="records")
+    sigma = estimate_of(sketch).variance_magnitude[sketch.object].sqrt()
+    assert row["slice"] == "slice 1"
+    assert row["R"] == pytest.approx(32 * 28 / int(sketch.mask.sum()), abs=0.01)
+    assert row["median std"] == pytest.approx(float(sigma.median()))
+    assert row["median SNR"] == pytest.approx(float((sketch.image.abs()[sketch.object] / sigma).median()))
+    assert row["evaluations"] == 200
+
+
+def test_the_maps_own_error_is_the_true_one(results: tuple[Result, Result]) -> None:
+    """The error that a sketch claims for itself is its distance from the exact map."""
+    sketch, exact = results
+    assert map_error(exact) == 0
+    true = comparison_of(sketch, exact).nrmse
+    assert map_error(sketch) == pytest.approx(true, rel=0.1)
+    assert true == pytest.approx(1 / (2 * 200) ** 0.5, rel=0.15)
+
+
+def test_comparison_table_has_both_channels(results: tuple[Result, Result]) -> None:
+    table = comparison_table(*results)
+    assert list(table.columns) == ["magnitude std", "complex std"]
+    assert table.loc["Pearson correlation", "complex std"] == pytest.approx(
+        comparison_of(*results, channel="complex").pearson
+    )
+    # white circular probes: the complex std has the smaller error
+    assert table.loc["NRMSE by rms, object [%]", "complex std"] < table.loc["NRMSE by rms, object [%]", "magnitude std"]
+
+
+def test_cost_table(results: tuple[Result, Result]) -> None:
+    table = cost_table(results)
+    assert list(table.columns) == ["sketch", "exact"]
+    assert list(table.loc["evaluations"]) == [200, 2 * 32 * 28]
+    assert (table.loc["seconds"] > 0).all()
+
+
+def test_roi_table(results: tuple[Result, Result]) -> None:
+    (row,) = roi_table(results[:1]).to_dict(orient="records")
+    assert row["region"] == "centre"
+    assert row["std of mean magnitude"] == results[0].rois[0].noise.standard_deviation_magnitude
+    assert roi_table([replace(results[0], rois=())]).empty
+
+
+def test_scan_table() -> None:
+    facts = dict(scan_table(SCAN).itertuples(index=False))
+    assert facts["rows x columns"] == "32 x 28"
+    assert facts["coils"] == "4"
+    assert facts["sampled"] == "100.0 %, R = 1.00"
+
+
+def test_figures_show_the_maps(results: tuple[Result, Result], tmp_path: Path) -> None:
+    sketch, exact = results
+    figure = result_figure(sketch)
+    shown = {axes.get_title(): axes.images[0].get_array() for axes in figure.axes if axes.images}
+    expected = estimate_of(sketch).variance_magnitude.sqrt().numpy()
+    np.testing.assert_allclose(shown["noise std of the magnitude [data units]"], expected)
+    np.testing.assert_allclose(shown["sampling mask"], sketch.mask.numpy())
+    comparison = comparison_figure(sketch, exact)
+    windows = [axes.images[0].get_clim() for axes in comparison.axes if axes.get_title().startswith("std, ")]
+    assert len(windows) == 2
+    assert windows[0] == windows[1]
+    difference = next(axes.images[0].get_clim() for axes in comparison.axes if axes.get_title() == "difference")
+    assert difference[0] == -difference[1]
+    draw(comparison, tmp_path / "comparison.png")
+    assert (tmp_path / "comparison.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_figure_that_cannot_be_written_leaves_nothing(results: tuple[Result, Result], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no folder"):
+        draw(result_figure(results[0]), tmp_path / "absent" / "maps.png")
+    with pytest.raises(ValueError, match=r"png"):
+        draw(result_figure(results[0]), tmp_path / "maps.picture")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_write_table(results: tuple[Result, Result], tmp_path: Path) -> None:
+    write_table(cost_table(results), tmp_path / "cost.csv")
+    assert (tmp_path / "cost.csv").read_text().startswith(",sketch,exact\nsamples,")
+
+
+def test_a_result_without_samples_has_no_maps(results: tuple[Result, Result]) -> None:
+    with pytest.raises(ValueError, match="has no variance yet"):
+        summary_table([replace(results[0], estimate=None)])
+
+
+def test_an_exact_reference_has_no_z_of_its_own(results: tuple[Result, Result]) -> None:
+    sketch, exact = results
+    comparison = comparison_of(exact, exact)
+    assert np.isnan(comparison.mean_z)
+    assert comparison.nrmse == 0
+    assert 0.7 < comparison_of(sketch, exact).mean_square_z < 1.4
+    assert torch.equal(sketch.object, exact.object)
