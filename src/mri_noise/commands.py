@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
+import torch
 
 from mri_noise import console, pipeline, report
 from mri_noise.experiment import Experiment
@@ -98,12 +99,14 @@ def compare(
 
 
 def _experiment(path: Path | None, assignments: Sequence[str]) -> tuple[Experiment, tuple[int, ...] | None]:
-    """The experiment of a YAML file or a saved result (with the slices of that result), with settings changed."""
+    """The experiment of a YAML file or of a saved result (with its slices, and its threads), with settings changed."""
     slices = None
     if path is None:
         choices = Experiment()
     elif path.suffix in (".h5", ".hdf5"):
-        choices, slices = load_experiment(path)
+        saved = load_experiment(path)
+        choices, slices = saved.experiment, saved.slices
+        torch.set_num_threads(saved.n_threads)
     else:
         choices = Experiment.parse(read_yaml(path))
     return override(choices, assignments), slices

@@ -92,7 +92,9 @@ class Sampling(LinearOperator):
 
 @dataclass(frozen=True, eq=False)
 class Sense(LinearOperator):
-    """The encoding of one slice: A x = M F S x (Pruessmann 1999, doi:10.1002/(SICI)1522-2594(199911)42:5<952::AID-MRM16>3.0.CO;2-S).
+    """The encoding of one slice: A x = M F S x.
+
+    Source: Pruessmann 1999, doi:10.1002/(SICI)1522-2594(199911)42:5<952::AID-MRM16>3.0.CO;2-S.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from mri_noise.coils import MapsFromFile
 from mri_noise.experiment import Experiment
 from mri_noise.io.atomic import Draft
-from mri_noise.io.results import load_experiment, load_results, save_results
+from mri_noise.io.results import SavedExperiment, load_experiment, load_results, save_results
 from mri_noise.noise import NoiseFromPrescan
 from mri_noise.pipeline import run
 from mri_noise.result import Result
@@ -34,7 +34,9 @@ def test_comes_back_bit_for_bit(arguments: list[dict[str, Any]]) -> None:
         path = Path(folder) / "out.h5"
         save_results(iter(results), path)
         loaded = load_results(path)
-        assert load_experiment(path) == (results[0].experiment, tuple(result.index for result in results))
+        slices = tuple(result.index for result in results)
+        n_threads = results[0].provenance.n_threads
+        assert load_experiment(path) == SavedExperiment(results[0].experiment, slices, n_threads)
     assert len(loaded) == len(results)
     for a, b in zip(loaded, results, strict=True):
         assert_same(a, b)
@@ -70,7 +72,7 @@ def test_attributes_of_many_slices_fit(tmp_path: Path) -> None:
     save_results(stream(), tmp_path / "out.h5")
     with h5py.File(tmp_path / "out.h5") as file:
         assert len(file.attrs["provenance"]) > 100 * 5000
-    assert load_experiment(tmp_path / "out.h5")[1] == tuple(range(100))
+    assert load_experiment(tmp_path / "out.h5").slices == tuple(range(100))
 
 
 def test_holds_one_slice_at_a_time(tmp_path: Path) -> None:
@@ -238,7 +240,8 @@ def test_a_saved_experiment_repeats_bit_for_bit(tmp_path: Path, precision: str) 
     path = tmp_path / "out.h5"
     save_results((result for result in run(scan, experiment, slices=(2, 0)) if result.complete), path)
     first = load_results(path)
-    again, slices = load_experiment(path)
+    saved = load_experiment(path)
+    again, slices = saved.experiment, saved.slices
     assert (again, slices) == (experiment, (2, 0))
     second = [result for result in run(scan, again, slices=slices) if result.complete]
     assert first[0].rois[0].noise.standard_deviation > 0

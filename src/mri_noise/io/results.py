@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +88,17 @@ def load_results(path: Path) -> list[Result]:
         return [_read_slice(datasets, summary, position) for position in range(len(summary.slices))]
 
 
-def load_experiment(path: Path) -> tuple[Experiment, tuple[int, ...]]:
-    """Read the experiment of a saved result and the slices that it was applied to.
+@dataclass(frozen=True, slots=True)
+class SavedExperiment:
+    """What repeats a result: its experiment, its slices, and the number of threads that ordered its sums."""
+
+    experiment: Experiment
+    slices: tuple[int, ...]
+    n_threads: int
+
+
+def load_experiment(path: Path) -> SavedExperiment:
+    """Read what repeats a saved result.
 
     Raises
     ------
@@ -97,7 +107,8 @@ def load_experiment(path: Path) -> tuple[Experiment, tuple[int, ...]]:
     """
     with open_hdf5(path) as file:
         summary = _read_summary(file)
-    return summary.experiment, tuple(of_slice.index for of_slice in summary.slices)
+    slices = tuple(of_slice.index for of_slice in summary.slices)
+    return SavedExperiment(summary.experiment, slices, summary.provenance[0].n_threads)
 
 
 @contextmanager
