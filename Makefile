@@ -10,7 +10,7 @@ help: ## List the targets
 setup: .venv/.ready ## Create .venv with all that the other targets need
 
 demo: .venv/.ready ## Map the noise of the sample scan and say where the results are
-	@$(bin)/mri-noise demo
+	@$(bin)/mri-noise demo sample_data/brain_phantom.h5
 
 test: .venv/.ready ## Run the tests (choose some with ARGS="-k noise")
 	@$(bin)/pytest $(ARGS)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import Node, saved_tensors_hooks
 
 from mri_noise.replay import Tape, record, replay
 
@@ -190,12 +191,55 @@ class Jacobian(LinearOperator):
     def _transposed(self, y: Tensor) -> Tensor:
         if self._graph is None or self._graph[0].shape[0] != y.shape[0]:
             self._graph = None
-            with torch.enable_grad():
-                source = self.at.new_zeros(y.shape[0], *self.in_shape).requires_grad_()
+            source = self.at.new_zeros(y.shape[0], *self.in_shape).requires_grad_()
+            with torch.enable_grad(), saved_tensors_hooks(_Forgetting(source), _recall):
                 self._graph = source, self._tangent(source)
         source, target = self._graph
         (gradient,) = torch.autograd.grad(target, source, y, retain_graph=True)
         return gradient
+
+
+@dataclass(frozen=True, slots=True)
+class _Forgotten:
+    """What the adjoint of a linear programme needs of a perturbation: anything but its values."""
+
+    shape: torch.Size
+    dtype: torch.dtype
+    device: torch.device
+
+
+class _Forgetting:
+    """Keeps constants (weights, gates); of what depends on the perturbation, only the shape."""
+
+    def __init__(self, perturbation: Tensor) -> None:
+        self._perturbation = perturbation
+        self._dependent: set[Node] = set()
+
+    def __call__(self, saved: Tensor) -> Tensor | _Forgotten:
+        if saved.grad_fn is None or not self._depends(saved.grad_fn):
+            return saved
+        return _Forgotten(saved.shape, saved.dtype, saved.device)
+
+    def _depends(self, node: Node) -> bool:
+        """Search the graph behind a node for the perturbation, or for a node known to depend on it."""
+        ahead: list[Node | None] = [node]
+        seen = set()
+        while ahead:
+            current = ahead.pop()
+            if current is None or current in seen:
+                continue
+            if current in self._dependent or getattr(current, "variable", None) is self._perturbation:
+                self._dependent.add(node)
+                return True
+            seen.add(current)
+            ahead.extend(following for following, _ in current.next_functions)
+        return False
+
+
+def _recall(saved: Tensor | _Forgotten) -> Tensor:
+    if isinstance(saved, Tensor):
+        return saved
+    return torch.empty(saved.shape, dtype=saved.dtype, device=saved.device)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,11 @@ def replay(tape: Tape) -> Iterator[None]:
         _replaying.reset(token)
 
 
+def is_replaying() -> bool:
+    """Whether what runs now is a derivative: constants, such as biases, are then left out."""
+    return _replaying.get() is not None
+
+
 class Step:
     """A nonlinear step of a network, and its derivative.
 

@@ -40,7 +40,8 @@ class UNetReconstructor(nn.Module):
 
     One channel, the baseline of fastMRI: x = d U(clip((r - m) / d)) + m for the root-sum-of-squares magnitude r of
     the zero-filled coil images, of mean m and standard deviation d over the image. Clipping at 6 standard deviations
-    is part of the published network, at inference too: a voxel beyond passes no noise. x is real.
+    is part of the published network, at inference too: a voxel beyond adds no noise of its own. The constant 1e-11 that
+    is added to d there is left out, so that the units of the data do not matter. x is real.
 
     Source: Zbontar 2018, doi:10.48550/arXiv.1811.08839.
     """

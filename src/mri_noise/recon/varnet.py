@@ -121,9 +121,9 @@ def _(x: Tensor, *, dim: int) -> Tangent:
 
 
 def _inverse_norm(x: Tensor, dim: int) -> Tensor:
-    norm = torch.linalg.vector_norm(x, dim=dim, keepdim=True)
-    empty = norm == 0
-    return torch.where(empty, 0, 1 / torch.where(empty, 1, norm))
+    energy = (x.real.square() + x.imag.square()).sum(dim, keepdim=True)
+    empty = energy == 0
+    return torch.where(empty, 0, torch.rsqrt(torch.where(empty, 1, energy)))
 
 
 def sampled_centre(mask: Mask) -> Mask:

@@ -1,0 +1,170 @@
+"""Jacobian products against the plain forward, and the sketch against a plain vmap over all probes.
+
+Times are medians of interleaved repeats in one process, as ratios to the forward of the same batch; memory is the
+peak beyond the operating point, each case in a fresh process.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from statistics import median
+
+import pandas as pd
+import torch
+
+from mri_noise.encoding import Sense
+from mri_noise.linop import Jacobian
+from mri_noise.measure import Meter
+from mri_noise.noise import Colouring, noise_of_level
+from mri_noise.phantom import Phantom
+from mri_noise.recon.linear import CGSense, ZeroFilled
+from mri_noise.recon.modl import MoDLSettings
+from mri_noise.recon.unet import UNetSettings
+from mri_noise.recon.unrolled import UnrolledSettings
+from mri_noise.recon.varnet import VarNetSettings
+from mri_noise.variance.point import OperatingPoint, noise_jacobian
+from mri_noise.variance.sketch import Sketch
+
+BATCH = 2
+REPEATS = 5
+RECONSTRUCTIONS = {
+    "zero-filled": ZeroFilled(),
+    "CG-SENSE": CGSense(),
+    "U-Net": UNetSettings(n_channels=16, n_pools=4),
+    "unrolled": UnrolledSettings(n_steps=4, n_features=32),
+    "MoDL": MoDLSettings(n_steps=4, n_features=32),
+    "VarNet": VarNetSettings(n_cascades=4, n_channels=8, n_pools=4, sensitivity_n_channels=8),
+}
+
+
+def operating_point(name: str, size: int) -> OperatingPoint:
+    """A reconstruction (random weights) of the simulated brain, eight coils, every fourth line and 24 in the centre."""
+    scan = Phantom(matrix=(size, size), n_coils=8, n_slices=1)()
+    acquired = scan[0]
+    mask = torch.zeros(size, size, dtype=torch.bool)
+    mask[:, ::4] = True
+    mask[:, size // 2 - 12 : size // 2 + 12] = True
+    maps = acquired.coil_maps
+    if maps is None:
+        raise ValueError("the simulated scan has no coil maps")
+    kspace = acquired.kspace * mask
+    reconstructor = RECONSTRUCTIONS[name]()
+    if isinstance(reconstructor, torch.nn.Module):
+        reconstructor.eval().requires_grad_(False)
+    reconstruct = partial(reconstructor, encoding=Sense(maps, mask))
+    with torch.no_grad():
+        image = reconstruct(kspace)
+    return OperatingPoint(reconstruct, True, kspace, image, Colouring.of(noise_of_level(1.0, maps.shape[0]), mask))
+
+
+def times(name: str, size: int) -> dict[str, float]:
+    """Seconds per probe of forward, JVP and VJP in batches, interleaved."""
+    point = operating_point(name, size)
+    jacobian = Jacobian.of_steps(point.reconstruct, point.kspace, chunk=BATCH)
+    data = point.kspace + torch.randn(BATCH, *point.kspace.shape, dtype=point.kspace.dtype)
+    probes = torch.randn(BATCH, *jacobian.in_shape, dtype=point.kspace.dtype)
+    cotangents = torch.randn(BATCH, *jacobian.out_shape, dtype=point.kspace.dtype)
+
+    def forward() -> None:
+        with torch.no_grad():
+            point.reconstruct(data)
+
+    products = {"forward": forward, "JVP": lambda: jacobian(probes), "VJP": lambda: jacobian.adjoint(cotangents)}
+    elapsed: dict[str, list[float]] = {key: [] for key in products}
+    for repeat in range(REPEATS + 1):
+        for key, product in products.items():
+            start = time.perf_counter()
+            product()
+            if repeat:
+                elapsed[key].append((time.perf_counter() - start) / BATCH)
+    return {key: median(values) for key, values in elapsed.items()}
+
+
+def memory(method: str, name: str, size: int, n_probes: int) -> dict[str, float]:
+    """Seconds and peak extra memory [MB] of a whole variance map in this process."""
+    point = operating_point(name, size)
+    generator = torch.Generator().manual_seed(0)
+    methods: dict[str, Callable[[], object]] = {
+        "sketch": lambda: list(Sketch(n_probes=n_probes, batch=BATCH)(point, generator)),
+        "VJP": lambda: _adjoints(point, n_probes),
+        "plain vmap(jvp)": lambda: _plain(point, n_probes),
+    }
+    meter = Meter(torch.device("cpu"), interval=0.001)
+    with meter:
+        methods[method]()
+    return {"seconds": meter.cost.seconds, "MB": meter.cost.peak_memory / 1e6}
+
+
+def _adjoints(point: OperatingPoint, n_probes: int) -> None:
+    operator = noise_jacobian(point, chunk=BATCH)
+    for _ in range(n_probes // BATCH):
+        operator.adjoint(torch.randn(BATCH, *point.image.shape, dtype=point.image.dtype))
+
+
+def _plain(point: OperatingPoint, n_probes: int) -> torch.Tensor:
+    """All probes at once, each with its own evaluation of the network."""
+    angles = 2 * torch.pi * torch.rand(n_probes, *point.kspace.shape)
+    probes = point.colouring(torch.polar(torch.ones_like(angles), angles))
+    rows = torch.func.vmap(lambda v: torch.func.jvp(point.reconstruct, (point.kspace,), (v,))[1])(probes)
+    return rows.abs().square().mean(0)
+
+
+def in_fresh_process(*case: str | int) -> dict[str, float]:
+    """Run :func:`memory` in a new interpreter."""
+    command = [sys.executable, __file__, "--case", json.dumps(case)]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def products_table(size: int, counts: tuple[int, ...]) -> pd.DataFrame:
+    """One row a reconstruction."""
+    rows = []
+    for name in RECONSTRUCTIONS:
+        seconds = times(name, size)
+        row = {"reconstruction": name, "forward [ms]": 1e3 * seconds["forward"]}
+        row |= {f"{key} / forward": seconds[key] / seconds["forward"] for key in ("JVP", "VJP")}
+        row |= {f"sketch of {n} [MB]": in_fresh_process("sketch", name, size, n)["MB"] for n in counts}
+        row |= {f"{n} VJPs [MB]": in_fresh_process("VJP", name, size, n)["MB"] for n in counts[:2]}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def plain_table(size: int, n_probes: int) -> pd.DataFrame:
+    """The sketch against the plain form, by network."""
+    rows = []
+    for name in ("U-Net", "unrolled", "VarNet"):
+        ours, plain = (in_fresh_process(method, name, size, n_probes) for method in ("sketch", "plain vmap(jvp)"))
+        rows.append(
+            {
+                "network": name,
+                "sketch [s]": ours["seconds"],
+                "plain [s]": plain["seconds"],
+                "plain / sketch, time": plain["seconds"] / ours["seconds"],
+                "sketch [MB]": ours["MB"],
+                "plain [MB]": plain["MB"],
+                "plain / sketch, memory": plain["MB"] / ours["MB"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--size", type=int, default=128, help="rows and columns of the products table")
+    parser.add_argument("--case", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.case:
+        print(json.dumps(memory(*json.loads(arguments.case))))
+        return
+    with pd.option_context("display.width", 200, "display.max_columns", None, "display.precision", 3):
+        print(f"{arguments.size} x {arguments.size}, 8 coils, batches of {BATCH}, {torch.get_num_threads()} threads")
+        print(products_table(arguments.size, (8, 64, 512)).to_string(index=False))
+        print("\n256 x 256, 8 coils, 100 probes")
+        print(plain_table(256, 100).to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()
