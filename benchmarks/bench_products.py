@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
 from statistics import median
 
 import pandas as pd
@@ -19,14 +18,14 @@ import torch
 from mri_noise.encoding import Sense
 from mri_noise.linop import Jacobian
 from mri_noise.measure import Meter
-from mri_noise.noise import Colouring, noise_of_level
+from mri_noise.noise import noise_of_level
 from mri_noise.phantom import Phantom
 from mri_noise.recon.linear import CGSense, ZeroFilled
 from mri_noise.recon.modl import MoDLSettings
 from mri_noise.recon.unet import UNetSettings
 from mri_noise.recon.unrolled import UnrolledSettings
 from mri_noise.recon.varnet import VarNetSettings
-from mri_noise.variance.point import OperatingPoint, noise_jacobian
+from mri_noise.variance.point import OperatingPoint, noise_jacobian, operating_point
 from mri_noise.variance.sketch import Sketch
 
 BATCH = 2
@@ -41,7 +40,7 @@ RECONSTRUCTIONS = {
 }
 
 
-def operating_point(name: str, size: int) -> OperatingPoint:
+def case(name: str, size: int) -> OperatingPoint:
     """A reconstruction (random weights) of the simulated brain, eight coils, every fourth line and 24 in the centre."""
     scan = Phantom(matrix=(size, size), n_coils=8, n_slices=1)()
     acquired = scan[0]
@@ -55,15 +54,12 @@ def operating_point(name: str, size: int) -> OperatingPoint:
     reconstructor = RECONSTRUCTIONS[name]()
     if isinstance(reconstructor, torch.nn.Module):
         reconstructor.eval().requires_grad_(False)
-    reconstruct = partial(reconstructor, encoding=Sense(maps, mask))
-    with torch.no_grad():
-        image = reconstruct(kspace)
-    return OperatingPoint(reconstruct, True, kspace, image, Colouring.of(noise_of_level(1.0, maps.shape[0]), mask))
+    return operating_point(reconstructor, kspace, Sense(maps, mask), noise_of_level(1.0, maps.shape[0]))
 
 
 def times(name: str, size: int) -> dict[str, float]:
     """Seconds per probe of forward, JVP and VJP in batches, interleaved."""
-    point = operating_point(name, size)
+    point = case(name, size)
     jacobian = Jacobian.of_steps(point.reconstruct, point.kspace, chunk=BATCH)
     data = point.kspace + torch.randn(BATCH, *point.kspace.shape, dtype=point.kspace.dtype)
     probes = torch.randn(BATCH, *jacobian.in_shape, dtype=point.kspace.dtype)
@@ -86,7 +82,7 @@ def times(name: str, size: int) -> dict[str, float]:
 
 def memory(method: str, name: str, size: int, n_probes: int) -> dict[str, float]:
     """Seconds and peak extra memory [MB] of a whole variance map in this process."""
-    point = operating_point(name, size)
+    point = case(name, size)
     generator = torch.Generator().manual_seed(0)
     methods: dict[str, Callable[[], object]] = {
         "sketch": lambda: list(Sketch(n_probes=n_probes, batch=BATCH)(point, generator)),

@@ -1,15 +1,14 @@
 """Tiny reconstruction problems with exact answers, in double precision."""
 
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
 
 from mri_noise.encoding import Sense
-from mri_noise.noise import Colouring, Noise
+from mri_noise.noise import Noise
 from mri_noise.recon.reconstructor import Reconstructor
-from mri_noise.variance.point import OperatingPoint
+from mri_noise.variance.point import OperatingPoint, operating_point
 
 
 @dataclass(frozen=True)
@@ -68,15 +67,6 @@ def problem(
     return Problem(encoding, covariance(n_coils, generator), encoding(image.to(dtype)))
 
 
-def operating_point(problem: Problem, reconstructor: Reconstructor) -> OperatingPoint:
+def point_of(problem: Problem, reconstructor: Reconstructor) -> OperatingPoint:
     """The point at which a reconstruction of the problem is linearised."""
-    reconstruct = partial(reconstructor, encoding=problem.encoding)
-    with torch.no_grad():
-        image = reconstruct(problem.kspace)
-    return OperatingPoint(
-        reconstruct=reconstruct,
-        replayable=getattr(reconstructor, "replayable", False),
-        kspace=problem.kspace,
-        image=image,
-        colouring=Colouring.of(problem.noise, problem.encoding.mask, problem.kspace.dtype),
-    )
+    return operating_point(reconstructor, problem.kspace, problem.encoding, problem.noise)

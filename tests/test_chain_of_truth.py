@@ -14,7 +14,7 @@ from mri_noise.variance.exact import Exact
 from mri_noise.variance.replica import MonteCarlo
 from mri_noise.variance.sketch import Sketch
 from tests.cases import RECONSTRUCTIONS, reconstructor
-from tests.problems import Problem, equispaced, operating_point, problem
+from tests.problems import Problem, equispaced, point_of, problem
 
 ROWS, COLUMNS = 8, 12
 LINEAR = ("zero-filled", "CG-SENSE")
@@ -22,7 +22,7 @@ NETWORKS = tuple(name for name in RECONSTRUCTIONS if name not in LINEAR)
 
 
 def _final(p: Problem, reconstruct: Reconstructor, method: Sketch | MonteCarlo | Exact) -> VarianceEstimate:
-    *_, last = method(operating_point(p, reconstruct), torch.Generator().manual_seed(11))
+    *_, last = method(point_of(p, reconstruct), torch.Generator().manual_seed(11))
     return last
 
 

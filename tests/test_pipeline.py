@@ -10,7 +10,7 @@ from mri_noise.io import open_scan
 from mri_noise.masks import Equispaced
 from mri_noise.noise import NoiseFromPrescan
 from mri_noise.phantom import Phantom
-from mri_noise.pipeline import StageCache, choose_device, operating_point, prepare, run
+from mri_noise.pipeline import StageCache, choose_device, prepare, reconstruct, run
 from mri_noise.recon.linear import CGSense, ZeroFilled
 from mri_noise.recon.unet import UNetSettings
 from mri_noise.result import Result
@@ -220,5 +220,5 @@ def test_measured_scans(shared_data: Path, name: str, kind: str) -> None:
 
 def test_the_operating_point_is_where_the_image_is() -> None:
     cache = StageCache()
-    point = operating_point(prepare(SCAN, EXPERIMENT, 0, cache), EXPERIMENT, cache)
+    point = reconstruct(prepare(SCAN, EXPERIMENT, 0, cache), EXPERIMENT, cache)
     torch.testing.assert_close(point.reconstruct(point.kspace), point.image)

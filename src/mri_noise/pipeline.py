@@ -5,7 +5,6 @@ from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
-from functools import partial
 from importlib.metadata import version
 from platform import python_version
 from typing import Any, TypeVar, cast
@@ -23,7 +22,7 @@ from mri_noise.recon.reconstructor import Reconstructor
 from mri_noise.result import Provenance, Result, RoiReadout
 from mri_noise.scan import Scan, Slice
 from mri_noise.variance.estimate import VarianceEstimate
-from mri_noise.variance.point import OperatingPoint, noise_jacobian
+from mri_noise.variance.point import OperatingPoint, noise_jacobian, operating_point
 from mri_noise.variance.readout import region_noise
 
 T = TypeVar("T")
@@ -106,19 +105,10 @@ def prepare(scan: Scan, experiment: Experiment, index: int, cache: StageCache) -
     return cache.get(("prepared", scan.fingerprint, index, upstream), lambda: _prepare(scan, experiment, index, cache))
 
 
-def operating_point(prepared: Prepared, experiment: Experiment, cache: StageCache) -> OperatingPoint:
+def reconstruct(prepared: Prepared, experiment: Experiment, cache: StageCache) -> OperatingPoint:
     """Reconstruct a prepared slice, and return where its reconstruction is to be linearised."""
     reconstructor = _reconstructor(experiment, prepared.kspace, cache)
-    reconstruct = partial(reconstructor, encoding=prepared.encoding)
-    with torch.no_grad():
-        image = reconstruct(prepared.kspace)
-    return OperatingPoint(
-        reconstruct=reconstruct,
-        replayable=getattr(reconstructor, "replayable", False),
-        kspace=prepared.kspace,
-        image=image,
-        colouring=Colouring.of(prepared.noise, prepared.encoding.mask, prepared.kspace.dtype),
-    )
+    return operating_point(reconstructor, prepared.kspace, prepared.encoding, prepared.noise)
 
 
 _UPSTREAM_OF_MAPS = {
@@ -128,7 +118,7 @@ _UPSTREAM_OF_MAPS = {
 
 def _run_slice(scan: Scan, experiment: Experiment, index: int, cache: StageCache) -> Iterator[Result]:
     prepared = prepare(scan, experiment, index, cache)
-    point = operating_point(prepared, experiment, cache)
+    point = reconstruct(prepared, experiment, cache)
     encoding = prepared.encoding
     snapshot = Result(
         index=index,

@@ -6,13 +6,13 @@ from mri_noise.variance.estimate import unit_phase
 from mri_noise.variance.exact import covariance
 from mri_noise.variance.point import OperatingPoint, noise_jacobian
 from mri_noise.variance.readout import contrast_noise, region_noise, voxel_correlation, voxel_covariance
-from tests.problems import operating_point, problem
+from tests.problems import point_of, problem
 from tests.variance.test_sampling import Curved
 
 
 @pytest.fixture(scope="module")
 def point() -> OperatingPoint:
-    return operating_point(problem(), Curved())
+    return point_of(problem(), Curved())
 
 
 @pytest.fixture(scope="module")

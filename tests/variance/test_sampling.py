@@ -12,7 +12,7 @@ from mri_noise.variance.exact import Exact, covariance
 from mri_noise.variance.point import OperatingPoint, noise_jacobian
 from mri_noise.variance.replica import MonteCarlo
 from mri_noise.variance.sketch import Sketch
-from tests.problems import operating_point, problem
+from tests.problems import point_of, problem
 
 
 class Curved:
@@ -33,7 +33,7 @@ def _final(point: OperatingPoint, method: Sketch | MonteCarlo | Exact, seed: int
 
 @pytest.fixture(scope="module")
 def point() -> OperatingPoint:
-    return operating_point(problem(), Curved())
+    return point_of(problem(), Curved())
 
 
 CHANNELS = ["", "_magnitude", "_real", "_imaginary"]
@@ -100,5 +100,5 @@ def test_traced_and_replayed_reconstructions_agree(point: OperatingPoint) -> Non
     class Foreign(Curved):
         replayable = False
 
-    traced = operating_point(problem(), Foreign())
+    traced = point_of(problem(), Foreign())
     torch.testing.assert_close(_final(traced, Exact()).variance_magnitude, _final(point, Exact()).variance_magnitude)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.fft import fft2, fftshift, ifft2, ifftshift
 
 from mri_noise.arrays import Image, KSpace, Mask
-from mri_noise.encoding import Sense, centered_ifft
+from mri_noise.encoding import Sense, centered_ifft, undersampled_axes
 from mri_noise.recon.layers import multiply
 from mri_noise.recon.networks import NormUNet, seeded
 from mri_noise.replay import Step, Tangent, root_sum_of_squares
@@ -135,8 +135,9 @@ def sampled_centre(mask: Mask) -> Mask:
     fastMRI would find a single line.
     """
     row, column = (n // 2 for n in mask.shape)
-    rows = _central_lines(mask[:, column]) if bool((mask != mask[:1]).any()) else torch.ones_like(mask[:, 0])
-    columns = _central_lines(mask[row]) if bool((mask != mask[:, :1]).any()) else torch.ones_like(mask[0])
+    axes = undersampled_axes(mask)
+    rows = _central_lines(mask[:, column]) if -2 in axes else torch.ones_like(mask[:, 0])
+    columns = _central_lines(mask[row]) if -1 in axes else torch.ones_like(mask[0])
     return rows[:, None] & columns
 
 

@@ -2,10 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+
+import torch
 
 from mri_noise.arrays import Image, KSpace
+from mri_noise.encoding import Sense
 from mri_noise.linop import Jacobian, LinearOperator
-from mri_noise.noise import Colouring
+from mri_noise.noise import Colouring, Noise
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,22 @@ class OperatingPoint:
     kspace: KSpace
     image: Image
     colouring: Colouring
+
+
+def operating_point(
+    reconstructor: Callable[..., Image], kspace: KSpace, encoding: Sense, noise: Noise
+) -> OperatingPoint:
+    """Reconstruct k-space, and return where its reconstruction is to be linearised."""
+    reconstruct = partial(reconstructor, encoding=encoding)
+    with torch.no_grad():
+        image = reconstruct(kspace)
+    return OperatingPoint(
+        reconstruct=reconstruct,
+        replayable=getattr(reconstructor, "replayable", False),
+        kspace=kspace,
+        image=image,
+        colouring=Colouring.of(noise, encoding.mask, kspace.dtype),
+    )
 
 
 def batch_size(batch: int | None, point: OperatingPoint) -> int:
