@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import mri_noise
-from mri_noise.encoding import CenteredFFT, Sampling, Sensitivities
+from mri_noise.encoding import CenteredFFT, Sampling, Sense, Sensitivities
 from mri_noise.linop import Jacobian, LinearOperator, dot_test
 from tests.cases import KINDS, OPERATORS, SHAPES, _nonlinear, _point
 
@@ -117,3 +117,19 @@ def test_tracing_says_nothing_to_the_user() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Jacobian.of_any(_nonlinear, _point((2, 5, 6)))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+def test_adjoint_on_a_gpu_in_single_precision() -> None:
+    shape = SHAPES[1]
+    maps = torch.randn(shape, dtype=torch.complex64, device="cuda")
+    sense = Sense(maps, torch.rand(shape[1:], device="cuda") < 0.5)
+    generator = torch.Generator().manual_seed(1)
+    assert dot_test(sense, generator, dtype=torch.complex64, device="cuda") < 1e-5
+
+
+def test_adjoint_in_single_precision() -> None:
+    shape = SHAPES[2]
+    maps = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.complex64)
+    sense = Sense(maps, torch.eye(*shape[1:]) > 0)
+    assert dot_test(sense, torch.Generator().manual_seed(1), dtype=torch.complex64) < 1e-5

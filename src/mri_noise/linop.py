@@ -264,14 +264,20 @@ def _require_odd(tangent: Callable[[Tensor], Tensor], at: Tensor) -> None:
         )
 
 
-def dot_test(operator: LinearOperator, generator: torch.Generator, *, dtype: torch.dtype = torch.complex128) -> float:
-    """Measure how far ``adjoint`` is from the real adjoint.
+def dot_test(
+    operator: LinearOperator,
+    generator: torch.Generator,
+    *,
+    dtype: torch.dtype = torch.complex128,
+    device: torch.device | str = "cpu",
+) -> float:
+    """Measure how far ``adjoint`` is from the real adjoint, on the device and in the type that the operator works in.
 
     Returns ``|Re<u, A v> - Re<A^T u, v>| / (|u| |A v|)`` for random complex u and v: a few machine epsilons for a
     correct pair, of order one for a wrong one.
     """
-    v = torch.randn(operator.in_shape, generator=generator, dtype=dtype)
-    u = torch.randn(operator.out_shape, generator=generator, dtype=dtype)
+    v = torch.randn(operator.in_shape, generator=generator, dtype=dtype).to(device)
+    u = torch.randn(operator.out_shape, generator=generator, dtype=dtype).to(device)
     forward, backward = operator(v), operator.adjoint(u)
     left = torch.sum(u.conj() * forward).real
     right = torch.sum(backward.conj() * v).real
