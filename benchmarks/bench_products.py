@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from statistics import median
 
@@ -29,7 +30,7 @@ from mri_noise.variance.point import OperatingPoint, noise_jacobian, operating_p
 from mri_noise.variance.sketch import Sketch
 
 BATCH = 2
-REPEATS = 5
+REPEATS = 7
 RECONSTRUCTIONS = {
     "zero-filled": ZeroFilled(),
     "CG-SENSE": CGSense(),
@@ -85,7 +86,7 @@ def memory(method: str, name: str, size: int, n_probes: int) -> dict[str, float]
     point = case(name, size)
     generator = torch.Generator().manual_seed(0)
     methods: dict[str, Callable[[], object]] = {
-        "sketch": lambda: list(Sketch(n_probes=n_probes, batch=BATCH)(point, generator)),
+        "sketch": lambda: deque(Sketch(n_probes=n_probes, batch=BATCH)(point, generator), maxlen=1),
         "VJP": lambda: _adjoints(point, n_probes),
         "plain vmap(jvp)": lambda: _plain(point, n_probes),
     }

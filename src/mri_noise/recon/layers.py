@@ -14,7 +14,8 @@ from mri_noise.replay import Step, Tangent, divide, is_replaying, multiply
 
 def to_channels(image: Tensor) -> Tensor:
     """View complex (..., rows, columns) as real (n, 2, rows, columns): real part, imaginary part."""
-    return torch.view_as_real(image).movedim(-1, -3).reshape(-1, 2, *image.shape[-2:])
+    channels = torch.view_as_real(image).movedim(-1, -3).reshape(-1, 2, *image.shape[-2:])
+    return channels.contiguous()  # or all layers would be channels-last, slow to normalise and to gate
 
 
 def to_complex(channels: Tensor, like: Tensor) -> Tensor:

@@ -97,7 +97,6 @@ class UNet(nn.Module):
             If poolings leave less than two pixels of the image.
         """
         self._check_size(*x.shape[-2:])
-        x = x.contiguous()  # complex numbers seen as channels would make all layers channels-last, slow to normalise
         skips = []
         for down in self.down_sample_layers:
             x = down(x)
