@@ -132,6 +132,16 @@ def test_worked_example_of_the_documentation_runs(tmp_path: Path) -> None:
     runpy.run_path(str(script))
 
 
+def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (block,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    (tmp_path / "sample_data").symlink_to(ROOT / "sample_data")
+    (tmp_path / "readme.py").write_text(block, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    said = runpy.run_path("readme.py")
+    assert len(said["finished"]) == 2
+    assert (tmp_path / "out.h5").is_file()
+
+
 def settings_classes() -> list[type[Settings]]:
     """Every concrete settings class of the package, the plugin's aside."""
     for module in pkgutil.walk_packages(mri_noise.__path__, "mri_noise."):

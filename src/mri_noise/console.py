@@ -26,7 +26,7 @@ def show(*tables: "pd.DataFrame", title: str | None = None, as_json: bool = Fals
     """
     filled = [_plain(table) for table in tables if not table.empty]
     if as_json:
-        rows = [table.to_dict(orient="records") for table in filled]
+        rows = [table.astype(object).where(table.notna(), None).to_dict(orient="records") for table in filled]
         print(json.dumps(rows[0] if len(rows) == 1 else rows))
         return
     for table in filled:
@@ -84,7 +84,7 @@ def _drawn(table: "pd.DataFrame", title: str | None) -> Table:
     drawn = Table(title=title, title_justify="left", header_style="bold")
     for name in table.columns:
         numbers = all(isinstance(value, float | int) for value in table[name])
-        drawn.add_column(str(name), justify="right" if numbers else "left")
+        drawn.add_column(escape(str(name)), justify="right" if numbers else "left", no_wrap=name == table.columns[0])
     for row in table.itertuples(index=False):
         drawn.add_row(*(_cell(value) for value in row))
     return drawn

@@ -26,10 +26,10 @@ N_SAMPLES = 64
 RECONSTRUCTIONS = {
     "zero-filled": ZeroFilled(),
     "CG-SENSE": CGSense(),
-    "U-Net, untrained": UNetSettings(n_channels=8, n_pools=3),
-    "unrolled, untrained": UnrolledSettings(n_steps=4, n_features=16),
-    "MoDL, untrained": MoDLSettings(n_steps=3, n_features=16),
-    "VarNet, untrained": VarNetSettings(n_cascades=4, n_channels=8, n_pools=3, sensitivity_n_pools=3),
+    "U-Net": UNetSettings(n_channels=8, n_pools=3),
+    "unrolled": UnrolledSettings(n_steps=4, n_features=16),
+    "MoDL": MoDLSettings(n_steps=3, n_features=16),
+    "VarNet": VarNetSettings(n_cascades=4, n_channels=8, n_pools=3, sensitivity_n_pools=3),
 }
 """Linear reconstructions, and a small network of each architecture with random weights."""
 
@@ -58,7 +58,8 @@ def demonstrate(path: Path | None, output: Path) -> None:
     write_table(table, output / "noise.csv")
     console.show(table, title=f"{scan.name}: std of the magnitude by {N_SAMPLES} probes and by {N_SAMPLES} replicas")
     console.say(
-        "Where the maps differ by more than their errors explain, the (untrained) network is not linear at this noise."
+        "The networks have random weights. One whose maps differ by more than expected from their sampling errors is "
+        "not linear at this noise."
     )
     console.say(f"figures and table are in {output.absolute()}")
 

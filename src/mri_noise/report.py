@@ -259,10 +259,10 @@ def _panel(
     drawn = axes.imshow(values.numpy(), cmap=colours, vmin=window[0], vmax=window[1], interpolation="nearest")
     axes.set(xticks=[], yticks=[])
     axes.set_title(title, fontsize=10)
-    if bar:
-        powers = ScalarFormatter()
-        powers.set_powerlimits((-2, 4))
-        axes.figure.colorbar(drawn, ax=axes, shrink=0.85, format=powers)
+    powers = ScalarFormatter()
+    powers.set_powerlimits((-2, 4))
+    scale = axes.figure.colorbar(drawn, ax=axes, shrink=0.85, format=powers)
+    scale.ax.set_visible(bar)  # its place is kept, so that panels align
 
 
 def _bright(values: Tensor, region: Tensor) -> float:

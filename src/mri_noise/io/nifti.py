@@ -48,7 +48,7 @@ class Volume:
     summary: Summary
 
 
-def save_nifti(results: Iterable[Result], stem: Path) -> list[Path]:
+def save_nifti(results: Iterable[Result], stem: Path | str) -> list[Path]:
     """Write one volume for each map, ``STEM_std.nii.gz`` and so on, and return their paths.
 
     ``docs/formats.md`` lists the maps. The files take their names, and the places of former ones, when all are
@@ -60,8 +60,8 @@ def save_nifti(results: Iterable[Result], stem: Path) -> list[Path]:
         In one sentence: if a file cannot be written (before the first result is asked for), or the results cannot
         be saved together.
     """
-    name = stem.name.removesuffix(".gz").removesuffix(".nii")
-    paths = [stem.with_name(f"{name}_{of_map}.nii.gz") for of_map in _MAPS]
+    name = Path(stem).name.removesuffix(".gz").removesuffix(".nii")
+    paths = [Path(stem).with_name(f"{name}_{of_map}.nii.gz") for of_map in _MAPS]
     with ExitStack() as stack:
         drafts = [stack.enter_context(replacing(path)) for path in paths]
         pairs = list(estimated(results))

@@ -46,7 +46,7 @@ _WORTH_COMPRESSING = ("mask", "object", "coil_maps")
 _MOST_COMPRESSION = 1100  # deflate reaches 1032
 
 
-def save_results(results: Iterable[Result], path: Path) -> None:
+def save_results(results: Iterable[Result], path: Path | str) -> None:
     """Write one result of each slice to an HDF5 file, as they come; ``docs/formats.md`` says what is where.
 
     The file is complete or absent: it takes its name, and the place of a former one, when the last slice is in.
@@ -59,7 +59,7 @@ def save_results(results: Iterable[Result], path: Path) -> None:
     """
     slices: list[SliceSummary] = []
     provenance: list[Provenance] = []
-    with replacing(path) as draft:
+    with replacing(Path(path)) as draft:
         for result, estimate in estimated(results):
             with _writing(draft, "r+" if slices else "w") as file:
                 for name, tensor in _tensors(result, estimate).items():
@@ -73,7 +73,7 @@ def save_results(results: Iterable[Result], path: Path) -> None:
             file.attrs.update({name: json.dumps(value) for name, value in to_plain(summary).items()})
 
 
-def load_results(path: Path) -> list[Result]:
+def load_results(path: Path | str) -> list[Result]:
     """Read what :func:`save_results` has written, onto the CPU.
 
     Raises
@@ -97,7 +97,7 @@ class SavedExperiment:
     n_threads: int
 
 
-def load_experiment(path: Path) -> SavedExperiment:
+def load_experiment(path: Path | str) -> SavedExperiment:
     """Read what repeats a saved result.
 
     Raises
