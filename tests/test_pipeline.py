@@ -8,11 +8,12 @@ from mri_noise.coils import LowResolution, MapsFromFile
 from mri_noise.experiment import Experiment
 from mri_noise.io import open_scan
 from mri_noise.masks import Equispaced
-from mri_noise.noise import NoiseFromPrescan
+from mri_noise.noise import NoiseFromPrescan, noise_of_level
 from mri_noise.phantom import Phantom
 from mri_noise.pipeline import StageCache, choose_device, prepare, reconstruct, run
 from mri_noise.recon.linear import CGSense, ZeroFilled
 from mri_noise.recon.unet import UNetSettings
+from mri_noise.recon.varnet import VarNetSettings
 from mri_noise.result import Result
 from mri_noise.roi import Rectangle
 from mri_noise.scan import Scan, Slice
@@ -222,3 +223,14 @@ def test_the_operating_point_is_where_the_image_is() -> None:
     cache = StageCache()
     point = reconstruct(prepare(SCAN, EXPERIMENT, 0, cache), EXPERIMENT, cache)
     torch.testing.assert_close(point.reconstruct(point.kspace), point.image)
+
+
+def test_an_image_that_is_not_finite_is_refused() -> None:
+    """VarNet standardises each coil image, so that a coil without a signal gives 0 / 0."""
+    silent = SCAN[0].kspace.clone()
+    silent[2] = 0
+    held = Slice(silent, SCAN[0].mask, noise_of_level(0.1, 4), SCAN[0].coil_maps)
+    scan = Scan("silent", "test", ("slice 0",), 4, (32, 28), (-1,), None, "sha256:silent", lambda index: held)
+    varnet = VarNetSettings(n_cascades=1, n_channels=2, n_pools=1, sensitivity_n_channels=2, sensitivity_n_pools=1)
+    with pytest.raises(ValueError, match="image of reconstruction 'varnet' holds NaN or Inf"):
+        _last(_changed(reconstruction=varnet), scan, 0)

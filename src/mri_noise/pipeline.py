@@ -106,9 +106,21 @@ def prepare(scan: Scan, experiment: Experiment, index: int, cache: StageCache) -
 
 
 def reconstruct(prepared: Prepared, experiment: Experiment, cache: StageCache) -> OperatingPoint:
-    """Reconstruct a prepared slice, and return where its reconstruction is to be linearised."""
+    """Reconstruct a prepared slice, and return where its reconstruction is to be linearised.
+
+    Raises
+    ------
+    ValueError
+        If the image is not finite.
+    """
     reconstructor = _reconstructor(experiment, prepared.kspace, cache)
-    return operating_point(reconstructor, prepared.kspace, prepared.encoding, prepared.noise)
+    point = operating_point(reconstructor, prepared.kspace, prepared.encoding, prepared.noise)
+    if not bool(torch.isfinite(torch.view_as_real(point.image)).all()):
+        raise ValueError(
+            f"the image of reconstruction '{experiment.reconstruction.kind}' holds NaN or Inf; "
+            "its weights are unsound, or it cannot do without signal in each coil"
+        )
+    return point
 
 
 _UPSTREAM_OF_MAPS = {
