@@ -2,6 +2,10 @@
 
 import json
 import re
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -295,3 +299,19 @@ def test_compare_needs_something_else_than_monte_carlo(scan: Path) -> None:
     result = _mri_noise("compare", scan, "-s", "variance.kind=monte-carlo")
     assert result.exit_code == 1
     assert "against Monte Carlo" in _text(result)
+
+
+@pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_nothing(scan: Path, tmp_path: Path, kill: signal.Signals) -> None:
+    command = [sys.executable, "-c", "from mri_noise.cli import main; main()", "run", str(scan), *FAST]
+    endless = ["-s", "variance.n_probes=1000000", "-o", str(tmp_path / "out.h5")]
+    with subprocess.Popen([*command, *endless], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while len(list(tmp_path.iterdir())) == 1 and process.poll() is None:
+            time.sleep(0.05)
+        time.sleep(0.5)
+        process.send_signal(kill)
+        printed, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said == "mri-noise: interrupted; the result was not written\n"
+    assert printed == ""
+    assert list(tmp_path.iterdir()) == [scan]

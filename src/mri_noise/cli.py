@@ -1,5 +1,6 @@
 """The command ``mri-noise``. Its help is quick: torch is imported when a command runs."""
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -131,5 +132,6 @@ def _one_sentence() -> Iterator[None]:
 
 
 def main() -> None:
-    """Entry point of the command."""
+    """Entry point of the command; a batch system's SIGTERM cleans up as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     app()
