@@ -75,7 +75,7 @@ def _row(name: str, sketch: Result, replicas: Result) -> dict[str, str | float]:
         "reconstruction": name,
         "difference [%]": 100 * comparison.nrmse,
         "expected [%]": 100 * comparison.expected_nrmse,
-        "correlation": comparison.pearson,
+        "Pearson r": comparison.pearson,
         "sketch [s]": sketch.provenance.seconds,
-        "Monte Carlo [s]": replicas.provenance.seconds,
+        "replicas [s]": replicas.provenance.seconds,
     }
