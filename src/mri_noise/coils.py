@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor
 
 from mri_noise.arrays import CoilCovariance, CoilMaps, KSpace, Mask
-from mri_noise.encoding import centered_ifft
+from mri_noise.encoding import centered_ifft, central
 from mri_noise.settings import Settings
 
 CalibrationSide = Annotated[
@@ -134,8 +134,8 @@ def _calibration(kspace: KSpace, mask: Mask, n_calibration: int | None) -> Tenso
 
 
 def _central(kspace: KSpace, side: int) -> Tensor:
-    rows, columns = (n // 2 - side // 2 for n in kspace.shape[-2:])
-    return kspace[:, rows : rows + side, columns : columns + side]
+    rows, columns = (central(n, side) for n in kspace.shape[-2:])
+    return kspace[:, rows, columns]
 
 
 def _strongest_first(calibration: KSpace) -> CoilCovariance:

@@ -7,23 +7,29 @@ import torch
 from jaxtyping import Bool, Complex
 from torch import Tensor
 
-from mri_noise.arrays import CoilMaps, Image, KSpace, Mask
+from mri_noise.arrays import CoilMaps, Image, KSpace, Mask, RealMap
 from mri_noise.linop import LinearOperator, Shape
 
 _AXES = (-2, -1)
 _LINES_AT_ONCE = 16
 
 
-def centered_fft(image: Tensor) -> Tensor:
-    """Centred orthonormal Fourier transform over the last two axes: white noise keeps its variance."""
-    shifted = torch.fft.ifftshift(image, dim=_AXES)
-    return torch.fft.fftshift(torch.fft.fft2(shifted, norm="ortho"), dim=_AXES)
+def centered_fft(image: Tensor, axes: tuple[int, ...] = _AXES) -> Tensor:
+    """Centred orthonormal Fourier transform, over the last two axes or others: white noise keeps its variance."""
+    shifted = torch.fft.ifftshift(image, dim=axes)
+    return torch.fft.fftshift(torch.fft.fftn(shifted, dim=axes, norm="ortho"), dim=axes)
 
 
-def centered_ifft(kspace: Tensor) -> Tensor:
+def centered_ifft(kspace: Tensor, axes: tuple[int, ...] = _AXES) -> Tensor:
     """Inverse, and adjoint, of :func:`centered_fft`."""
-    shifted = torch.fft.ifftshift(kspace, dim=_AXES)
-    return torch.fft.fftshift(torch.fft.ifft2(shifted, norm="ortho"), dim=_AXES)
+    shifted = torch.fft.ifftshift(kspace, dim=axes)
+    return torch.fft.fftshift(torch.fft.ifftn(shifted, dim=axes, norm="ortho"), dim=axes)
+
+
+def central(n: int, n_kept: int) -> slice:
+    """The middle of an axis: its centre, index n // 2, becomes the centre of what is kept."""
+    start = n // 2 - n_kept // 2
+    return slice(start, start + n_kept)
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +144,11 @@ class Sense(LinearOperator):
     def _adjoint(self, y: KSpace) -> Image:
         return self.expression.adjoint(y)
 
+    @cached_property
+    def coil_power(self) -> RealMap:
+        """Sum of squares of the coil maps, sum_c |S_c|^2."""
+        return self.coil_maps.abs().square().sum(0)
+
     def normal(self, x: Image) -> Image:
         """Apply A^H A.
 
@@ -206,5 +217,5 @@ def undersampled_axes(mask: Mask) -> tuple[int, ...]:
 def point_spread(lines: Bool[Tensor, " n"]) -> Complex[Tensor, "n n"]:
     """F^H M F of the centred orthonormal transform along one axis and a mask of its lines, complex128."""
     identity = torch.eye(len(lines), dtype=torch.complex128, device=lines.device)
-    fourier = torch.fft.fftshift(torch.fft.fft(torch.fft.ifftshift(identity, dim=0), dim=0, norm="ortho"), dim=0)
+    fourier = centered_fft(identity, (0,))
     return fourier[lines].mH @ fourier[lines]

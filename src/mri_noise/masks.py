@@ -17,6 +17,7 @@ from pydantic import Field
 from torch import Tensor
 
 from mri_noise.arrays import Mask
+from mri_noise.encoding import central
 from mri_noise.settings import Settings
 
 Acceleration = Annotated[float, Field(ge=1, description="All points of k-space over those sampled")]
@@ -151,8 +152,7 @@ def _centre(n_lines: int, n_calibration: int) -> Tensor:
             f"{n_calibration} calibration lines do not fit into {n_lines} lines; set n_calibration to {n_lines} or less"
         )
     lines = torch.zeros(n_lines, dtype=torch.bool)
-    start = n_lines // 2 - n_calibration // 2
-    lines[start : start + n_calibration] = True
+    lines[central(n_lines, n_calibration)] = True
     return lines
 
 

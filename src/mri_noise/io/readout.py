@@ -3,21 +3,22 @@
 import torch
 from torch import Tensor
 
+from mri_noise.encoding import centered_fft, centered_ifft, central
+
 
 def readout_ifft(lines: Tensor) -> Tensor:
     """Centred orthonormal inverse Fourier transform over the last axis."""
-    return torch.fft.fftshift(torch.fft.ifft(torch.fft.ifftshift(lines, dim=-1), norm="ortho"), dim=-1)
+    return centered_ifft(lines, (-1,))
 
 
 def readout_fft(profiles: Tensor) -> Tensor:
     """Inverse of :func:`readout_ifft`."""
-    return torch.fft.fftshift(torch.fft.fft(torch.fft.ifftshift(profiles, dim=-1), norm="ortho"), dim=-1)
+    return centered_fft(profiles, (-1,))
 
 
 def crop_readout(profiles: Tensor, n_readout: int) -> Tensor:
     """Keep the middle of the last axis; the centre, index n // 2, stays the centre."""
-    start = profiles.shape[-1] // 2 - n_readout // 2
-    return profiles[..., start : start + n_readout]
+    return profiles[..., central(profiles.shape[-1], n_readout)]
 
 
 def remove_oversampling(lines: Tensor, n_readout: int) -> Tensor:

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from mri_noise.arrays import CoilCovariance, KSpace
-from mri_noise.encoding import centered_fft, centered_ifft
+from mri_noise.encoding import centered_fft, centered_ifft, central
 from mri_noise.noise import Noise, noise_from_samples
 from mri_noise.phantom.anatomy import anatomy, object_phase
 from mri_noise.phantom.receivers import CoilArray, coil_sensitivities, head_array, noise_covariance
@@ -110,5 +110,5 @@ def _grid(matrix: tuple[int, ...], height: float) -> Tensor:
 
 
 def _central(kspace: KSpace, matrix: tuple[int, int]) -> Tensor:
-    rows, columns = (n // 2 - m // 2 for n, m in zip(kspace.shape[-2:], matrix, strict=True))
-    return kspace[..., rows : rows + matrix[0], columns : columns + matrix[1]]
+    rows, columns = (central(n, m) for n, m in zip(kspace.shape[-2:], matrix, strict=True))
+    return kspace[..., rows, columns]

@@ -7,7 +7,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from mri_noise.arrays import CoilMaps, Image, KSpace, RealMap
+from mri_noise.arrays import Image, KSpace
 from mri_noise.encoding import Sense
 from mri_noise.recon.solve import solve_normal
 from mri_noise.settings import Settings
@@ -45,7 +45,7 @@ class ZeroFilledReconstructor:
 
     def __call__(self, kspace: KSpace, encoding: Sense) -> Image:
         """Reconstruct k-space of any leading axes, each independently."""
-        power = coil_power(encoding.coil_maps)
+        power = encoding.coil_power
         return encoding.adjoint(kspace) * torch.where(power > 0, 1 / power, 0)
 
 
@@ -68,13 +68,8 @@ class CGSenseReconstructor:
             tolerance=self.settings.tolerance,
             max_iterations=self.settings.max_iterations,
         )
-        return image * (coil_power(encoding.coil_maps) > 0)
+        return image * (encoding.coil_power > 0)
 
     def weight(self, encoding: Sense) -> Tensor:
         """Return lambda, in the units of A^H A."""
-        return self.settings.tikhonov * coil_power(encoding.coil_maps).max()
-
-
-def coil_power(coil_maps: CoilMaps) -> RealMap:
-    """Sum of squares of the coil maps, sum_c |S_c|^2."""
-    return coil_maps.abs().square().sum(0)
+        return self.settings.tikhonov * encoding.coil_power.max()
