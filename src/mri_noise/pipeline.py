@@ -28,6 +28,9 @@ from mri_noise.variance.readout import region_noise
 T = TypeVar("T")
 
 _ADDED_NOISE, _VARIANCE = 0, 1
+_UPSTREAM_OF_MAPS = {
+    "undersampling", "noise", "noise_scale", "added_noise", "prewhiten", "coils", "precision", "device", "seed",
+}  # fmt: skip
 
 
 class StageCache:
@@ -121,11 +124,6 @@ def reconstruct(prepared: Prepared, experiment: Experiment, cache: StageCache) -
             "its weights are unsound, or it cannot do without signal in each coil"
         )
     return point
-
-
-_UPSTREAM_OF_MAPS = {
-    "undersampling", "noise", "noise_scale", "added_noise", "prewhiten", "coils", "precision", "device", "seed",
-}  # fmt: skip
 
 
 def _run_slice(scan: Scan, experiment: Experiment, index: int, cache: StageCache) -> Iterator[Result]:

@@ -172,7 +172,7 @@ def result_figure(result: Result) -> Figure:
     """Image, noise, SNR and g-factor of one slice."""
     estimate = estimate_of(result)
     sigma = estimate.variance_magnitude.sqrt()
-    figure, axes = _grid(2, 3, result)
+    figure, axes = _grid(2, 3)
     window = (0.0, _bright(result.zero_filled.abs(), result.object))
     _panel(axes[0, 0], result.mask.float(), "sampling mask", "gray", (0.0, 1.0), bar=False)
     _panel(axes[0, 1], result.zero_filled.abs(), "zero-filled", "gray", window)
@@ -193,7 +193,7 @@ def comparison_figure(result: Result, reference: Result) -> Figure:
     """Two standard deviation maps in one window, their difference, and how they agree voxel by voxel."""
     sigma, truth = (estimate_of(each).variance_magnitude.sqrt() for each in (result, reference))
     names = [each.experiment.variance.kind for each in (result, reference)]
-    figure, axes = _grid(2, 3, result)
+    figure, axes = _grid(2, 3)
     window = (0.0, _bright(truth, result.object))
     _panel(axes[0, 0], sigma, f"std, {names[0]} ({estimate_of(result).n_samples})", MAP_COLOURS, window)
     _panel(axes[0, 1], truth, f"std, {names[1]} ({estimate_of(reference).n_samples})", MAP_COLOURS, window)
@@ -248,7 +248,7 @@ def _z_scores(axes: Axes, result: Result, reference: Result, c: Comparison) -> N
     axes.legend(fontsize=8)
 
 
-def _grid(n_rows: int, n_columns: int, result: Result) -> tuple[Figure, NDArray[np.object_]]:
+def _grid(n_rows: int, n_columns: int) -> tuple[Figure, NDArray[np.object_]]:
     figure = Figure(figsize=(4.2 * n_columns, 4.0 * n_rows), layout="constrained", dpi=100)
     return figure, figure.subplots(n_rows, n_columns)
 

@@ -1,12 +1,15 @@
 """The noise variance of an image, and the one accumulator that every sampling estimator uses."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from mri_noise.arrays import Image, RealMap
+
+_PRODUCTS = ((1, 1), (2, 1), (1, 2), (2, 2))
+"""Powers of the real and of the imaginary part whose products are summed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +71,13 @@ class Moments:
     n_samples: int = 0
     _powers: Float[Tensor, "4 3 rows columns"] | None = None
     _products: Float[Tensor, "4 rows columns"] | None = None
-    _orders: tuple[tuple[int, int], ...] = field(default=((1, 1), (2, 1), (1, 2), (2, 2)), init=False)
 
     def add(self, perturbations: Image, magnitude_perturbations: Float[Tensor, "batch rows columns"]) -> None:
         """Take in a batch, shape (batch, rows, columns)."""
         real, imaginary = perturbations.real.double(), perturbations.imag.double()
         channels = torch.stack([real, imaginary, magnitude_perturbations.double()], dim=1)
         powers = torch.stack([(channels**k).sum(0) for k in (1, 2, 3, 4)])
-        products = torch.stack([(real**j * imaginary**k).sum(0) for j, k in self._orders])
+        products = torch.stack([(real**j * imaginary**k).sum(0) for j, k in _PRODUCTS])
         self._powers = powers if self._powers is None else self._powers + powers
         self._products = products if self._products is None else self._products + products
         self.n_samples += perturbations.shape[0]
