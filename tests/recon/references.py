@@ -53,3 +53,13 @@ def assert_jacobian_is_exact(reconstructor: Reconstructor, kspace: Tensor, encod
     torch.testing.assert_close(jacobian(2 * u - 3 * v), 2 * expected[0] - 3 * expected[1], rtol=1e-8, atol=1e-10)
     assert dot_test(jacobian, generator) < 1e-10
     assert dot_test(jacobian.H, generator) < 1e-10
+
+
+def assert_leading_axes_are_independent_and_scale_is_undone(reconstructor: Reconstructor, encoding: Sense) -> None:
+    """Compare a batch with its members one by one, and with the image of the same data in other units."""
+    generator = torch.Generator().manual_seed(4)
+    kspace = torch.randn(2, 2, *encoding.out_shape, dtype=torch.complex128, generator=generator)
+    image = reconstructor(kspace, encoding)
+    one_by_one = torch.stack([reconstructor(k, encoding) for k in kspace.flatten(0, 1)])
+    torch.testing.assert_close(image.flatten(0, 1), one_by_one)
+    torch.testing.assert_close(reconstructor(1e-5 * kspace, encoding), 1e-5 * image, atol=0, rtol=1e-7)

@@ -70,12 +70,7 @@ def test_jacobian_is_exact(shape: tuple[int, int, int]) -> None:
 def test_leading_axes_are_independent_and_scale_is_undone() -> None:
     p = tiny(5, 8, 3)
     network = SMALL().double()
-    generator = torch.Generator().manual_seed(4)
-    kspace = torch.randn(2, 2, *p.kspace.shape, dtype=torch.complex128, generator=generator)
-    image = network(kspace, p.encoding)
-    one_by_one = torch.stack([network(k, p.encoding) for k in kspace.flatten(0, 1)])
-    torch.testing.assert_close(image.flatten(0, 1), one_by_one)
-    torch.testing.assert_close(network(1e-5 * kspace, p.encoding), 1e-5 * image, atol=0, rtol=1e-7)
+    references.assert_leading_axes_are_independent_and_scale_is_undone(network, p.encoding)
 
 
 def test_weights_come_from_the_seed_alone() -> None:
