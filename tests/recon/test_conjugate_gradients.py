@@ -139,3 +139,17 @@ def test_not_a_number_stays_one() -> None:
     x = solve_by_conjugate_gradients(encoding, b, 0.1, max_iterations=N)
     assert x[0].isnan().all()
     torch.testing.assert_close(x[1], references.solve(references.dense(encoding), b[1], 0.1))
+
+
+def test_a_start_saves_iterations_and_changes_nothing_else() -> None:
+    p = problem(6, 9, 3, equispaced(6, 9, 2, 2))
+    b = p.encoding.adjoint(p.kspace)
+    solution = solve_by_conjugate_gradients(p.encoding, b, 0.1, max_iterations=200)
+    start = (solution + 1e-3 * b).requires_grad_()
+    with pytest.warns(RuntimeWarning, match="stopped after 2 iterations"):
+        cold = solve_by_conjugate_gradients(p.encoding, b, 0.1, max_iterations=2)
+    warm = solve_by_conjugate_gradients(p.encoding, b, 0.1, start=start, max_iterations=2)
+    assert (warm - solution).abs().max() < 0.1 * (cold - solution).abs().max()
+    assert not warm.requires_grad
+    finished = solve_by_conjugate_gradients(p.encoding, b, 0.1, start=start, max_iterations=200)
+    torch.testing.assert_close(finished, solution, rtol=1e-9, atol=1e-9)

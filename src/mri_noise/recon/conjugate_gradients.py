@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -26,6 +26,7 @@ def solve_by_conjugate_gradients(
     right_hand_side: Image,
     tikhonov: Tensor | float,
     *,
+    start: Image | None = None,
     tolerance: float | None = None,
     max_iterations: int,
 ) -> Image:
@@ -47,6 +48,8 @@ def solve_by_conjugate_gradients(
         b.
     tikhonov : a number, or shape (*batch, 1, 1)
         lambda, at least 0; a tensor may require a gradient.
+    start : shape (*batch, rows, columns)
+        An image near x, which saves iterations and has no other effect; None: zero.
     tolerance
         Largest residual relative to b; None: what the precision reaches.
     max_iterations
@@ -55,22 +58,26 @@ def solve_by_conjugate_gradients(
     if tolerance is None:
         tolerance = default_tolerance(right_hand_side.dtype)
     weight = torch.as_tensor(tikhonov, dtype=right_hand_side.real.dtype, device=right_hand_side.device)
-    return _SolveNormal.apply(encoding, right_hand_side, weight, tolerance, max_iterations)
+    guess = None if start is None else start.detach()
+    return _SolveNormal.apply(encoding, right_hand_side, weight, guess, _Stopping(tolerance, max_iterations))
+
+
+class _Stopping(NamedTuple):
+    tolerance: float
+    max_iterations: int
 
 
 class _SolveNormal(torch.autograd.Function):
     @staticmethod
-    def forward(encoding: Sense, b: Tensor, tikhonov: Tensor, tolerance: float, max_iterations: int) -> Tensor:
-        return _conjugate_gradients(
-            lambda x: encoding.normal(x).add_(tikhonov * x), b, tolerance=tolerance, max_iterations=max_iterations
-        )
+    def forward(encoding: Sense, b: Tensor, tikhonov: Tensor, start: Tensor | None, stopping: _Stopping) -> Tensor:
+        return _conjugate_gradients(lambda x: encoding.normal(x).add_(tikhonov * x), b, start, stopping)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        encoding, _, tikhonov, tolerance, max_iterations = inputs
+        encoding, _, tikhonov, _, stopping = inputs
         ctx.save_for_backward(output, tikhonov)
         ctx.save_for_forward(output, tikhonov)
-        ctx.solve = partial(solve_by_conjugate_gradients, encoding, tolerance=tolerance, max_iterations=max_iterations)
+        ctx.solve = partial(solve_by_conjugate_gradients, encoding, **stopping._asdict())
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
@@ -83,20 +90,22 @@ class _SolveNormal(torch.autograd.Function):
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Tensor:
         x, tikhonov = ctx.saved_tensors
-        _, db, dtikhonov, _, _ = tangents
+        _, db, dtikhonov, *_ = tangents
         return ctx.solve(db - dtikhonov * x, tikhonov)
 
 
 def _conjugate_gradients(
-    apply: Callable[[Tensor], Tensor], b: Tensor, *, tolerance: float, max_iterations: int
+    apply: Callable[[Tensor], Tensor], b: Tensor, start: Tensor | None, stopping: _Stopping
 ) -> Tensor:
     """Iterate until every member of the batch has converged; one that has rests while the others go on."""
     norm = torch.linalg.vector_norm(b, dim=_AXES, keepdim=True)
-    residual = b / torch.where(norm == 0, 1, norm)
-    direction, x = residual, torch.zeros_like(b)
+    unit = torch.where(norm == 0, 1, norm)
+    x = torch.zeros_like(b) if start is None else start / unit
+    residual = b / unit if start is None else b / unit - apply(x)
+    direction = residual
     energy = _inner(residual, residual)
-    for _ in range(max_iterations):
-        active = energy > tolerance**2
+    for _ in range(stopping.max_iterations):
+        active = energy > stopping.tolerance**2
         if not bool(active.any()):
             break
         image = apply(direction)
@@ -105,8 +114,8 @@ def _conjugate_gradients(
         residual = residual - step * image
         previous, energy = energy, _inner(residual, residual)
         direction = residual + torch.where(active, energy / previous, 0) * direction
-    _warn_unless_solved(energy, max(tolerance, _NOT_A_SOLUTION), max_iterations)
-    return x * norm
+    _warn_unless_solved(energy, max(stopping.tolerance, _NOT_A_SOLUTION), stopping.max_iterations)
+    return x * unit
 
 
 def _inner(a: Tensor, b: Tensor) -> Tensor:

@@ -26,7 +26,12 @@ class MoDLSettings(Settings):
     n_features: int = Field(64, ge=1, description="Channels inside the denoiser")
     share_weights: bool = Field(True, description="Use one denoiser in every step")
     initial_lambda: float = Field(0.05, gt=0, description="Weight lambda of the denoised image, before training")
-    tolerance: float | None = Field(None, gt=0, lt=1, description="Relative residual; none: what the precision reaches")
+    training_tolerance: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Relative residual while training; none: as afterwards, the least possible",
+    )
     max_iterations: int = Field(100, ge=1, description="Largest number of conjugate gradient iterations a step")
     scale: Scale = Field("rms", description="What of the zero-filled image is scaled to one before the network")
     seed: int = Field(0, ge=0, description="Seed of the initial weights")
@@ -65,9 +70,10 @@ class MoDL(nn.Module):
         return at_unit_scale(alternate, encoding.adjoint(kspace), self.settings.scale)
 
     def _alternate(self, zero_filled: Image, encoding: Sense) -> Image:
-        solve = partial(solve_normal, tolerance=self.settings.tolerance, max_iterations=self.settings.max_iterations)
+        tolerance = self.settings.training_tolerance if self.training else None
+        solve = partial(solve_normal, tolerance=tolerance, max_iterations=self.settings.max_iterations)
         image, tikhonov = zero_filled, self.tikhonov
         for i in range(self.settings.n_steps):
             denoised = self.denoisers[i % len(self.denoisers)](image)
-            image = solve(encoding, zero_filled + tikhonov * denoised, tikhonov)
+            image = solve(encoding, zero_filled + tikhonov * denoised, tikhonov, start=denoised)
         return image

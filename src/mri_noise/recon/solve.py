@@ -14,6 +14,7 @@ def solve_normal(
     right_hand_side: Image,
     tikhonov: Tensor | float,
     *,
+    start: Image | None = None,
     tolerance: float | None = None,
     max_iterations: int,
 ) -> Image:
@@ -22,12 +23,12 @@ def solve_normal(
     Where the mask varies along one axis only, the lines across it are small systems of their own, whose inverses are
     kept with the encoding: a solution is then one matrix product. Where it varies along both, where lambda is zero or
     being learned, or where the inverses would take more than half a gigabyte, conjugate gradients solve it, to
-    ``tolerance`` or for ``max_iterations``.
+    ``tolerance`` or for ``max_iterations``, from ``start`` on.
     """
     if _has_line_inverse(encoding, tikhonov):
         return solve_by_lines(encoding, right_hand_side, float(tikhonov))
     return solve_by_conjugate_gradients(
-        encoding, right_hand_side, tikhonov, tolerance=tolerance, max_iterations=max_iterations
+        encoding, right_hand_side, tikhonov, start=start, tolerance=tolerance, max_iterations=max_iterations
     )
 
 
