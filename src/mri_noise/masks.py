@@ -129,7 +129,7 @@ class PoissonDisc(Settings):
         """
         square = _square(shape, self.n_calibration, self.acceleration)
         wanted = square.numel() / self.acceleration
-        mask = _bisect(lambda slope: square | _discs(shape, slope, self.seed), wanted, float(2 * max(shape)))
+        mask = _search(lambda slope: square | _discs(shape, slope, self.seed), wanted, float(2 * max(shape)))
         n_sampled = int(mask.sum())
         if abs(n_sampled - wanted) > 0.05 * wanted:
             raise ValueError(
@@ -191,19 +191,31 @@ def _discs(shape: tuple[int, int], slope: float, seed: int) -> Mask:
     return torch.from_numpy(discs).bool() & (radius < 1)
 
 
-def _bisect(mask_of: Callable[[float], Mask], wanted: float, largest: float, n_trials: int = 24) -> Mask:
-    """Search the slope whose mask has nearly the wanted number of points; return the best mask seen."""
-    low, high = 0.0, largest
-    best = mask_of(low)
-    if int(best.sum()) <= wanted:
-        return best
-    for _ in range(n_trials):
-        slope = (low + high) / 2
-        mask = mask_of(slope)
-        n_sampled = int(mask.sum())
-        if abs(n_sampled - wanted) < abs(int(best.sum()) - wanted):
+def _search(mask_of: Callable[[float], Mask], wanted: float, largest: float, n_trials: int = 24) -> Mask:
+    """Search the slope whose mask has nearly the wanted number of points; return the best mask seen.
+
+    The number of points is nearly a power of 1 + slope, so that the method of false position on the logarithms of both
+    (Illinois variant: Dowell 1971, doi:10.1007/BF01934364) needs few of the masks, which are slow to make.
+    """
+    best = mask_of(0.0)
+    many, few = (0.0, _excess(best, wanted)), (math.log1p(largest), -math.inf)
+    place = min(many[1], few[0])
+    for _ in range(n_trials if many[1] > 0 else 0):
+        mask = mask_of(math.expm1(place))
+        excess = _excess(mask, wanted)
+        if abs(excess) < abs(_excess(best, wanted)):
             best = mask
-        if abs(n_sampled - wanted) <= 0.005 * wanted:
+        if abs(excess) <= 0.005 or (excess > 0 and place == few[0]):
             break
-        low, high = (slope, high) if n_sampled > wanted else (low, slope)
+        if excess > 0:
+            many, few = (place, excess), (few[0], few[1] / 2)
+        else:
+            many, few = (many[0], many[1] / 2), (place, excess)
+        share = many[1] / (many[1] - few[1]) if math.isfinite(few[1]) else 0.0
+        place = many[0] + share * (few[0] - many[0]) if share else min(2 * place, few[0])
     return best
+
+
+def _excess(mask: Mask, wanted: float) -> float:
+    """Logarithm of how many times too many points a mask has."""
+    return math.log(int(mask.sum()) / wanted)
