@@ -16,11 +16,11 @@ from mri_noise.arrays import Image, KSpace, Mask
 from mri_noise.encoding import Sense
 from mri_noise.experiment import Experiment
 from mri_noise.measure import Meter
-from mri_noise.noise import Colouring, Noise, mix_coils, white_probes, whitening_matrix
+from mri_noise.noise import Colouring, Noise, white_probes
 from mri_noise.recon.linear import ZeroFilled
 from mri_noise.recon.reconstructor import Reconstructor
 from mri_noise.result import Provenance, Result, RoiReadout
-from mri_noise.scan import Scan, Slice
+from mri_noise.scan import Scan, Slice, prewhitened
 from mri_noise.variance.estimate import VarianceEstimate
 from mri_noise.variance.point import OperatingPoint, noise_jacobian, operating_point
 from mri_noise.variance.readout import region_noise
@@ -194,11 +194,7 @@ def _prepare(scan: Scan, experiment: Experiment, index: int, cache: StageCache) 
 def _whitened(acquired: Slice, experiment: Experiment) -> tuple[Slice, Noise]:
     """The slice in the coil basis that is reconstructed, and its noise."""
     noise = experiment.noise(acquired.kspace, acquired.mask, acquired.noise)
-    if not experiment.prewhiten:
-        return acquired, noise
-    matrix, white = whitening_matrix(noise)
-    maps = None if acquired.coil_maps is None else mix_coils(matrix, acquired.coil_maps)
-    return replace(acquired, kspace=mix_coils(matrix, acquired.kspace), coil_maps=maps), white
+    return prewhitened(acquired, noise) if experiment.prewhiten else (acquired, noise)
 
 
 def _added_noise(experiment: Experiment, noise: Noise, mask: Mask, like: KSpace, index: int) -> KSpace:

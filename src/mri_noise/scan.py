@@ -1,10 +1,10 @@
 """One acquisition: what a file holds, read one slice at a time."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mri_noise.arrays import CoilMaps, KSpace, Mask, RealMap
-from mri_noise.noise import Noise
+from mri_noise.noise import Noise, mix_coils, whitening_matrix
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +68,10 @@ class Scan:
         if not 0 <= index < len(self):
             raise IndexError(f"slice {index} is not in '{self.name}', which has slices 0 to {len(self) - 1}")
         return self.read(index)
+
+
+def prewhitened(acquired: Slice, noise: Noise) -> tuple[Slice, Noise]:
+    """Return a slice in a coil basis in which its noise is white, and that noise."""
+    matrix, white = whitening_matrix(noise)
+    maps = None if acquired.coil_maps is None else mix_coils(matrix, acquired.coil_maps)
+    return replace(acquired, kspace=mix_coils(matrix, acquired.kspace), coil_maps=maps), white

@@ -1,0 +1,1 @@
+"""Training of reconstruction networks: data, objectives, and the fit. Needs the extra ``train``."""

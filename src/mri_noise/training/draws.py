@@ -1,0 +1,102 @@
+"""Examples drawn from acquisitions: a random orientation, field of view, mask and noise level."""
+
+import math
+
+import numpy as np
+import torch
+from pydantic import Field, field_validator
+
+from mri_noise.arrays import KSpace
+from mri_noise.encoding import Sense
+from mri_noise.settings import Settings
+from mri_noise.training.example import Acquisition, Example
+from mri_noise.training.geometry import croppable_axes, cropped, has_gaps, mirrored, transposed
+from mri_noise.training.random_masks import RandomMasks
+
+_BACKGROUND = 0.1
+
+
+class Draws(Settings):
+    """What differs between the examples of one acquisition.
+
+    The target is the coil combination of all that was acquired. An acquisition with gaps in its k-space has none: its
+    examples are unlabelled, and keep every sample that was acquired. One that lacks only edges of k-space, by partial
+    Fourier or a cut-off corner, is drawn from like a fully sampled one, and its edges stay missing.
+    """
+
+    masks: RandomMasks = Field(RandomMasks(), description="How k-space is undersampled")
+    noise_level: tuple[float, float] = Field(
+        (0.002, 0.1), description="Range relative to bright tissue, drawn from log-uniformly; noise is only ever added"
+    )
+    flips: bool = Field(True, description="Mirror rows and columns, and swap them, at random")
+    max_size: int | None = Field(
+        None, ge=16, description="Larger images are cropped to this, around a point of the object; none: never"
+    )
+
+    @field_validator("noise_level")
+    @classmethod
+    def _rising(cls, limits: tuple[float, float]) -> tuple[float, float]:
+        if not 0 < limits[0] <= limits[1]:
+            raise ValueError(f"noise_level should be a range of positive numbers, got {limits[0]:g} to {limits[1]:g}")
+        return limits
+
+    def __call__(self, acquisition: Acquisition, seed: int, labelled: bool) -> Example:
+        """Draw an example, a pure function of the arguments; without a target unless ``labelled``."""
+        generator = np.random.default_rng([seed, 0])
+        gaps = has_gaps(acquisition)
+        acquisition = self._turned(self._cropped(acquisition, generator), generator, gaps)
+        shape = (acquisition.mask.shape[0], acquisition.mask.shape[1])
+        mask = acquisition.mask
+        if not gaps:
+            mask = mask & self.masks(shape, acquisition.phase_encode_axes, generator)
+        level = max(self._noise_level(generator), acquisition.noise_level)
+        added = math.sqrt(level**2 - acquisition.noise_level**2)
+        everything = Sense(acquisition.coil_maps, acquisition.mask)
+        return Example(
+            kspace=(acquisition.kspace + added * _white(acquisition.kspace, generator)) * mask,
+            mask=mask.contiguous(),
+            coil_maps=acquisition.coil_maps.contiguous(),
+            target=everything.adjoint(acquisition.kspace) if labelled and not gaps else None,
+            noise_level=level,
+            seed=int(generator.integers(2**63)),
+        )
+
+    def _noise_level(self, generator: np.random.Generator) -> float:
+        low, high = self.noise_level
+        return float(low * (high / low) ** generator.uniform())
+
+    def _turned(self, acquisition: Acquisition, generator: np.random.Generator, gaps: bool) -> Acquisition:
+        choices = generator.integers(2, size=3).tolist()
+        if not self.flips:
+            return acquisition
+        for axis in (-2, -1):
+            acquisition = mirrored(acquisition, axis) if choices[axis] else acquisition
+        lines = gaps and len(acquisition.phase_encode_axes) == 1
+        return transposed(acquisition) if choices[0] and not lines else acquisition
+
+    def _cropped(self, acquisition: Acquisition, generator: np.random.Generator) -> Acquisition:
+        shape = (acquisition.mask.shape[0], acquisition.mask.shape[1])
+        point = generator.uniform()
+        if self.max_size is None or max(shape) <= self.max_size:
+            return acquisition
+        axes = croppable_axes(acquisition)
+        size = tuple(min(n, self.max_size) if axis in axes else n for axis, n in zip((-2, -1), shape, strict=True))
+        centre = _object_point(acquisition, point)
+        starts = tuple(min(max(c - m // 2, 0), n - m) for c, m, n in zip(centre, size, shape, strict=True))
+        return cropped(acquisition, (starts[0], starts[1]), (size[0], size[1]))
+
+
+def _object_point(acquisition: Acquisition, share: float) -> tuple[int, int]:
+    """Return one of the pixels that are not background, by its place among them."""
+    image = Sense(acquisition.coil_maps, acquisition.mask).adjoint(acquisition.kspace)
+    points = (image.abs() > _BACKGROUND).nonzero()
+    if not len(points):
+        return image.shape[0] // 2, image.shape[1] // 2
+    row, column = points[int(share * len(points))].tolist()
+    return row, column
+
+
+def _white(like: KSpace, generator: np.random.Generator) -> KSpace:
+    """White noise of level one."""
+    own = torch.Generator().manual_seed(int(generator.integers(2**63)))
+    return torch.randn(like.shape, generator=own, dtype=like.dtype)
