@@ -57,16 +57,23 @@ class VarNet(nn.Module):
         )
 
     def forward(self, kspace: KSpace, encoding: Sense) -> Image:
-        """Reconstruct k-space of any leading axes, each independently.
+        """Reconstruct k-space of any leading axes, each independently."""
+        predicted, coil_maps = self._predict(kspace, encoding)
+        return fftshift(self._combine(ifft2(predicted, norm="ortho"), coil_maps), dim=_AXES)
 
-        The cascades work on corner-centred arrays, so that only the combined image is shifted for the U-Net.
-        """
+    def predict_kspace(self, kspace: KSpace, encoding: Sense) -> KSpace:
+        """Return all of k-space as the last cascade leaves it, before its coil images are combined."""
+        predicted, _ = self._predict(kspace, encoding)
+        return fftshift(predicted, dim=_AXES)
+
+    def _predict(self, kspace: KSpace, encoding: Sense) -> tuple[KSpace, KSpace]:
+        """Predict k-space and coil maps, both corner-centred, so that the cascades shift only the combined image."""
         coil_maps = ifftshift(self.sens_net(kspace, encoding.mask), dim=_AXES)
         measured, mask = ifftshift(kspace, dim=_AXES), ifftshift(encoding.mask, dim=_AXES)
         predicted = measured
         for cascade in self.cascades:
             predicted = cascade(predicted, measured, mask, coil_maps)
-        return fftshift(self._combine(ifft2(predicted, norm="ortho"), coil_maps), dim=_AXES)
+        return predicted, coil_maps
 
     def _combine(self, coil_images: Tensor, coil_maps: Tensor) -> Image:
         if self.settings.combination == "sense":

@@ -1,0 +1,1 @@
+"""What a training minimises, each objective by its paper's definition."""

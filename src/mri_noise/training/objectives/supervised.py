@@ -1,0 +1,35 @@
+"""Learning from targets."""
+
+from typing import ClassVar, Literal
+
+from torch import Tensor
+
+from mri_noise.arrays import Image
+from mri_noise.recon.reconstructor import Reconstructor
+from mri_noise.settings import Settings
+from mri_noise.training.example import Example
+from mri_noise.training.losses import ComplexL1, Loss
+from mri_noise.training.objectives.value import Needs, ObjectiveValue
+
+
+class Supervised(Settings):
+    """The distance of the reconstruction from the image of all that was acquired."""
+
+    kind: Literal["supervised"] = "supervised"
+    loss: Loss = ComplexL1()
+    needs: ClassVar[Needs] = "labels"
+
+    def __call__(self, network: Reconstructor, example: Example, progress: float) -> ObjectiveValue:
+        """Return the loss of one example; ValueError if it has no target."""
+        value = distance_from_target(self.loss, network(example.kspace, example.encoding), example)
+        return ObjectiveValue(value, (("supervised", value),))
+
+
+def distance_from_target(loss: Loss, image: Image, example: Example) -> Tensor:
+    """Return the loss of an example's reconstruction; ValueError if the example has no target."""
+    if example.target is None:
+        raise ValueError(
+            "supervised learning needs a target in every example, and this one has none; "
+            "use labelled data only, or choose ssdu, noise2recon or vortex"
+        )
+    return loss(image, example.target, example.encoding)
