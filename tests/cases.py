@@ -68,6 +68,9 @@ RECONSTRUCTIONS: dict[str, Callable[[], Reconstructor]] = {
     "VarNet, complex": VarNetSettings(
         n_cascades=2, n_channels=3, n_pools=1, sensitivity_n_channels=2, sensitivity_n_pools=1, combination="sense"
     ),
+    "VarNet, refined maps": VarNetSettings(
+        n_cascades=1, n_channels=2, n_pools=1, sensitivity_n_channels=2, sensitivity_n_pools=1, sensitivity="refined"
+    ),
 }
 """Every reconstruction, small."""
 

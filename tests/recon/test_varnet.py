@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mri_noise.encoding import Sense
+from mri_noise.encoding import Sense, centered_ifft
 from mri_noise.linop import Jacobian
 from mri_noise.recon.varnet import VarNet, VarNetSettings, sampled_centre, unit_norm
 from tests.problems import Problem, problem
@@ -176,3 +176,21 @@ def test_unit_norm_is_zero_where_all_coils_are() -> None:
     assert bool(torch.isfinite(torch.view_as_real(change)).all())
     gradient = torch.autograd.functional.vjp(lambda v: unit_norm(v, dim=-3), x, torch.ones_like(x))[1]
     torch.testing.assert_close(gradient, jacobian.adjoint(torch.ones_like(x)))
+
+
+@pytest.mark.parametrize("combination", ["rss", "sense"])
+def test_networks_of_gain_zero_leave_gradient_descent_with_the_means_that_they_restore(combination: str) -> None:
+    mask = _random_lines((12, 16), 6, 0)
+    p = problem(12, 16, 3, mask)
+    silent = {"n_channels": 2, "n_pools": 1, "sensitivity_n_channels": 2, "sensitivity_n_pools": 1, "initial_gain": 0.0}
+    network = VarNetSettings(n_cascades=1, sensitivity="refined", combination=combination, **silent)().double()
+    centre = centered_ifft(p.kspace * sampled_centre(mask))
+    refined = centre + centre.mean((-2, -1), keepdim=True)
+    maps = refined / torch.linalg.vector_norm(refined, dim=0)
+    measured = p.kspace * mask
+    torch.testing.assert_close(network.sens_net(measured, mask), maps)
+    mean = (maps.conj() * centered_ifft(measured)).sum(0).mean()
+    images = centered_ifft(measured) - maps * mean
+    combined = (maps.conj() * images).sum(0)
+    expected = combined if combination == "sense" else torch.linalg.vector_norm(images, dim=0).to(combined.dtype)
+    torch.testing.assert_close(network(measured, p.encoding), expected)

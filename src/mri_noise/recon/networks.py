@@ -135,6 +135,12 @@ class NormUNet(nn.Module):
         super().__init__()
         self.unet = UNet(2, 2, n_channels, n_pools)
 
+    def scale_last_layer(self, gain: float) -> None:
+        """Multiply the weights of the last layer, whose output is the network's but for mean and deviation."""
+        with torch.no_grad():
+            for weight in list(self.unet.up_conv[-1].children())[-1].parameters():
+                weight.mul_(gain)
+
     def forward(self, image: Image) -> Image:
         """Map images, each leading axis independently."""
         x = to_channels(image)

@@ -32,6 +32,16 @@ class VarNetSettings(Settings):
     combination: Literal["rss", "sense"] = Field(
         "rss", description="rss: magnitude, as published; sense: complex image, combined with the learned maps"
     )
+    sensitivity: Literal["predicted", "refined"] = Field(
+        "predicted",
+        description="Coil maps from the U-Net, as published, or from the coil images and its corrections",
+    )
+    initial_gain: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="Factor on the U-Nets' last layers; a small one starts near zero-filled images",
+    )
     seed: int = Field(0, ge=0, description="Seed of the initial weights")
 
     def __call__(self) -> "VarNet":
@@ -51,10 +61,14 @@ class VarNet(nn.Module):
     def __init__(self, settings: VarNetSettings) -> None:
         super().__init__()
         self.settings = settings
-        self.sens_net = SensitivityNetwork(settings.sensitivity_n_channels, settings.sensitivity_n_pools)
+        self.sens_net = SensitivityNetwork(
+            settings.sensitivity_n_channels, settings.sensitivity_n_pools, refines=settings.sensitivity == "refined"
+        )
         self.cascades = nn.ModuleList(
             Cascade(settings.n_channels, settings.n_pools) for _ in range(settings.n_cascades)
         )
+        for network in (self.sens_net.norm_unet, *(cascade.model for cascade in self.cascades)):
+            network.scale_last_layer(settings.initial_gain)
 
     def forward(self, kspace: KSpace, encoding: Sense) -> Image:
         """Reconstruct k-space of any leading axes, each independently."""
@@ -82,15 +96,22 @@ class VarNet(nn.Module):
 
 
 class SensitivityNetwork(nn.Module):
-    """Coil maps from the fully sampled centre of k-space: its coil images, each through one U-Net, of unit norm."""
+    """Coil maps from the fully sampled centre of k-space: its coil images x, each through one U-Net, of unit norm.
 
-    def __init__(self, n_channels: int, n_pools: int) -> None:
+    A network that refines adds U(x) to x, which has the maps' phases already (Roemer 1990,
+    doi:10.1002/mrm.1910160203): a short training need not find them first.
+    """
+
+    def __init__(self, n_channels: int, n_pools: int, *, refines: bool = False) -> None:
         super().__init__()
         self.norm_unet = NormUNet(n_channels, n_pools)
+        self.refines = refines
 
     def forward(self, kspace: KSpace, mask: Mask) -> KSpace:
         """Estimate maps of k-space's shape."""
-        return unit_norm(self.norm_unet(centered_ifft(kspace * sampled_centre(mask))), dim=-3)
+        centre = centered_ifft(kspace * sampled_centre(mask))
+        corrected = self.norm_unet(centre)
+        return unit_norm(centre + corrected if self.refines else corrected, dim=-3)
 
 
 class Cascade(nn.Module):
