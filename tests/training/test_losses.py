@@ -8,6 +8,7 @@ from mri_noise.encoding import Sense
 from mri_noise.training.losses import (
     ComplexL1,
     KSpaceL1,
+    LogError,
     Loss,
     NormalisedL1L2,
     StructuralSimilarity,
@@ -38,11 +39,23 @@ ENCODING = Sense(torch.ones(1, 2, 2, dtype=torch.complex128), fully_sampled(2, 2
         (ComplexL1(of="magnitude"), 2 / 4),
         (NormalisedL1L2(), math.sqrt((16 + 8 + 4) / (25 + 4 + 1)) + (4 + math.sqrt(8) + 2) / (5 + 2 + 1)),
         (NormalisedL1L2(of="magnitude"), math.sqrt(4 / 30) + 2 / 8),
+        (LogError(), math.log((16 + 8 + 4) / 4) / 2),
+        (LogError(of="magnitude"), 0.0),
     ],
     ids=repr,
 )
 def test_closed_form(loss: Loss, expected: float) -> None:
     assert loss(IMAGE, TARGET, ENCODING).item() == pytest.approx(expected, rel=1e-14)
+
+
+def test_the_logarithm_of_an_error_falls_alike_for_small_and_large_ones_and_ends_somewhere() -> None:
+    image = EXAMPLE.target.clone().requires_grad_()
+    loss = LogError()
+    for error in (1.0, 1e-3):
+        whole, half = (loss(EXAMPLE.target + share * error, EXAMPLE.target, EXAMPLE.encoding) for share in (1, 0.5))
+        assert (whole - half).item() == pytest.approx(math.log(2), rel=1e-9)
+    (gradient,) = torch.autograd.grad(loss(image, EXAMPLE.target, EXAMPLE.encoding), image)
+    assert bool((gradient == 0).all())
 
 
 def test_k_space_of_one_wrong_pixel() -> None:

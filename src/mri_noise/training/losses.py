@@ -1,4 +1,4 @@
-"""Distances between an image and its target, each a mean or a ratio, so that none grows with the image size."""
+"""Distances between an image and its target, of which none grows with the image size."""
 
 from typing import Annotated, Literal
 
@@ -48,6 +48,22 @@ class NormalisedL1L2(Settings):
         return normalised_l1_l2(_part(image, self.of), _part(target, self.of))
 
 
+class LogError(Settings):
+    """Logarithm of the root mean square of x - t: minus the peak signal-to-noise ratio, in nepers, but for a constant.
+
+    Halving a small error counts as much as halving a large one, so that scans of little noise and low acceleration,
+    whose errors are small from the start, are not neglected.
+    """
+
+    kind: Literal["log-error"] = "log-error"
+    of: Part = "complex"
+
+    def __call__(self, image: Image, target: Image, encoding: Sense) -> Tensor:
+        """Return the distance of an image from its target."""
+        error = (_part(image, self.of) - _part(target, self.of)).abs().square().mean()
+        return error.clamp(min=torch.finfo(error.dtype).tiny).log() / 2
+
+
 class StructuralSimilarity(Settings):
     """1 - SSIM of the magnitudes, in Gaussian windows (Wang 2004, doi:10.1109/TIP.2003.819861; by torchmetrics)."""
 
@@ -63,7 +79,9 @@ class StructuralSimilarity(Settings):
         return 1 - similarity
 
 
-SingleLoss = Annotated[ComplexL1 | KSpaceL1 | NormalisedL1L2 | StructuralSimilarity, Field(discriminator="kind")]
+SingleLoss = Annotated[
+    ComplexL1 | KSpaceL1 | NormalisedL1L2 | LogError | StructuralSimilarity, Field(discriminator="kind")
+]
 
 
 class Term(Settings):
@@ -85,7 +103,7 @@ class WeightedSum(Settings):
 
 
 Loss = Annotated[
-    ComplexL1 | KSpaceL1 | NormalisedL1L2 | StructuralSimilarity | WeightedSum, Field(discriminator="kind")
+    ComplexL1 | KSpaceL1 | NormalisedL1L2 | LogError | StructuralSimilarity | WeightedSum, Field(discriminator="kind")
 ]
 """How far an image is from its target: called with (image, target, encoding), it returns a scalar."""
 
