@@ -56,13 +56,13 @@ def test_slices_of_a_subject_share_its_scan_and_differ_in_position(volume: str) 
     seed=st.integers(0, 2**31 - 1),
     rows=st.sampled_from([(16, 16), (24, 40)]),
     coils=st.sampled_from([(1, 1), (2, 2), (2, 6)]),
-    supported=st.sampled_from([0.0, 1.0]),
+    calibrated=st.sampled_from([0.0, 1.0]),
 )
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_acquisition_is_as_promised(
-    volume: str, seed: int, rows: tuple[int, int], coils: tuple[int, int], supported: float
+    volume: str, seed: int, rows: tuple[int, int], coils: tuple[int, int], calibrated: float
 ) -> None:
-    scans = _open(volume, seed=seed, rows=rows, columns=(24, 32), n_coils=coils, supported=supported, n_subjects=1)
+    scans = _open(volume, seed=seed, rows=rows, columns=(24, 32), n_coils=coils, calibrated=calibrated, n_subjects=1)
     made = scans[0]
     n_coils, n_rows, n_columns = made.kspace.shape
     assert coils[0] <= n_coils <= coils[1]
@@ -77,7 +77,7 @@ def test_every_acquisition_is_as_promised(
     inside = power > 0.5
     torch.testing.assert_close(power, inside.float(), rtol=0, atol=1e-5)
     assert float(torch.quantile(_combined(made).abs(), 0.99)) == pytest.approx(1, abs=1e-5)
-    if supported == 0:
+    if calibrated == 0:
         assert bool(inside.all())
         torch.testing.assert_close(centered_fft(made.coil_maps * _combined(made)), made.kspace, rtol=0, atol=1e-5)
 

@@ -48,9 +48,11 @@ class Simulated(Settings):
     rows: tuple[Lines, Lines] = Field((96, 160), description="Least and most rows; multiples of 8")
     columns: tuple[Lines, Lines] = Field((96, 160), description="Least and most columns; multiples of 8")
     pixel_size: tuple[Size, Size] = Field((0.9, 2.2), description="Smallest and largest pixel [mm]")
-    n_coils: tuple[Coils, Coils] = Field((2, 8), description="Fewest and most coils; the middle is the most frequent")
+    n_coils: tuple[Coils, Coils] = Field((1, 14), description="Fewest and most coils; the middle is the most frequent")
     cropped: float = Field(0.2, ge=0, le=1, description="Share of heads whose field of view may be smaller than they")
-    supported: float = Field(0.7, ge=0, le=1, description="Share of slices with maps as ESPIRiT's, zero outside")
+    calibrated: float = Field(
+        0.8, ge=0, le=1, description="Share of slices with maps by ESPIRiT; those of the others are exact"
+    )
     noise_level: float = Field(0.0, ge=0, description="Of a k-space sample, where bright tissue is one")
     seed: int = Field(0, ge=0, lt=2**31, description="Of everything that is drawn")
 
@@ -107,7 +109,7 @@ class SimulatedSet:
         volume = self._volume(dice)
         subject = Subject.draw(volume, self._protocols(dice), self._n_coils(dice), dice)
         of_slice = Dice.of(self.settings.seed, number, 1 + position)
-        return acquire(subject, self.settings.supported, self.settings.noise_level, of_slice)
+        return acquire(subject, self.settings.calibrated, self.settings.noise_level, of_slice)
 
     def _volume(self, dice: Dice) -> Volume:
         return self.volumes[dice.index([anatomy.weight for anatomy in self.settings.volumes])]

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from mri_noise.arrays import Image
-from mri_noise.encoding import centered_fft, centered_ifft, central
+from mri_noise.encoding import Sense, centered_fft, centered_ifft, central
 from mri_noise.phantom.fields import RandomField
 from mri_noise.training.example import Acquisition
 from mri_noise.training.simulation.dice import Dice
 from mri_noise.training.simulation.geometry import Plane, Shape, draw_axes, fade, reach, sample_volume
 from mri_noise.training.simulation.phase import ObjectPhase
-from mri_noise.training.simulation.receivers import Receivers, as_calibrated, normalised, shading, support
+from mri_noise.training.simulation.receivers import Receivers, calibrated, normalised, shading, support
 from mri_noise.training.simulation.tissue import draw_contrast, in_contrast, lesions, sharpened, texture
 from mri_noise.training.volumes import Volume
 
@@ -30,6 +30,7 @@ _N_POSITIONS, _COARSE = 20, 24
 _BAND = 4
 """Pixels over which an object that is larger than the field of view fades at its edges."""
 _BRIGHT = 0.99
+_LEAST_FOUND = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,29 +108,34 @@ def _first_that_holds(needed: list[float], protocols: Iterable[Protocol]) -> Pro
     return protocol
 
 
-def acquire(subject: Subject, supported: float, noise_level: float, dice: Dice) -> Acquisition:
+def acquire(subject: Subject, calibrated_share: float, noise_level: float, dice: Dice) -> Acquisition:
     """Simulate a slice of a subject at a random position, fully sampled.
 
-    Maps are as calibrated ones are with probability ``supported``, and known everywhere else.
+    Maps are calibrated with the given probability, and known exactly and everywhere else.
     """
     plane = _find_tissue(subject, dice)
     image = _image(subject, plane, dice)
     received = subject.receivers.sensitivities(plane)
-    inside = support(image, growth=dice.integer(0, 8))
-    image = image * shading(received, inside, subject.shading)
+    shaded = image * shading(received, support(image, growth=dice.integer(0, 8)), subject.shading)
     maps = normalised(received)
-    kspace = centered_fft(maps * image)
-    known = as_calibrated(maps, image, inside) if dice.chance(supported) else maps
-    combined = torch.einsum("crk,crk->rk", known.conj(), maps) * image
-    scale = torch.quantile(combined.abs(), _BRIGHT).clamp(min=torch.finfo(torch.float32).tiny)
+    kspace = centered_fft(maps * (shaded / _brightness(shaded)))
+    mask = torch.ones(plane.matrix, dtype=torch.bool)
+    known = calibrated(kspace, dice) if dice.chance(calibrated_share) else maps
+    if _brightness(Sense(known, mask).adjoint(kspace)) < _LEAST_FOUND:
+        known = maps  # no calibration would be used that misses the object
+    scale = _brightness(Sense(known, mask).adjoint(kspace))
     noise = noise_level * torch.randn(kspace.shape, generator=dice.generator, dtype=kspace.dtype)
     return Acquisition(
         kspace=kspace / scale + noise,
-        mask=torch.ones(plane.matrix, dtype=torch.bool),
+        mask=mask,
         coil_maps=known,
         noise_level=noise_level,
         phase_encode_axes=(-2, -1),
     )
+
+
+def _brightness(image: Image) -> Tensor:
+    return torch.quantile(image.abs(), _BRIGHT).clamp(min=torch.finfo(torch.float32).tiny)
 
 
 def _find_tissue(subject: Subject, dice: Dice) -> Plane:

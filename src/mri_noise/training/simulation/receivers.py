@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, max_pool2d
 
-from mri_noise.arrays import CoilMaps, Image, RealMap
+from mri_noise.arrays import CoilMaps, Image, KSpace, RealMap
+from mri_noise.coils import Espirit
 from mri_noise.noise import Noise, mix_coils, whitening_matrix
 from mri_noise.phantom.fields import RandomField
 from mri_noise.phantom.receivers import CoilArray, coil_sensitivities, head_array, noise_covariance
@@ -17,6 +18,9 @@ from mri_noise.training.simulation.geometry import Plane
 _SPACING = 9.0
 """Of the points at which the law of Biot and Savart is evaluated [mm]."""
 _LARGEST_SHADING = 4.0
+_CALIBRATION_SIDES = (8, 24)
+_CALIBRATION_NOISE = (0.002, 0.05)
+"""Of a sample, where bright tissue is one."""
 _OBJECT = 0.06
 """Share of the brightest tissue above which a blurred image shows the object."""
 
@@ -120,13 +124,13 @@ def support(image: Image, growth: int) -> RealMap:
     return max_pool2d(bright, 2 * growth + 1, stride=1, padding=growth)[0, 0]
 
 
-def as_calibrated(maps: CoilMaps, image: Image, inside: RealMap) -> CoilMaps:
-    """Return maps as ESPIRiT finds them: zero outside the object, and their phase relative to the strongest coil.
+def calibrated(kspace: KSpace, dice: Dice) -> CoilMaps:
+    """Return the maps that ESPIRiT finds in the centre of k-space, of random size and with random noise.
 
-    The strongest is that combination of coils which receives most of the image, as :class:`mri_noise.coils.Espirit`
-    has it.
+    Those of a scan are found from as little. Networks that have seen only exact maps take what wrong ones leave
+    unexplained for signal.
     """
-    samples = (maps * image).flatten(1)
-    strongest = torch.linalg.eigh(samples @ samples.mH).eigenvectors[:, -1]
-    reference = torch.einsum("c,crk->rk", strongest.conj(), maps)
-    return maps * torch.polar(inside, -reference.angle())
+    side = min(dice.integer(*_CALIBRATION_SIDES), *kspace.shape[-2:])
+    noise = torch.randn(kspace.shape, generator=dice.generator, dtype=kspace.dtype)
+    noisy = kspace + dice.log_uniform(*_CALIBRATION_NOISE) * noise
+    return Espirit(n_calibration=side)(noisy, torch.ones(kspace.shape[-2:], dtype=torch.bool), None)
