@@ -1,3 +1,6 @@
+import multiprocessing
+import os
+import signal
 from collections.abc import Iterator
 from itertools import chain, islice
 
@@ -71,3 +74,14 @@ def test_a_stopped_loader_counts_what_it_gave_out_not_what_workers_fetched() -> 
     batches.close()  # type: ignore[attr-defined]
     assert loader.state_dict() == {"n_given": 2}
     assert seeds(loader) == [[seed] for seed in EXPECTED[2:6]]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_workers_outlive_an_interrupt_that_the_training_handles(number: signal.Signals) -> None:
+    batches = iter(ExampleLoader(stream(several(3), 3), batch_size=1, n_steps=6, n_workers=1))
+    first = next(batches)
+    (worker,) = multiprocessing.active_children()
+    assert worker.pid is not None
+    os.kill(worker.pid, number)
+    assert [[example.seed for example in batch] for batch in (first, *batches)] == [[seed] for seed in EXPECTED[:6]]

@@ -1,5 +1,6 @@
 """Batches of examples, drawn in this process or in worker processes."""
 
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -52,6 +53,7 @@ class ExampleLoader:
             batch_sampler=remaining,
             num_workers=self._n_workers,
             collate_fn=_as_they_are,
+            worker_init_fn=_leave_interrupts_to_the_training,
             generator=torch.Generator(),  # or it would draw from the global one
         )
         for parcels in loader:
@@ -103,6 +105,12 @@ class _Parcels(Dataset[_Parcel]):
             noise_level=example.noise_level,
             seed=example.seed,
         )
+
+
+def _leave_interrupts_to_the_training(worker: int) -> None:
+    """Ctrl-C and a batch system's SIGTERM reach workers too, whose training still wants to save its state."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _as_they_are(parcels: list[_Parcel]) -> list[_Parcel]:
