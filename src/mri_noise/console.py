@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
 from rich.markup import escape
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mri_noise.result import Result
+
+T = TypeVar("T")
 
 _out = Console()
 _err = Console(stderr=True)
@@ -49,6 +51,11 @@ def complain(sentence: str) -> None:
     _err.print(f"[bold red]mri-noise:[/] {escape(sentence)}", highlight=False, soft_wrap=True)
 
 
+def on_terminal() -> bool:
+    """Tell whether there is anyone to show progress to."""
+    return _err.is_terminal
+
+
 def follow(results: Iterable["Result"], *, quiet: bool = False) -> Iterator["Result"]:
     """Pass on the complete results; meanwhile show rate and remaining time, if there is a terminal to show them on."""
     columns = (
@@ -73,6 +80,13 @@ def follow(results: Iterable["Result"], *, quiet: bool = False) -> Iterator["Res
                 )
             if result.complete:
                 yield result
+
+
+def count(items: Iterable[T], total: int) -> Iterator[T]:
+    """Pass on items; meanwhile show how many there were, if there is a terminal to show it on."""
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=_err, transient=True, disable=not _err.is_terminal) as progress:
+        yield from progress.track(items, total=total)
 
 
 def _plain(table: "pd.DataFrame") -> "pd.DataFrame":

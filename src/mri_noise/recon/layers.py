@@ -20,7 +20,7 @@ def to_channels(image: Tensor) -> Tensor:
 
 def to_complex(channels: Tensor, like: Tensor) -> Tensor:
     """Undo :func:`to_channels`, with the leading axes of ``like``."""
-    return torch.view_as_complex(channels.movedim(-3, -1).contiguous()).reshape(like.shape)
+    return torch.view_as_complex(channels.to(like.real.dtype).movedim(-3, -1).contiguous()).reshape(like.shape)
 
 
 class Conv2d(nn.Conv2d):
