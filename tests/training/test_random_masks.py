@@ -50,6 +50,15 @@ def test_calibration_regions_fill_their_range() -> None:
     assert set(range(4, 10)) <= set(sides)
 
 
+@pytest.mark.parametrize("acceleration", [2.0, 4.0, 8.0])
+def test_calibration_lines_count_in_the_acceleration_of_equispaced_lines(acceleration: float) -> None:
+    masks = RandomMasks(kinds=("equispaced",), acceleration=(acceleration, acceleration), n_calibration=(8, 8))
+    for seed in range(20):
+        mask = masks((4, 128), (-2, -1), np.random.default_rng(seed))
+        assert bool(mask[:, 60:68].all())
+        assert abs(int(mask[0].sum()) - 128 / acceleration) <= 1
+
+
 def test_equispaced_lines_start_anywhere() -> None:
     masks = RandomMasks(kinds=("equispaced",), acceleration=(4, 4), n_calibration=(0, 0))
     generator = np.random.default_rng(0)

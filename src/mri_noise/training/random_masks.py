@@ -19,9 +19,9 @@ _LEAST_OF_DISCS = 1.7
 class RandomMasks(Settings):
     """Masks of several kinds, of random acceleration, calibration region and pattern.
 
-    Acceleration means what it means to each kind: the spacing of equispaced lines, and all points over those sampled
-    for the others. The calibration region takes no more than half of the samples, or of the lines if equispaced, so
-    that small matrices get a smaller one.
+    Acceleration is all points over those sampled, calibration included, for every kind: the spacing of equispaced
+    lines is larger. The calibration region takes no more than half of the samples, so that small matrices get a
+    smaller one.
     """
 
     kinds: tuple[MaskKind, ...] = Field(
@@ -64,11 +64,10 @@ class RandomMasks(Settings):
         return lines(n_lines, generator)(shape, phase_encode_axes)
 
     def _equispaced(self, n_lines: int, generator: np.random.Generator) -> Equispaced:
-        return Equispaced(
-            acceleration=self._acceleration(generator),
-            n_calibration=self._n_calibration(n_lines // 2, generator),
-            offset=int(generator.integers(n_lines)),
-        )
+        wanted = n_lines / self._acceleration(generator)
+        n_calibration = self._n_calibration(int(wanted / 2), generator)
+        spacing = (n_lines - n_calibration) / (wanted - n_calibration)
+        return Equispaced(acceleration=spacing, n_calibration=n_calibration, offset=int(generator.integers(n_lines)))
 
     def _random_lines(self, n_lines: int, generator: np.random.Generator) -> RandomLines:
         acceleration = self._acceleration(generator)
