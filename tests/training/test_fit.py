@@ -96,7 +96,10 @@ def test_the_log_holds_losses_speed_and_validation(whole: Path) -> None:
     assert entries["learning_rate"].is_monotonic_decreasing
     assert entries["loss/supervised"].tolist() == pytest.approx(entries["loss"].tolist())
     told = read_training(whole / "out" / "tiny.safetensors")
-    assert [told["loss"]["first"], told["loss"]["last"]] == pytest.approx(entries["loss"].tolist())
+    history = pd.DataFrame(told["history"])
+    assert history["step"].tolist() == [4, 8, 10]
+    assert history["loss"].tolist()[1:] == pytest.approx(entries["loss"].tolist())
+    assert history["psnr"].tolist() == pytest.approx(validations["validation/psnr"].tolist())
     assert validations["validation/ssim"].max() == pytest.approx(told["validation"]["ssim"])
     events = EventAccumulator(str(whole / "out" / "logs" / "from_step_0"))
     events.Reload()

@@ -64,10 +64,9 @@ class VarNet(nn.Module):
         self.sens_net = SensitivityNetwork(
             settings.sensitivity_n_channels, settings.sensitivity_n_pools, refines=settings.sensitivity == "refined"
         )
-        self.cascades = nn.ModuleList(
-            Cascade(settings.n_channels, settings.n_pools) for _ in range(settings.n_cascades)
-        )
-        for network in (self.sens_net.norm_unet, *(cascade.model for cascade in self.cascades)):
+        cascades = [Cascade(settings.n_channels, settings.n_pools) for _ in range(settings.n_cascades)]
+        self.cascades = nn.ModuleList(cascades)
+        for network in (self.sens_net.norm_unet, *(cascade.model for cascade in cascades)):
             network.scale_last_layer(settings.initial_gain)
 
     def forward(self, kspace: KSpace, encoding: Sense) -> Image:

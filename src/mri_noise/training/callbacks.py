@@ -41,13 +41,13 @@ class Log(Callback):
 
     Attributes
     ----------
-    first, last
-        Mean loss of the first entry and of the last; None before.
+    history
+        One entry a validation: its step, the mean loss since the one before, and the metrics.
     """
 
     def __init__(self, interval: int, waiting: Waiting) -> None:
-        self.first: float | None = None
-        self.last: float | None = None
+        self.history: list[dict[str, float]] = []
+        self._losses: list[float] = []
         self._interval = interval
         self._waiting = waiting
         self._started = 0.0
@@ -58,11 +58,11 @@ class Log(Callback):
         self._working = 0.0
         self._waited_before = self._waiting.seconds
 
-    def state_dict(self) -> dict[str, float | None]:
-        return {"first": self.first, "last": self.last}
+    def state_dict(self) -> dict[str, Any]:
+        return {"history": self.history, "losses": self._losses}
 
-    def load_state_dict(self, state_dict: dict[str, float | None]) -> None:
-        self.first, self.last = state_dict["first"], state_dict["last"]
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.history, self._losses = state_dict["history"], state_dict["losses"]
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         self._started = time.perf_counter()
@@ -79,8 +79,7 @@ class Log(Callback):
 
     def _write(self, trainer: Trainer, module: Training) -> None:
         losses = module.take_losses()
-        self.first = losses["loss"] if self.first is None else self.first
-        self.last = losses["loss"]
+        self._losses.append(losses["loss"])
         waited = self._waiting.seconds - self._waited_before
         elapsed = waited + self._working
         speed = {"examples_per_second": self._n_examples / elapsed, "share_waiting_for_data": waited / elapsed}
@@ -89,7 +88,11 @@ class Log(Callback):
         self._reset()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        log(trainer, {f"validation/{name}": float(value) for name, value in trainer.callback_metrics.items()})
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        log(trainer, {f"validation/{name}": value for name, value in metrics.items()})
+        losses, self._losses = self._losses, []
+        loss = {"loss": sum(losses) / len(losses)} if losses else {}
+        self.history.append({"step": trainer.global_step, **loss, **metrics})
 
 
 def log(trainer: Trainer, values: dict[str, float]) -> None:

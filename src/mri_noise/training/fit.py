@@ -243,7 +243,7 @@ def _provenance(recipe: Recipe, trained: Trained, checkpoints: Checkpoints, log:
         "n_examples": trained.n_examples,
         "best_step": checkpoints.best_step or trained.n_steps,
         "validation": dict(trained.validation),
-        "loss": {"first": log.first, "last": log.last},
+        "history": log.history,
     }
 
 
