@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types core docs bench constraints
+.PHONY: help setup demo train test lint types core docs bench constraints
 
 bin := .venv/bin
 
@@ -11,6 +11,10 @@ setup: .venv/.ready ## Create .venv with all that the other targets need
 
 demo: .venv/.ready ## Map the noise of the sample scan and say where the results are
 	@$(bin)/mri-noise demo sample_data/brain_phantom.h5
+
+train: .venv/.anatomy ## Train a network (make train RECIPE=recipes/modl.yaml; options in ARGS)
+	@test -f "$(RECIPE)" || { echo "name a recipe: make train RECIPE=recipes/modl.yaml" >&2; exit 1; }
+	@$(bin)/mri-noise train "$(RECIPE)" --output "runs/$(basename $(notdir $(RECIPE)))" $(ARGS)
 
 test: .venv/.ready ## Run the tests (choose some with ARGS="-k noise")
 	@$(bin)/pytest $(ARGS)
@@ -37,7 +41,10 @@ constraints: .venv/.ready ## Write the versions that .venv holds to constraints.
 	@bash tools/constraints.sh
 
 .venv/.ready: pyproject.toml constraints.txt tools/setup.sh
-	@bash tools/setup.sh .venv test,lint
+	@bash tools/setup.sh .venv test,lint,train
+
+.venv/.anatomy: .venv/.ready tools/anatomy.sh
+	@bash tools/anatomy.sh .venv
 
 .core-venv/.ready: pyproject.toml constraints.txt tools/setup.sh
 	@bash tools/setup.sh .core-venv test

@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -102,6 +103,60 @@ def compare(
 
 
 @app.command()
+def train(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE.yaml", help="YAML of settings; see docs/training.md")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for weights, checkpoints and log")],
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", "-s", metavar="a.b=c", help="Change one setting (repeatable): trainer.n_steps=2000"),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the training in the folder")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="A data file that cannot be used is an error")] = False,
+) -> None:
+    """Train a network."""
+    with _one_sentence():
+        _require_extra("train", "lightning", "torchmetrics", "tensorboard")
+        from mri_noise.training import fit
+        from mri_noise.training.recipe import read_recipe
+
+        choices = read_recipe(recipe, assignments or [])
+        trained = fit.train(choices, output, resume=resume, strict=strict, progress=console.on_terminal())
+        if fit.is_first_process():
+            console.show(trained.table())
+            console.say(f"written: {trained.weights}")
+
+
+@app.command()
+def evaluate(
+    scans: Annotated[list[Path], typer.Argument(metavar="SCANS...", help="Fully sampled scans of any format")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for tables and images")],
+    models: Annotated[str, typer.Option(metavar="M1,M2", help="Files of weights, or names of shipped models")] = "",
+    masks: Annotated[str, typer.Option(help="Kinds of masks")] = "random-lines,equispaced,poisson-disc",
+    accelerations: Annotated[str, typer.Option(help="Net accelerations, calibration included")] = "4,8",
+    assignments: Assignments = None,
+    replicas: Annotated[int, typer.Option(min=0, help="Monte Carlo replicas; 0: no noise maps")] = 200,
+    probes: Annotated[int, typer.Option(min=1, help="Probes of the sketch")] = 100,
+    tune: Annotated[bool, typer.Option(help="Give classical methods the weight of the highest PSNR")] = True,
+) -> None:
+    """Compare trained networks with classical reconstructions: image quality and noise maps."""
+    with _one_sentence():
+        _require_extra("train", "torchmetrics")
+        from mri_noise.evaluation.command import evaluate_scans
+
+        evaluate_scans(
+            scans,
+            models=models,
+            masks=masks,
+            accelerations=accelerations,
+            assignments=assignments or [],
+            n_replicas=replicas,
+            n_probes=probes,
+            tune=tune,
+            output=output,
+        )
+
+
+@app.command()
 def demo(
     scan: Annotated[Path | None, typer.Argument(metavar="[SCAN]", help="Default: a simulated brain scan")] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for tables and figures")] = Path("demo"),
@@ -118,8 +173,8 @@ def _one_sentence() -> Iterator[None]:
     """Turn a user's mistake into one sentence on standard error and exit status 1."""
     try:
         yield
-    except KeyboardInterrupt:
-        console.complain("interrupted; the result was not written")
+    except KeyboardInterrupt as interrupt:
+        console.complain(str(interrupt) or "interrupted; the result was not written")
         raise typer.Exit(130) from None
     except (ValueError, IndexError, OSError) as error:
         console.complain(str(error))
@@ -129,6 +184,12 @@ def _one_sentence() -> Iterator[None]:
             raise
         console.complain("not enough memory for this batch; lower variance.batch")
         raise typer.Exit(1) from None
+
+
+def _require_extra(name: str, *packages: str) -> None:
+    missing = [package for package in packages if find_spec(package) is None]
+    if missing:
+        raise ValueError(f'this command needs {missing[0]}; install it with: pip install "napari-mri-noise[{name}]"')
 
 
 def main() -> None:

@@ -1,0 +1,56 @@
+"""How fast each recipe trains here, and what share of its time it waits for data.
+
+Each recipe runs for a few hundred steps from data that are in the cache; the first part, in which worker processes
+start, is left out.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from mri_noise.training.fit import train
+from mri_noise.training.recipe import read_recipe
+
+RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.yaml"))
+
+
+def measure(path: Path, n_steps: int) -> dict[str, str | float]:
+    """One row: examples per second, and the share of waiting."""
+    log_interval = n_steps // 4
+    assignments = [
+        f"trainer.n_steps={n_steps}",
+        f"trainer.log_interval={log_interval}",
+        f"trainer.validation_interval={n_steps}",
+        f"trainer.checkpoint_interval={n_steps}",
+        "data.n_validation=1",
+    ]
+    recipe = read_recipe(path, assignments)
+    for count in recipe.data.open(recipe.seed).prepare():
+        if count >= n_steps:
+            break
+    with tempfile.TemporaryDirectory() as folder:
+        train(recipe, Path(folder))
+        (log,) = Path(folder).glob("logs/*/metrics.csv")
+        rows = pd.read_csv(log).dropna(subset=["examples_per_second"]).iloc[1:]
+    return {
+        "recipe": recipe.name,
+        "examples per second": rows["examples_per_second"].mean(),
+        "waiting for data [%]": 100 * rows["share_waiting_for_data"].mean(),
+    }
+
+
+def main() -> None:
+    """Print one table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=200)
+    n_steps = parser.parse_args().steps
+    table = pd.DataFrame([measure(path, n_steps) for path in RECIPES])
+    print(f"{torch.get_num_threads()} threads and {n_steps} steps of each recipe, whose machine.n_workers prepare data")
+    print(table.to_string(index=False, float_format=lambda value: f"{value:.1f}"))
+
+
+if __name__ == "__main__":
+    main()
