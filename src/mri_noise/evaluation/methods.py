@@ -1,0 +1,143 @@
+"""The methods that are evaluated: the classical ones, each with its best weight, and trained networks."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import get_args
+
+from mri_noise.arrays import Image
+from mri_noise.evaluation.bart import bart_program, bart_slice
+from mri_noise.evaluation.bench import Bench
+from mri_noise.evaluation.weights import best_weight
+from mri_noise.recon.checkpoint import Checkpoint
+from mri_noise.recon.choices import Reconstruction
+from mri_noise.recon.linear import CGSense, ZeroFilled
+from mri_noise.recon.shipped import Shipped, ShippedName
+
+_TIKHONOV, _WAVELET = 1e-2, 5e-3
+"""Where the search of a weight starts, and the weight without one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The image of a method.
+
+    Attributes
+    ----------
+    image : shape (rows, columns)
+    reconstruction
+        That made it, whose noise can be mapped; None if another program made it.
+    weight
+        Of its regularisation, if that was a choice.
+    seconds
+        Of one reconstruction.
+    """
+
+    image: Image
+    reconstruction: Reconstruction | None
+    weight: float | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """A reconstruction without anything to tune; the gains of trained networks are counted from the classical ones."""
+
+    name: str
+    reconstruction: Reconstruction
+    classical: bool = False
+
+    def __call__(self, bench: Bench) -> Attempt:
+        """Reconstruct."""
+        image, seconds = _timed(lambda: bench.image(self.reconstruction))
+        return Attempt(image, self.reconstruction, None, seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class TunedSense:
+    """CG-SENSE with the Tikhonov weight of the highest PSNR of each case: an upper bound of what it can reach."""
+
+    tune: bool = True
+    name: str = "CG-SENSE"
+    classical: bool = True
+
+    def __call__(self, bench: Bench) -> Attempt:
+        """Search the weight and reconstruct."""
+        weight = _weight(self.tune, bench, lambda weight: bench.image(CGSense(tikhonov=weight)), _TIKHONOV)
+        choice = CGSense(tikhonov=weight)
+        image, seconds = _timed(lambda: bench.image(choice))
+        return Attempt(image, choice, weight, seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class BartWavelet:
+    """Compressed sensing by BART with the wavelet weight of the highest PSNR of each case: an upper bound too.
+
+    It gets the same k-space, mask and coil maps as every other method.
+    """
+
+    program: str
+    tune: bool = True
+    name: str = "BART l1-wavelet"
+    classical: bool = True
+
+    def __call__(self, bench: Bench) -> Attempt:
+        """Search the weight and reconstruct."""
+        with bart_slice(self.program, bench.prepared.kspace, bench.prepared.encoding) as data:
+            weight = _weight(self.tune, bench, data.wavelet, _WAVELET)
+            image, seconds = _timed(lambda: data.wavelet(weight))
+        return Attempt(image, None, weight, seconds)
+
+
+Method = Fixed | TunedSense | BartWavelet
+"""A named way from a case to its image; ValueError, in one sentence, if it fails."""
+
+
+def all_methods(models: Sequence[str], *, tune: bool) -> tuple[Method, ...]:
+    """The classical methods that can run here, and trained networks.
+
+    Raises
+    ------
+    ValueError
+        If a model is neither a file nor the name of one that comes with the package, or is given twice.
+    """
+    bart = bart_program()
+    classical: list[Method] = [Fixed("zero-filled", ZeroFilled(), classical=True), TunedSense(tune)]
+    wavelet: list[Method] = [] if bart is None else [BartWavelet(bart, tune)]
+    methods = (*classical, *wavelet, *(_model(model) for model in models))
+    names = [method.name for method in methods]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise ValueError(f"two methods have the name '{twice[0]}'; give each model once, under file names that differ")
+    return methods
+
+
+def _model(text: str) -> Fixed:
+    path = Path(text)
+    if path.is_file():
+        return Fixed(path.stem, Checkpoint(path=path))
+    for name in get_args(ShippedName):
+        if text == name:
+            return Fixed(name, Shipped(name=name))
+    raise ValueError(
+        f"'{text}' is neither a file of weights nor a model of this package; "
+        f"give the path of a file or one of: {', '.join(get_args(ShippedName))}"
+    )
+
+
+def _weight(tune: bool, bench: Bench, reconstruct: Callable[[float], Image], start: float) -> float:
+    if not tune or bench.reference is None:
+        return start
+
+    def score(weight: float) -> float:
+        quality = bench.quality(reconstruct(weight))
+        return float("-inf") if quality is None else quality.psnr
+
+    return best_weight(score, start)
+
+
+def _timed(reconstruct: Callable[[], Image]) -> tuple[Image, float]:
+    start = perf_counter()
+    image = reconstruct()
+    return image, perf_counter() - start
