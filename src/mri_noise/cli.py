@@ -130,7 +130,7 @@ def train(
 def evaluate(
     scans: Annotated[list[Path], typer.Argument(metavar="SCANS...", help="Fully sampled scans of any format")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for tables and images")],
-    models: Annotated[str, typer.Option(metavar="M1,M2", help="Files of weights, or names of shipped models")] = "",
+    models: Annotated[str, typer.Option(metavar="M1,M2", help="Files of weights")] = "",
     masks: Annotated[str, typer.Option(help="Kinds of masks")] = "random-lines,equispaced,poisson-disc",
     accelerations: Annotated[str, typer.Option(help="Net accelerations, calibration included")] = "4,8",
     assignments: Assignments = None,

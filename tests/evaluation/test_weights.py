@@ -17,7 +17,7 @@ def test_the_best_weight_is_found_to_a_factor_of_the_root_of_two(exponent: float
 
     found = best_weight(score, 1e-2)
     assert abs(math.log2(found) - exponent / math.log10(2)) <= 0.5 + 1e-9
-    assert max(asked, key=score) == found
+    assert max(tuple(asked), key=score) == found
     assert min(asked) < found < max(asked)
 
 

@@ -34,7 +34,7 @@ def images_figure(rows: Sequence[Row]) -> Figure:
     panels = figure.subplots(2 * len(cases), 1 + len(names), squeeze=False)
     for place, case in enumerate(cases):
         of_case = [row for row in drawn if (row.case.kind, row.case.acceleration) == case]
-        _draw_case(panels[2 * place], panels[2 * place + 1], of_case, names)
+        _draw_case(list(panels[2 * place]), list(panels[2 * place + 1]), of_case, names)
     figure.suptitle(f"{drawn[0].case.scan.name}, {drawn[0].case.scan.labels[drawn[0].case.index]}", fontsize=10)
     return figure
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import get_args
 
 from mri_noise.arrays import Image
 from mri_noise.evaluation.bart import bart_program, bart_slice
@@ -13,7 +12,6 @@ from mri_noise.evaluation.weights import best_weight
 from mri_noise.recon.checkpoint import Checkpoint
 from mri_noise.recon.choices import Reconstruction
 from mri_noise.recon.linear import CGSense, ZeroFilled
-from mri_noise.recon.shipped import Shipped, ShippedName
 
 _TIKHONOV, _WAVELET = 1e-2, 5e-3
 """Where the search of a weight starts, and the weight without one."""
@@ -100,7 +98,7 @@ def all_methods(models: Sequence[str], *, tune: bool) -> tuple[Method, ...]:
     Raises
     ------
     ValueError
-        If a model is neither a file nor the name of one that comes with the package, or is given twice.
+        If a model is not a file, or is given twice.
     """
     bart = bart_program()
     classical: list[Method] = [Fixed("zero-filled", ZeroFilled(), classical=True), TunedSense(tune)]
@@ -117,13 +115,7 @@ def _model(text: str) -> Fixed:
     path = Path(text)
     if path.is_file():
         return Fixed(path.stem, Checkpoint(path=path))
-    for name in get_args(ShippedName):
-        if text == name:
-            return Fixed(name, Shipped(name=name))
-    raise ValueError(
-        f"'{text}' is neither a file of weights nor a model of this package; "
-        f"give the path of a file or one of: {', '.join(get_args(ShippedName))}"
-    )
+    raise ValueError(f"there is no file of weights '{text}'; give the path of one")
 
 
 def _weight(tune: bool, bench: Bench, reconstruct: Callable[[float], Image], start: float) -> float:
