@@ -9,7 +9,6 @@ from importlib.metadata import version
 from platform import python_version
 from typing import Any, TypeVar, cast
 
-import numpy as np
 import torch
 
 from mri_noise.arrays import Image, KSpace, Mask
@@ -21,6 +20,7 @@ from mri_noise.recon.linear import ZeroFilled
 from mri_noise.recon.reconstructor import Reconstructor
 from mri_noise.result import Provenance, Result, RoiReadout
 from mri_noise.scan import Scan, Slice, prewhitened
+from mri_noise.seeds import generator_of
 from mri_noise.variance.estimate import VarianceEstimate
 from mri_noise.variance.point import OperatingPoint, noise_jacobian, operating_point
 from mri_noise.variance.readout import region_noise
@@ -145,7 +145,7 @@ def _run_slice(scan: Scan, experiment: Experiment, index: int, cache: StageCache
     )
     yield snapshot
     meter = Meter(prepared.kspace.device)
-    generator = _generator(experiment.seed, index, _VARIANCE)
+    generator = generator_of(experiment.seed, index, _VARIANCE)
     with closing(_estimates(experiment, point, generator)) as estimates:
         while True:
             with meter:
@@ -200,7 +200,7 @@ def _whitened(acquired: Slice, experiment: Experiment) -> tuple[Slice, Noise]:
 def _added_noise(experiment: Experiment, noise: Noise, mask: Mask, like: KSpace, index: int) -> KSpace:
     """Noise of the scan's covariance, ``added_noise`` times its level."""
     colouring = Colouring.of(noise, mask, like.dtype)
-    generator = _generator(experiment.seed, index, _ADDED_NOISE)
+    generator = generator_of(experiment.seed, index, _ADDED_NOISE)
     probe = next(white_probes(1, colouring.in_shape, generator, like, draw="gaussian", chunk=1))[0]
     return experiment.added_noise * colouring(probe)
 
@@ -225,12 +225,6 @@ def _read_rois(experiment: Experiment, point: OperatingPoint) -> tuple[RoiReadou
     shape = (point.image.shape[0], point.image.shape[1])
     regions = [(roi.name, roi(shape).to(point.image.device)) for roi in experiment.rois]
     return tuple(RoiReadout(name, region_noise(operator, point.image, region)) for name, region in regions)
-
-
-def _generator(seed: int, *stream: int) -> torch.Generator:
-    """A CPU generator of its own for each use of a seed."""
-    state = np.random.SeedSequence([seed, *stream]).generate_state(1, np.uint64)
-    return torch.Generator().manual_seed(int(state[0] >> np.uint64(1)))
 
 
 def _provenance(scan: Scan, index: int, device: torch.device) -> Provenance:

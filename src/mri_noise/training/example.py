@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol, runtime_checkable
 
-import numpy as np
 import torch
 
 from mri_noise.arrays import CoilMaps, Image, KSpace, Mask
 from mri_noise.encoding import Sense
+from mri_noise.seeds import generator_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +79,7 @@ class Example:
 
     def generator(self, stream: int) -> torch.Generator:
         """Return a CPU generator of its own for each use of the seed."""
-        state = np.random.SeedSequence([self.seed, stream]).generate_state(1, np.uint64)
-        return torch.Generator().manual_seed(int(state[0] >> np.uint64(1)))
+        return generator_of(self.seed, stream)
 
     def to(self, device: torch.device) -> "Example":
         """Return the example on a device."""

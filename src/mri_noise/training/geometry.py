@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from torch import Tensor
 
@@ -11,7 +12,16 @@ from mri_noise.training.example import Acquisition
 
 def mirrored(acquisition: Acquisition, axis: int) -> Acquisition:
     """Mirror the image at its centre, index n // 2, along an axis: the same permutation mirrors k-space."""
-    return _rearranged(acquisition, lambda array: _mirrored(array, axis))
+    return _rearranged(acquisition, partial(reflected, axis=axis))
+
+
+def reflected(x: Tensor, axis: int) -> Tensor:
+    """Reflect about index n // 2, periodically: x'[i] = x[(2 (n // 2) - i) mod n].
+
+    The centred Fourier transform of the reflected array is the reflected transform. A plain flip of an even size is
+    about n // 2 - 1/2 and would leave a phase ramp on k-space; here the first line stays in its place instead.
+    """
+    return x.flip(axis).roll(1 - x.shape[axis] % 2, axis)
 
 
 def transposed(acquisition: Acquisition) -> Acquisition:
@@ -46,11 +56,6 @@ def _rearranged(acquisition: Acquisition, permute: Callable[[Tensor], Tensor]) -
         mask=permute(acquisition.mask),
         coil_maps=permute(acquisition.coil_maps),
     )
-
-
-def _mirrored(array: Tensor, axis: int) -> Tensor:
-    """Index c + k goes to c - k, with c = n // 2."""
-    return array.flip(axis) if array.shape[axis] % 2 else array.flip(axis).roll(1, axis)
 
 
 def _cropped(acquisition: Acquisition, axis: int, start: int, n: int) -> Acquisition:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mri_noise.training.augment.augmentation import Augmentation, uniform
 from mri_noise.training.example import Example
+from mri_noise.training.geometry import reflected
 
 Permutation = Callable[[Tensor], Tensor]
 """Of the last two axes."""
@@ -51,15 +52,6 @@ def permuted(example: Example, permutation: Permutation) -> Example:
         coil_maps=permutation(example.coil_maps),
         target=None if example.target is None else permutation(example.target),
     )
-
-
-def reflected(x: Tensor, axis: int) -> Tensor:
-    """Reflect about index n // 2, periodically: x'[i] = x[(2 (n // 2) - i) mod n].
-
-    The centred Fourier transform of the reflected array is the reflected transform. A plain flip of an even size is
-    about n // 2 - 1/2 and would leave a phase ramp on k-space; here the first line stays in its place instead.
-    """
-    return x.flip(axis).roll(1 - x.shape[axis] % 2, axis)
 
 
 def transposed(x: Tensor) -> Tensor:

@@ -4,11 +4,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from mri_noise.phantom.fields import RandomField
+from mri_noise.seeds import generator_of
 
 _N_WAVES = 12
 
@@ -22,8 +22,7 @@ class Dice:
     @classmethod
     def of(cls, *seeds: int) -> "Dice":
         """Make the dice of a seed, a subject's number, a slice's number and so on: others give other numbers."""
-        state = np.random.SeedSequence(seeds).generate_state(1, np.uint64)
-        return cls(torch.Generator().manual_seed(int(state[0] >> np.uint64(1))))
+        return cls(generator_of(*seeds))
 
     def uniform(self, low: float, high: float) -> float:
         return low + (high - low) * torch.rand((), generator=self.generator, dtype=torch.float64).item()
