@@ -14,6 +14,7 @@ from mri_noise.io.atomic import replacing
 from mri_noise.training.example import Acquisition
 
 _NUMBERS = "numbers"
+_VERSION = version("napari-mri-noise")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class AcquisitionCache:
         return stored
 
     def _path(self, key: str) -> Path:
-        digest = hashlib.sha256(f"{version('napari-mri-noise')}\n{key}".encode()).hexdigest()
+        digest = hashlib.sha256(f"{_VERSION}\n{key}".encode()).hexdigest()
         return self.folder / f"{digest[:40]}.safetensors"
 
 

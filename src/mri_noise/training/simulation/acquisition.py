@@ -121,9 +121,10 @@ def acquire(subject: Subject, calibrated_share: float, noise_level: float, dice:
     kspace = centered_fft(maps * (shaded / _brightness(shaded)))
     mask = torch.ones(plane.matrix, dtype=torch.bool)
     known = calibrated(kspace, dice) if dice.chance(calibrated_share) else maps
-    if _brightness(Sense(known, mask).adjoint(kspace)) < _LEAST_FOUND:
-        known = maps  # no calibration would be used that misses the object
     scale = _brightness(Sense(known, mask).adjoint(kspace))
+    if scale < _LEAST_FOUND:  # no calibration would be used that misses the object
+        known = maps
+        scale = _brightness(Sense(known, mask).adjoint(kspace))
     noise = noise_level * torch.randn(kspace.shape, generator=dice.generator, dtype=kspace.dtype)
     return Acquisition(
         kspace=kspace / scale + noise,
