@@ -10,9 +10,17 @@ from mri_noise.recon.modl import MoDLSettings
 from mri_noise.recon.unet import UNetSettings
 from mri_noise.recon.unrolled import UnrolledSettings
 from mri_noise.recon.varnet import VarNetSettings
+from mri_noise.recon.varnet_image import ImageVarNetSettings
 
 Reconstruction = Annotated[
-    ZeroFilled | CGSense | UNetSettings | UnrolledSettings | MoDLSettings | VarNetSettings | Checkpoint,
+    ZeroFilled
+    | CGSense
+    | UNetSettings
+    | UnrolledSettings
+    | MoDLSettings
+    | VarNetSettings
+    | ImageVarNetSettings
+    | Checkpoint,
     Field(discriminator="kind"),
 ]
 """How an image is made from k-space; an architecture without a checkpoint has random weights."""
