@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mri_noise.io.atomic import replacing
+from mri_noise.recon.checkpoint import read_training
+from mri_noise.recon.shipped import SHIPPED_NAMES, ShippedName, shipped_weights
 from mri_noise.result import Result
 from mri_noise.scan import Scan
 from mri_noise.variance.compare import Comparison, compare
@@ -68,6 +70,26 @@ def scan_table(scan: Scan) -> pd.DataFrame:
         "fingerprint": scan.fingerprint,
     }
     return pd.DataFrame({"fact": facts.keys(), "value": [str(value) for value in facts.values()]})
+
+
+def shipped_table() -> pd.DataFrame:
+    """One row for each trained network that comes with the package; image quality is that of its validation."""
+    return pd.DataFrame([_shipped(name) for name in SHIPPED_NAMES])
+
+
+def _shipped(name: ShippedName) -> dict[str, str | int | float]:
+    with shipped_weights(name) as path:
+        training, size = read_training(path), path.stat().st_size
+    recipe, validation = training["recipe"], training["validation"]
+    return {
+        "model": name,
+        "network": recipe["network"]["kind"],
+        "objective": recipe["objective"]["kind"],
+        "examples": training["n_examples"],
+        "PSNR [dB]": validation["psnr"],
+        "SSIM": validation["ssim"],
+        "size [MB]": size / 1e6,
+    }
 
 
 def summary_table(results: Sequence[Result]) -> pd.DataFrame:

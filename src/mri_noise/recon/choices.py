@@ -7,6 +7,7 @@ from pydantic import Field
 from mri_noise.recon.checkpoint import Checkpoint
 from mri_noise.recon.linear import CGSense, ZeroFilled
 from mri_noise.recon.modl import MoDLSettings
+from mri_noise.recon.shipped import Shipped
 from mri_noise.recon.unet import UNetSettings
 from mri_noise.recon.unrolled import UnrolledSettings
 from mri_noise.recon.varnet import VarNetSettings
@@ -20,6 +21,7 @@ Reconstruction = Annotated[
     | MoDLSettings
     | VarNetSettings
     | ImageVarNetSettings
+    | Shipped
     | Checkpoint,
     Field(discriminator="kind"),
 ]
