@@ -2,13 +2,15 @@
 
 from typing import Literal
 
+import torch
 from pydantic import Field
 from torch import nn
 
 from mri_noise.arrays import CoilMaps, Image, KSpace
 from mri_noise.encoding import Sense, centered_fft
+from mri_noise.recon.layers import to_channels, to_complex
 from mri_noise.recon.multiscale import WIDTHS, Widths
-from mri_noise.recon.networks import NormUNet, seeded
+from mri_noise.recon.networks import UNet, seeded
 from mri_noise.recon.scale import Scale
 from mri_noise.recon.unrolled import Unrolled, UnrolledSettings
 from mri_noise.recon.varnet import unit_norm
@@ -52,8 +54,10 @@ class ImageVarNet(nn.Module):
     def __init__(self, settings: ImageVarNetSettings) -> None:
         super().__init__()
         self.settings = settings
-        self.map_network = NormUNet(settings.sensitivity_n_channels, settings.sensitivity_n_pools)
-        self.map_network.scale_last_layer(_INITIAL_GAIN)
+        self.map_network = UNet(2, 2, settings.sensitivity_n_channels, settings.sensitivity_n_pools)
+        with torch.no_grad():
+            for weight in self.map_network.up_conv[-1][-1].parameters():
+                weight.mul_(_INITIAL_GAIN)
         self.cascades = Unrolled(
             UnrolledSettings(
                 n_steps=settings.n_cascades,
@@ -82,5 +86,6 @@ class ImageVarNet(nn.Module):
 
     def _correct(self, encoding: Sense) -> CoilMaps:
         """Correct the maps where there are any, at the sum of squares that they have."""
-        corrected = unit_norm(encoding.coil_maps + self.map_network(encoding.coil_maps), dim=-3)
-        return corrected * encoding.coil_power.sqrt()
+        maps, size = encoding.coil_maps, encoding.coil_power.sqrt()
+        correction = to_complex(self.map_network(to_channels(maps)), maps)
+        return unit_norm(maps + torch.where(size > 0, correction, 0), dim=-3) * size
