@@ -1,8 +1,8 @@
 """How fast each recipe trains here, and what share of its time it waits for data.
 
 Each recipe runs for a few hundred steps, whose examples have all been drawn once: in a training of hours, simulating
-acquisitions and making Poisson discs are things of its beginning. The first quarter, in which worker processes start, is
-left out.
+acquisitions and making Poisson discs are things of its beginning. The first quarter, in which worker processes start,
+is left out.
 """
 
 import argparse
