@@ -81,9 +81,7 @@ def evaluate(scans: list[Path], masks: str, rates: str, n_replicas: int) -> pd.D
             tune=n_replicas == 0,
             output=Path(folder),
         )
-        return pd.read_csv(Path(folder) / "evaluation.csv", keep_default_na=True, na_filter=True).fillna(
-            {"problem": ""}
-        )
+        return pd.read_csv(Path(folder) / "evaluation.csv", dtype={"problem": "string"})
 
 
 def gains(rows: pd.DataFrame) -> Figure:
@@ -92,7 +90,7 @@ def gains(rows: pd.DataFrame) -> Figure:
     axes = figure.subplots()
     wide = rows.pivot_table(index=CASE, columns="method", values=GAIN, sort=False)
     for place, name in enumerate(SHIPPED_NAMES):
-        x = [i + 0.09 * (place - 3) for i in range(len(wide))]
+        x = [i + 0.1 * (place - (len(SHIPPED_NAMES) - 1) / 2) for i in range(len(wide))]
         axes.plot(x, wide[name], "o", markersize=4, label=f"{name} ({wide[name].mean():+.2f} dB)")
     short = [
         f"{scan.removeprefix('brain_').removesuffix('.h5')}\n{mask}\nR = {rate:g}" for scan, _, mask, rate in wide.index
@@ -131,7 +129,7 @@ def main(data: Path) -> None:
     draw(gains(rows), DOCS / "images" / "evaluation.png")
     page = PAGE.format(
         models=",".join(SHIPPED_NAMES),
-        summary=markdown(summary_table(rows).drop(columns=["problems"])),
+        summary=markdown(summary_table(rows.fillna({"problem": ""})).drop(columns=["problems"])),
         psnr=markdown(psnr_table(rows).drop(columns=["slice"])),
         findings=findings(rows),
         probes=N_PROBES,

@@ -16,14 +16,13 @@ WHAT = {
     "unet": "a U-Net on the zero-filled image; the only one without data consistency",
     "unrolled": "gradient steps with momentum and a multiscale denoiser after each four",
     "modl": "a multiscale denoiser alternating with the exact regularised solution",
-    "varnet": "gradient steps with coil maps that a network corrects, trained end to end",
     "modl-ssdu": "MoDL without any target: it predicts samples that were held out",
     "modl-n2r": "MoDL from few targets, and unlabelled scans with added noise",
     "modl-vortex": "MoDL from few targets, and unlabelled scans under composed augmentations",
 }
 HEAD = """# Shipped models
 
-Seven trained networks come with the package; `mri-noise models` lists them, and each is used by its name:
+Six trained networks come with the package; `mri-noise models` lists them, and each is used by its name:
 
 ```
 mri-noise run SCAN -s reconstruction.kind=shipped -s reconstruction.name=modl -o OUT.h5
