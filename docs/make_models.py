@@ -42,7 +42,8 @@ LIMITS = """
 
 - Multi-coil k-space with coil maps of which the sum of squares is one; the scale of the data does not matter.
 - Accelerations of 2 to 8 (calibration included) with lines at random, equispaced lines, Poisson discs or points at
-  random; 1 to 16 coils; 96 to 320 pixels a side. They were trained at 96 to 128 pixels.
+  random. They were trained with 1 to 14 coils and 96 to 128 pixels a side, and evaluated with up to 16 coils and
+  256 x 216 pixels; any size and any number of coils is accepted.
 - Heads. On other anatomy they are untested.
 - `noise_level` above 0.1 of bright tissue, or artefacts other than undersampling (motion, spikes), are outside of what
   they saw, but for `modl-vortex`, which saw motion.
@@ -70,7 +71,7 @@ def card(name: ShippedName) -> str:
         "SHA-256 of the file": f"`{hashlib.sha256(content).hexdigest()}`",
     }
     table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
-    return f"## {name}\n\n{WHAT[name].capitalize()}.\n\n| | |\n|---|---|\n{table}\n"
+    return f"## {name}\n\n{WHAT[name][0].upper()}{WHAT[name][1:]}.\n\n| | |\n|---|---|\n{table}\n"
 
 
 def _settings(choice: dict[str, Any]) -> str:

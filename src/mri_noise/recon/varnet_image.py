@@ -55,9 +55,7 @@ class ImageVarNet(nn.Module):
         super().__init__()
         self.settings = settings
         self.map_network = UNet(2, 2, settings.sensitivity_n_channels, settings.sensitivity_n_pools)
-        with torch.no_grad():
-            for weight in self.map_network.up_conv[-1][-1].parameters():
-                weight.mul_(_INITIAL_GAIN)
+        self.map_network.scale_last_layer(_INITIAL_GAIN)
         self.cascades = Unrolled(
             UnrolledSettings(
                 n_steps=settings.n_cascades,
