@@ -19,7 +19,6 @@ DOCS = Path(__file__).parent
 SCANS = ("brain_t1_7ch.h5", "brain_flash_16ch.h5", "brain_flash_2ch_bodycoil.h5")
 MASKS, RATES = "random-lines,equispaced,poisson-disc", "4,8"
 NOISE_SCAN, NOISE_MASKS, NOISE_RATE, N_REPLICAS, N_PROBES = SCANS[1], "equispaced,poisson-disc", "4", 100, 100
-CLASSICAL = ("zero-filled", "CG-SENSE", "BART l1-wavelet")
 NOISE = {
     "scan": "scan",
     "mask": "mask",
