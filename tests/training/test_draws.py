@@ -105,6 +105,29 @@ def test_added_noise_is_circular_and_uncorrelated_between_coils() -> None:
         assert float(products.abs().max()) < 5 / math.sqrt(n) * math.sqrt(2)
 
 
+@pytest.mark.parametrize(("kept", "shared"), [(0.0, 0.0), (0.03, 0.03), (0.1, 0.05)])
+def test_noise_stays_in_the_target_up_to_a_level(kept: float, shared: float) -> None:
+    one, level = acquisition(24, 20, 4), 0.05
+    clean = Draws(masks=MASKS, noise_level=NOISELESS, flips=False)
+    draws = Draws(masks=MASKS, noise_level=(level, level), flips=False, target_noise=kept)
+    of_input, of_target, encoded = [], [], []
+    for seed in range(40):
+        example, noiseless = draws(one, seed, labelled=True), clean(one, seed, labelled=True)
+        assert example.target is not None and noiseless.target is not None and example.mask.equal(noiseless.mask)
+        noise = example.target - noiseless.target
+        of_target.append(noise.flatten())
+        encoded.append(example.encoding(noise)[:, example.mask].flatten())
+        of_input.append((example.kspace - noiseless.kspace)[:, example.mask].flatten())
+    in_input, in_target, seen = (torch.cat(parts).to(torch.complex128) for parts in (of_input, of_target, encoded))
+    # The maps have a sum of squares of one, so that the combined noise has the level of a sample.
+    for noise, expected in ((in_input, level), (in_target, shared)):
+        assert abs(float(noise.abs().square().mean()) - expected**2) <= 5 * expected**2 / math.sqrt(len(noise))
+    # The input holds the noise of the target: regression finds a slope of one, or there is nothing to find.
+    if shared:
+        slope = torch.vdot(seen, in_input).real / torch.vdot(seen, seen).real
+        assert abs(float(slope) - 1) < 5 * level / float(seen.abs().square().sum().sqrt())
+
+
 def test_noise_levels_are_log_uniform() -> None:
     draws = Draws(masks=MASKS, noise_level=(0.002, 0.1))
     levels = np.array([draws(acquisition(16, 16, 1), seed, labelled=False).noise_level for seed in range(300)])

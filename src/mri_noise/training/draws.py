@@ -31,6 +31,12 @@ class Draws(Settings):
     noise_level: tuple[float, float] = Field(
         (0.002, 0.1), description="Range relative to bright tissue, drawn from log-uniformly; noise is only ever added"
     )
+    target_noise: float = Field(
+        0.0,
+        ge=0,
+        description="Noise up to this level stays in the target, as in that of a measured scan; what goes beyond it is "
+        "in the input alone",
+    )
     flips: bool = Field(True, description="Mirror rows and columns, and swap them, at random")
     phase: float = Field(
         0.0, ge=0, description="Largest standard deviation of a smooth phase that is added to the object [rad]"
@@ -58,14 +64,19 @@ class Draws(Settings):
         mask = acquisition.mask
         if not gaps:
             mask = mask & self.masks(shape, acquisition.phase_encode_axes, generator)
-        level = max(self._noise_level(generator), acquisition.noise_level)
-        added = math.sqrt(level**2 - acquisition.noise_level**2)
+        own, level = acquisition.noise_level, max(self._noise_level(generator), acquisition.noise_level)
+        kept = min(level, max(self.target_noise, own))
+        kspace = acquisition.kspace + math.sqrt(level**2 - kept**2) * _white(acquisition.kspace, generator)
         everything = Sense(acquisition.coil_maps, acquisition.mask)
+        target = acquisition.kspace
+        if kept > own:
+            shared = math.sqrt(kept**2 - own**2) * _white(acquisition.kspace, generator)
+            kspace, target = kspace + shared, target + shared
         return Example(
-            kspace=(acquisition.kspace + added * _white(acquisition.kspace, generator)) * mask,
+            kspace=kspace * mask,
             mask=mask.contiguous(),
             coil_maps=acquisition.coil_maps.contiguous(),
-            target=everything.adjoint(acquisition.kspace) if labelled and not gaps else None,
+            target=everything.adjoint(target * acquisition.mask) if labelled and not gaps else None,
             noise_level=level,
             seed=int(generator.integers(2**63)),
         )
