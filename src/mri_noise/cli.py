@@ -26,7 +26,7 @@ ExperimentPath = Annotated[
 ]
 Assignments = Annotated[
     list[str] | None,
-    typer.Option("--set", "-s", metavar="a.b=c", help="Change one setting (repeatable): variance.n_probes=200"),
+    typer.Option("--set", "-s", metavar="a.b=c", help="Change one setting (repeatable), such as variance.seed=1"),
 ]
 SliceChoice = Annotated[str | None, typer.Option("--slice", metavar="N|all", help="Slice number from 0, or all")]
 Folder = Annotated[Path | None, typer.Option("--output", "-o", help="Folder for tables and figures")]
@@ -140,7 +140,7 @@ def evaluate(
     scans: Annotated[list[Path], typer.Argument(metavar="SCANS...", help="Fully sampled scans of any format")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for tables and images")],
     models: Annotated[str, typer.Option(metavar="M1,M2", help="Shipped models, or files of weights")] = "",
-    masks: Annotated[str, typer.Option(help="Kinds of masks")] = "random-lines,equispaced,poisson-disc",
+    masks: Annotated[str, typer.Option(help="Kinds of masks")] = "random-lines, equispaced, poisson-disc",
     accelerations: Annotated[str, typer.Option(help="Net accelerations, calibration included")] = "4,8",
     assignments: Assignments = None,
     replicas: Annotated[int, typer.Option(min=0, help="Monte Carlo replicas; 0: no noise maps")] = 200,

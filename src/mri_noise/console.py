@@ -2,9 +2,11 @@
 
 import json
 import math
+import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -17,7 +19,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_out = Console()
+_FILE_WIDTH = 160
+"""Of tables [characters] where the output goes to a file and has no width of its own."""
+
+_out = Console(width=None if sys.stdout.isatty() else _FILE_WIDTH)
 _err = Console(stderr=True)
 
 
@@ -95,10 +100,13 @@ def _plain(table: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def _drawn(table: "pd.DataFrame", title: str | None) -> Table:
-    drawn = Table(title=title, title_justify="left", header_style="bold")
+    drawn = Table(
+        title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True
+    )
     for name in table.columns:
         numbers = all(isinstance(value, float | int) for value in table[name])
-        drawn.add_column(escape(str(name)), justify="right" if numbers else "left", no_wrap=name == table.columns[0])
+        first = name == table.columns[0]
+        drawn.add_column(escape(str(name)), justify="right" if numbers else "left", no_wrap=first, overflow="fold")
     for row in table.itertuples(index=False):
         drawn.add_row(*(_cell(value) for value in row))
     return drawn
