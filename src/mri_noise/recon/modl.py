@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from mri_noise.arrays import Image, KSpace
 from mri_noise.encoding import Sense
-from mri_noise.recon.multiscale import DENOISER, WIDTHS, DenoiserKind, MultiscaleDenoiser, Widths
+from mri_noise.recon.denoiser import DENOISER, DenoiserKind, make_denoisers
+from mri_noise.recon.multiscale import WIDTHS, Widths
 from mri_noise.recon.networks import seeded
-from mri_noise.recon.resnet import ResidualCNN
 from mri_noise.recon.scale import Scale, at_unit_scale
 from mri_noise.recon.solve import solve_normal
 from mri_noise.settings import Settings
@@ -63,8 +63,7 @@ class MoDL(nn.Module):
     def __init__(self, settings: MoDLSettings) -> None:
         super().__init__()
         self.settings = settings
-        n_networks = 1 if settings.share_weights else settings.n_steps
-        self.denoisers = nn.ModuleList(_denoiser(settings) for _ in range(n_networks))
+        self.denoisers = make_denoisers(settings)
         tikhonov = torch.tensor(math.log(settings.initial_lambda))
         self.log_tikhonov = nn.Parameter(tikhonov, requires_grad=settings.learn_lambda)
 
@@ -102,9 +101,3 @@ class MoDL(nn.Module):
     def _solve(self, encoding: Sense, b: Image, tikhonov: Tensor, start: Image | None = None) -> Image:
         tolerance, most = self.settings.training_tolerance if self.training else None, self.settings.max_iterations
         return solve_normal(encoding, b, tikhonov, start=start, tolerance=tolerance, max_iterations=most)
-
-
-def _denoiser(settings: MoDLSettings) -> nn.Module:
-    if settings.denoiser == "multiscale":
-        return MultiscaleDenoiser(settings.widths)
-    return ResidualCNN(settings.n_blocks, settings.n_features)

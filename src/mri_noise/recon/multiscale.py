@@ -1,7 +1,7 @@
 """A denoiser for unrolled reconstructions that sees structures of many sizes, and errors of any size."""
 
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated
 
 import torch
 from pydantic import Field
@@ -12,16 +12,12 @@ from mri_noise.arrays import Image
 from mri_noise.recon.layers import Conv2d, divide, multiply, relu, root_mean_square, to_channels, to_complex
 from mri_noise.replay import offset
 
-DenoiserKind = Literal["residual", "multiscale"]
 Widths = tuple[Annotated[int, Field(ge=1)], ...]
 
-DENOISER: DenoiserKind = Field(
-    "residual", description="residual: a CNN at full resolution; multiscale: a U-Net between Haar coefficients"
-)
 WIDTHS: Widths = Field(
     (24, 40, 48), min_length=1, description="Channels of the multiscale denoiser at half, a quarter, ... resolution"
 )
-"""What the settings of networks that are built on denoisers have in common."""
+"""What the settings of networks that are built on this denoiser have in common."""
 
 _LEAST_DETAIL = 1e-4
 """Of the finest detail, where the image is about one: keeps the quotient finite in an empty image."""

@@ -9,9 +9,9 @@ from torch import nn
 
 from mri_noise.arrays import Image, KSpace
 from mri_noise.encoding import Sense
-from mri_noise.recon.multiscale import DENOISER, WIDTHS, DenoiserKind, MultiscaleDenoiser, Widths
+from mri_noise.recon.denoiser import DENOISER, DenoiserKind, make_denoisers
+from mri_noise.recon.multiscale import WIDTHS, Widths
 from mri_noise.recon.networks import seeded
-from mri_noise.recon.resnet import ResidualCNN
 from mri_noise.recon.scale import Scale, at_unit_scale
 from mri_noise.settings import Settings
 
@@ -56,8 +56,7 @@ class Unrolled(nn.Module):
     def __init__(self, settings: UnrolledSettings) -> None:
         super().__init__()
         self.settings = settings
-        n_networks = 1 if settings.share_weights else settings.n_steps
-        self.regularisers = nn.ModuleList(_regulariser(settings) for _ in range(n_networks))
+        self.regularisers = make_denoisers(settings)
         n_inner = settings.n_gradient_steps
         step_size = _STEP_SIZE if n_inner == 1 else _STEP_SIZE_OF_SEVERAL
         self.step_sizes = nn.ParameterList(torch.full((n_inner,), step_size) for _ in range(settings.n_steps))
@@ -86,9 +85,3 @@ class Unrolled(nn.Module):
             velocity = self.momenta[i][j - 1] * velocity + self.step_sizes[i][j] * gradient
             image = image + velocity
         return image
-
-
-def _regulariser(settings: UnrolledSettings) -> nn.Module:
-    if settings.denoiser == "multiscale":
-        return MultiscaleDenoiser(settings.widths)
-    return ResidualCNN(settings.n_blocks, settings.n_features)

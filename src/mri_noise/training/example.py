@@ -5,10 +5,13 @@ from functools import cached_property
 from typing import Protocol, runtime_checkable
 
 import torch
+from torch import Tensor
 
 from mri_noise.arrays import CoilMaps, Image, KSpace, Mask
 from mri_noise.encoding import Sense
 from mri_noise.seeds import generator_of
+
+_BRIGHT = 0.99
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,11 @@ class Acquisition:
     coil_maps: CoilMaps
     noise_level: float
     phase_encode_axes: tuple[int, ...]
+
+
+def brightness(image: Image) -> Tensor:
+    """How bright an image is where it is bright: the 99th percentile of its magnitude, and never quite nothing."""
+    return torch.quantile(image.abs(), _BRIGHT).clamp(min=torch.finfo(torch.float32).tiny)
 
 
 @runtime_checkable

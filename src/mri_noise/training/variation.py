@@ -10,11 +10,10 @@ from torch.nn.functional import interpolate
 from mri_noise.arrays import RealMap
 from mri_noise.encoding import Sense, centered_fft, centered_ifft
 from mri_noise.seeds import generator_of
-from mri_noise.training.example import Acquisition
+from mri_noise.training.example import Acquisition, brightness
 
 _NODES = (3, 5)
 """Fewest and most nodes along each side that a phase is interpolated between."""
-_BRIGHT = 0.99
 
 
 def with_phase(acquisition: Acquisition, phase: RealMap) -> Acquisition:
@@ -38,7 +37,7 @@ def with_coils(acquisition: Acquisition, chosen: Tensor) -> Acquisition:
     normalised = torch.where(size > 0, maps / size, 0)
     kspace = acquisition.kspace[chosen]
     image = Sense(normalised, acquisition.mask).adjoint(kspace)
-    bright = float(torch.quantile(image.abs(), _BRIGHT).clamp(min=torch.finfo(torch.float32).tiny))
+    bright = float(brightness(image))
     return replace(
         acquisition, kspace=kspace / bright, coil_maps=normalised, noise_level=acquisition.noise_level / bright
     )

@@ -10,7 +10,7 @@ from torch import Tensor
 from mri_noise.arrays import Image
 from mri_noise.encoding import Sense, centered_fft, centered_ifft, central
 from mri_noise.phantom.fields import RandomField
-from mri_noise.training.example import Acquisition
+from mri_noise.training.example import Acquisition, brightness
 from mri_noise.training.simulation.dice import Dice
 from mri_noise.training.simulation.geometry import Plane, Shape, draw_axes, fade, reach, sample_volume
 from mri_noise.training.simulation.phase import ObjectPhase
@@ -29,7 +29,6 @@ _BULK = 0.78
 _N_POSITIONS, _COARSE = 20, 24
 _BAND = 4
 """Pixels over which an object that is larger than the field of view fades at its edges."""
-_BRIGHT = 0.99
 _LEAST_FOUND = 0.2
 
 
@@ -118,13 +117,13 @@ def acquire(subject: Subject, calibrated_share: float, noise_level: float, dice:
     received = subject.receivers.sensitivities(plane)
     shaded = image * shading(received, support(image, growth=dice.integer(0, 8)), subject.shading)
     maps = normalised(received)
-    kspace = centered_fft(maps * (shaded / _brightness(shaded)))
+    kspace = centered_fft(maps * (shaded / brightness(shaded)))
     mask = torch.ones(plane.matrix, dtype=torch.bool)
     known = calibrated(kspace, dice) if dice.chance(calibrated_share) else maps
-    scale = _brightness(Sense(known, mask).adjoint(kspace))
+    scale = brightness(Sense(known, mask).adjoint(kspace))
     if scale < _LEAST_FOUND:  # no calibration would be used that misses the object
         known = maps
-        scale = _brightness(Sense(known, mask).adjoint(kspace))
+        scale = brightness(Sense(known, mask).adjoint(kspace))
     noise = noise_level * torch.randn(kspace.shape, generator=dice.generator, dtype=kspace.dtype)
     return Acquisition(
         kspace=kspace / scale + noise,
@@ -133,10 +132,6 @@ def acquire(subject: Subject, calibrated_share: float, noise_level: float, dice:
         noise_level=noise_level,
         phase_encode_axes=(-2, -1),
     )
-
-
-def _brightness(image: Image) -> Tensor:
-    return torch.quantile(image.abs(), _BRIGHT).clamp(min=torch.finfo(torch.float32).tiny)
 
 
 def _find_tissue(subject: Subject, dice: Dice) -> Plane:
