@@ -173,18 +173,18 @@ def result_figure(result: Result) -> Figure:
     estimate = estimate_of(result)
     sigma = estimate.variance_magnitude.sqrt()
     figure, axes = _grid(2, 3)
-    window = (0.0, _bright(result.zero_filled.abs(), result.object))
+    window = (0.0, bright(result.zero_filled.abs(), result.object))
     _panel(axes[0, 0], result.mask.float(), "sampling mask", "gray", (0.0, 1.0), bar=False)
     _panel(axes[0, 1], result.zero_filled.abs(), "zero-filled", "gray", window)
     _panel(axes[0, 2], result.image.abs(), result.experiment.reconstruction.kind, "gray",
-           (0.0, _bright(result.image.abs(), result.object)))  # fmt: skip
+           (0.0, bright(result.image.abs(), result.object)))  # fmt: skip
     _panel(
-        axes[1, 0], sigma, "noise std of the magnitude [data units]", MAP_COLOURS, (0.0, _bright(sigma, result.object))
+        axes[1, 0], sigma, "noise std of the magnitude [data units]", MAP_COLOURS, (0.0, bright(sigma, result.object))
     )
     ratio = snr(result.image, estimate.variance_magnitude)
-    _panel(axes[1, 1], ratio, "SNR", "viridis", (0.0, _bright(ratio, result.object)))
+    _panel(axes[1, 1], ratio, "SNR", "viridis", (0.0, bright(ratio, result.object)))
     g = g_factor_of(result)
-    _panel(axes[1, 2], g, "g-factor", "turbo", (0.0, max(2.0, _bright(g, result.object))))
+    _panel(axes[1, 2], g, "g-factor", "turbo", (0.0, max(2.0, bright(g, result.object))))
     figure.suptitle(_headline(result), fontsize=10)
     return figure
 
@@ -194,7 +194,7 @@ def comparison_figure(result: Result, reference: Result) -> Figure:
     sigma, truth = (estimate_of(each).variance_magnitude.sqrt() for each in (result, reference))
     names = [each.experiment.variance.kind for each in (result, reference)]
     figure, axes = _grid(2, 3)
-    window = (0.0, _bright(truth, result.object))
+    window = (0.0, bright(truth, result.object))
     _panel(axes[0, 0], sigma, f"std, {names[0]} ({estimate_of(result).n_samples})", MAP_COLOURS, window)
     _panel(axes[0, 1], truth, f"std, {names[1]} ({estimate_of(reference).n_samples})", MAP_COLOURS, window)
     limit = 0.3 * window[1]
@@ -265,7 +265,7 @@ def _panel(
     scale.ax.set_visible(bar)  # its place is kept, so that panels align
 
 
-def _bright(values: Tensor, region: Tensor) -> float:
+def bright(values: Tensor, region: Tensor) -> float:
     """Upper end of a window: the 99.5th percentile over a region."""
     return float(np.percentile(values[region].numpy(), 99.5))
 
