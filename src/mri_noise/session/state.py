@@ -1,0 +1,187 @@
+"""What an open window knows: its scan, its choices, the run that is on, the runs that are done."""
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from mri_noise.experiment import Experiment
+from mri_noise.report import estimate_of, map_error
+from mri_noise.session.differences import described, differences
+from mri_noise.session.jobs import Job, OpenedScan, Snapshot, up_to_here
+
+StatusKind = Literal["missing", "ready", "running", "stale", "done", "failed"]
+N_RUNS_KEPT = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the status line says, and how it is coloured.
+
+    Attributes
+    ----------
+    kind
+    sentence
+    progress
+        Share of the samples that are in, between 0 and 1; None where nothing is counted.
+    """
+
+    kind: StatusKind
+    sentence: str
+    progress: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The knowledge of one window; what happens to it makes a new one.
+
+    Attributes
+    ----------
+    opened, index, experiment, target
+        The scan, its slice, and what the form says.
+    job, latest
+        The run that is on, and its last snapshot.
+    runs
+        Complete snapshots, oldest first.
+    shown
+        Whose layers are on screen.
+    problem
+        Why the last run ended early, in one sentence.
+    n_started
+        Runs so far.
+    """
+
+    opened: OpenedScan | None = None
+    index: int = 0
+    experiment: Experiment = field(default_factory=Experiment)
+    target: float | None = None
+    job: Job | None = None
+    latest: Snapshot | None = None
+    runs: tuple[Snapshot, ...] = ()
+    shown: Snapshot | None = None
+    problem: str | None = None
+    n_started: int = 0
+
+    def with_scan(self, opened: OpenedScan, index: int) -> "Session":
+        """Choose a scan and a slice."""
+        return replace(self, opened=opened, index=min(index, len(opened.scan) - 1), problem=None)
+
+    def with_choices(self, experiment: Experiment, target: float | None) -> "Session":
+        """Take over what the form says; a former problem is forgotten if it changed."""
+        if (experiment, target) == (self.experiment, self.target):
+            return self
+        return replace(self, experiment=experiment, target=target, problem=None)
+
+    def started(self) -> "Session":
+        """Start a run of the present choices.
+
+        Raises
+        ------
+        ValueError
+            If there is no scan.
+        """
+        if self.opened is None:
+            raise ValueError(_NO_SCAN)
+        number = self.n_started + 1
+        job = Job(number, self.opened, self.index, self.experiment, self.target)
+        return replace(self, job=job, latest=None, problem=None, n_started=number)
+
+    def received(self, snapshot: Snapshot) -> "Session":
+        """Take in a snapshot; those of a run that is no longer on are ignored."""
+        if self.job is None or snapshot.job.number != self.job.number:
+            return self
+        return replace(self, latest=snapshot, shown=snapshot)
+
+    def finished(self) -> "Session":
+        """End the run that is on; its last snapshot joins the finished runs if it is complete."""
+        latest = self.latest
+        if latest is None or not latest.result.complete:
+            return replace(self, job=None, latest=None)
+        return replace(self, job=None, latest=None, runs=(*self.runs, latest)[-N_RUNS_KEPT:], shown=latest)
+
+    def cancelled(self) -> "Session":
+        """End the run that is on, and keep what it reached."""
+        if self.job is None:
+            return self
+        kept = _kept(self.latest)
+        name = self.job.title
+        if kept is None:
+            return replace(self.finished(), shown=_last(self.runs), problem=f"{name} was cancelled before its map.")
+        n_samples = estimate_of(kept.result).n_samples
+        ended = replace(self, latest=kept).finished()
+        return replace(ended, problem=f"{name} was cancelled; its map of {n_samples} samples is kept.")
+
+    def failed(self, sentence: str) -> "Session":
+        """End the run that is on, with the reason; former results stay."""
+        return replace(self, job=None, latest=None, shown=_last(self.runs), problem=sentence)
+
+    @property
+    def stale(self) -> str:
+        """What changed since the run that is shown; empty if nothing did."""
+        if self.shown is None:
+            return ""
+        job = self.shown.job
+        changes = described(differences(job.experiment, self.experiment))
+        if self.opened is not None and job.opened.scan.fingerprint != self.opened.scan.fingerprint:
+            return "the scan"
+        if job.index != self.index:
+            return f"slice {self.index}" + (f", {changes}" if changes else "")
+        return changes
+
+    @property
+    def status(self) -> Status:
+        """What is missing, running, stale or done."""
+        if self.job is not None:
+            return _running(self.job, self.latest)
+        if self.problem is not None:
+            return Status("failed", self.problem)
+        if self.opened is None:
+            return Status("missing", _NO_SCAN)
+        if self.shown is None:
+            kind = self.experiment.reconstruction.kind
+            return Status("ready", f"Ready: Run reconstructs slice {self.index} by {kind} and maps its noise.")
+        if self.stale:
+            return Status("stale", f"Stale: the layers show {self.shown.job.name}. Changed since: {self.stale}.")
+        return Status("done", _summary(self.shown))
+
+
+_NO_SCAN = "No scan: drop a file on the window, or choose File > Open Sample > MRI noise."
+
+
+def _last(runs: tuple[Snapshot, ...]) -> Snapshot | None:
+    return runs[-1] if runs else None
+
+
+def _kept(latest: Snapshot | None) -> Snapshot | None:
+    """The snapshot cut off at its samples, or None if there is nothing worth keeping."""
+    if latest is None:
+        return None
+    try:
+        return replace(latest, result=up_to_here(latest.result))
+    except ValueError:
+        return None
+
+
+def _running(job: Job, latest: Snapshot | None) -> Status:
+    if latest is None:
+        kind = job.experiment.reconstruction.kind
+        return Status("running", f"{job.title}: reading slice {job.index}, reconstructing by {kind}.")
+    result = latest.result
+    if result.estimate is None:
+        return Status("running", f"{job.title}: the image is there, the first samples are on their way.")
+    estimate = result.estimate
+    share = estimate.n_samples / estimate.n_total
+    left = result.provenance.seconds * (1 - share) / share
+    error = f"map error {100 * map_error(result):.1f} %, " if estimate.n_samples > 1 else ""
+    return Status(
+        "running",
+        f"{job.title}: {estimate.n_samples} of {estimate.n_total} samples, {estimate.n_evaluations} evaluations, "
+        f"{error}{left:.0f} s left.",
+        share,
+    )
+
+
+def _summary(shown: Snapshot) -> str:
+    estimate, seconds = estimate_of(shown.result), shown.result.provenance.seconds
+    return (
+        f"{shown.job.title} is done: {estimate.n_samples} samples, {estimate.n_evaluations} evaluations in "
+        f"{seconds:.1f} s; the map's own error is {100 * map_error(shown.result):.1f} %."
+    )

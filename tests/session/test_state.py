@@ -1,0 +1,107 @@
+from dataclasses import replace
+
+import pytest
+
+from mri_noise.masks import Equispaced
+from mri_noise.recon.linear import ZeroFilled
+from mri_noise.session.jobs import Job, OpenedScan
+from mri_noise.session.state import N_RUNS_KEPT, Session
+from tests.session.examples import EXPERIMENT, JOB, OPENED, steps
+
+OPEN = Session().with_scan(OPENED, 1).with_choices(EXPERIMENT, None)
+
+
+def after(n_steps: int) -> Session:
+    session = OPEN.started()
+    for step in steps()[:n_steps]:
+        session = session.received(step)
+    return session
+
+
+def test_the_sentence_names_what_is_missing() -> None:
+    status = Session().status
+    assert status.kind == "missing"
+    assert "Open Sample" in status.sentence
+    with pytest.raises(ValueError, match="No scan"):
+        Session().started()
+
+
+def test_a_scan_makes_it_ready() -> None:
+    assert OPEN.status.kind == "ready"
+    assert "slice 1" in OPEN.status.sentence
+    assert "cg-sense" in OPEN.status.sentence
+
+
+def test_a_run_says_how_far_it_is() -> None:
+    assert "reading" in after(0).status.sentence
+    assert "the image is there" in after(1).status.sentence
+    status = after(3).status
+    assert status.kind == "running"
+    assert status.progress == 0.5
+    assert "4 of 8 samples" in status.sentence
+    assert "s left" in status.sentence
+
+
+def test_a_finished_run_is_kept_and_done() -> None:
+    session = after(5).finished()
+    assert session.status.kind == "done"
+    assert session.status.sentence.startswith("Run 1 is done: 8 samples")
+    assert session.runs == (steps()[-1],)
+    assert session.job is None
+
+
+def test_a_changed_choice_makes_the_layers_stale_until_it_is_undone() -> None:
+    done = after(5).finished()
+    changed = done.with_choices(EXPERIMENT.model_copy(update={"reconstruction": ZeroFilled()}), None)
+    assert changed.status.kind == "stale"
+    assert "reconstruction zero-filled" in changed.status.sentence
+    assert changed.with_choices(EXPERIMENT, None).status.kind == "done"
+    accelerated = EXPERIMENT.model_copy(update={"undersampling": Equispaced(acceleration=3, n_calibration=10)})
+    assert done.with_choices(accelerated, None).stale == "acceleration 3.0"
+    assert done.with_scan(OPENED, 2).stale == "slice 2"
+    other = OpenedScan(replace(OPENED.scan, fingerprint="another"), OPENED.path)
+    assert done.with_scan(other, 1).stale == "the scan"
+
+
+def test_a_cancelled_run_keeps_what_it_reached() -> None:
+    session = after(3).cancelled()
+    (kept,) = session.runs
+    assert kept.result.complete
+    assert kept.result.experiment.variance.n_probes == 4
+    assert "map of 4 samples is kept" in session.status.sentence
+    assert session.job is None
+
+
+@pytest.mark.parametrize("n_steps", [0, 1])
+def test_a_run_cancelled_before_its_map_leaves_the_former_one(n_steps: int) -> None:
+    session = after(5).finished().started()
+    for step in steps()[:n_steps]:
+        session = session.received(replace(step, job=replace(JOB, number=2)))
+    session = session.cancelled()
+    assert session.runs == (steps()[-1],)
+    assert session.shown == steps()[-1]
+    assert "before its map" in session.status.sentence
+
+
+def test_a_failed_run_says_why_and_leaves_the_former_one() -> None:
+    session = after(5).finished().started().failed("The batch is too large; lower variance.batch.")
+    assert session.status.kind == "failed"
+    assert session.status.sentence == "The batch is too large; lower variance.batch."
+    assert session.shown == steps()[-1]
+    assert session.with_choices(EXPERIMENT.model_copy(update={"seed": 3}), None).status.kind == "stale"
+
+
+def test_snapshots_of_an_earlier_run_are_ignored() -> None:
+    session = after(2).started()
+    assert session.received(steps()[3]) == session
+
+
+def test_only_the_latest_runs_are_kept() -> None:
+    session = OPEN
+    for number in range(1, N_RUNS_KEPT + 3):
+        session = session.started().received(replace(steps()[-1], job=replace(JOB, number=number))).finished()
+    assert [run.job.number for run in session.runs] == list(range(3, N_RUNS_KEPT + 3))
+
+
+def test_job_names() -> None:
+    assert (Job(3, OPENED, 0, EXPERIMENT).name, Job(3, OPENED, 0, EXPERIMENT).title) == ("run 3", "Run 3")
