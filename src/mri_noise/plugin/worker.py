@@ -1,0 +1,135 @@
+"""The one way that the plugin computes: a generator in a thread, whose steps arrive in the window."""
+
+import time
+import traceback
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar, no_type_check
+
+import torch
+from napari.qt.threading import GeneratorWorker, create_worker
+from napari.utils.notifications import notification_manager
+
+T = TypeVar("T")
+
+STEPS_PER_SECOND = 20.0
+
+
+class ReleasingWorker(GeneratorWorker):
+    """A generator worker that reports torch's errors, and lets go of its memory however it ends.
+
+    superqt takes a RuntimeError, which most of torch's errors are, for a deleted worker and says nothing; and napari
+    keeps every worker for the life of its window, so that an unfinished generator would never be closed.
+    """
+
+    def work(self) -> Any:
+        """Run the generator; close it in this thread."""
+        try:
+            result = super().work()
+            if isinstance(result, RuntimeError):
+                raise result
+            return result
+        except Exception as error:
+            traceback.clear_frames(error.__traceback__)  # notifications keep it, and with it the tensors
+            raise
+        finally:
+            self._gen.close()
+
+
+def rate_limited(steps: Iterable[T], per_second: float = STEPS_PER_SECOND) -> Generator[T, None, None]:
+    """Pass on the latest step so many times a second, and always the first and the last one."""
+    last = 0.0
+    waiting: list[T] = []
+    for step in steps:
+        waiting = [step]
+        now = time.perf_counter()
+        if now - last >= 1 / per_second:
+            last = now
+            yield waiting.pop()
+    yield from waiting
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, on the device or on the host."""
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "memory" in str(error))
+
+
+def sentence_of(error: BaseException) -> str:
+    """What to tell the user: the core's own sentence, or what happened and what to do."""
+    if is_out_of_memory(error):
+        return "There is not enough memory for this batch; lower variance.batch, or choose device cpu."
+    said = str(error).strip().rstrip(".")
+    if not _is_foreseen(error) or not said:
+        said = f"an unexpected error, {type(error).__name__}: {said}; the notification at the lower right has its trace"
+    return f"{said[0].upper()}{said[1:]}."
+
+
+def _is_foreseen(error: BaseException) -> bool:
+    return isinstance(error, ValueError | TypeError | IndexError | OSError) or is_out_of_memory(error)
+
+
+@dataclass(slots=True)
+class Handlers:
+    """What is called in the window's thread."""
+
+    on_step: Callable[[Any], None]
+    on_end: Callable[[], None]
+    on_cancelled: Callable[[], None]
+    on_error: Callable[[str], None]
+
+
+class Runner:
+    """Runs one computation at a time; starting another cancels the former and waits for its end."""
+
+    def __init__(self) -> None:
+        self._worker: ReleasingWorker | None = None
+        self._next: Callable[[], None] | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a computation is on."""
+        return self._worker is not None
+
+    def start(self, steps: Callable[[], Iterator[Any]], handlers: Handlers) -> None:
+        """Iterate the steps in a thread."""
+        if self._worker is None:
+            self._start(steps, handlers)
+        else:
+            self._next = lambda: self._start(steps, handlers)
+            self._worker.quit()
+
+    def cancel(self) -> None:
+        """Stop at the next step."""
+        self._next = None
+        if self._worker is not None:
+            self._worker.quit()
+
+    def _start(self, steps: Callable[[], Iterator[Any]], handlers: Handlers) -> None:
+        worker = create_worker(
+            _stepwise, steps, _worker_class=ReleasingWorker, _ignore_errors=True, _start_thread=False
+        )
+        worker.yielded.connect(handlers.on_step)
+        worker.returned.connect(lambda _: self._ended(handlers.on_end))
+        worker.aborted.connect(lambda: self._ended(handlers.on_cancelled))
+        worker.errored.connect(lambda error: self._failed(error, handlers.on_error))
+        worker.warned.connect(lambda warning: notification_manager.receive_warning(*warning))
+        self._worker = worker
+        worker.start()
+
+    def _failed(self, error: Exception, on_error: Callable[[str], None]) -> None:
+        if not _is_foreseen(error):
+            notification_manager.receive_error(type(error), error, error.__traceback__)
+        self._ended(lambda: on_error(sentence_of(error)))
+
+    def _ended(self, then: Callable[[], None]) -> None:
+        following, self._next, self._worker = self._next, None, None
+        then()
+        if following is not None:
+            following()
+
+
+@no_type_check  # a checked generator function is no longer recognised as one
+def _stepwise(steps: Callable[[], Iterator[Any]]) -> Generator[Any, None, None]:
+    """The steps, without gradients; torch's grad mode is one of the thread that computes."""
+    with torch.no_grad():
+        yield from rate_limited(steps())
