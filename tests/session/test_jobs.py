@@ -1,3 +1,5 @@
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -5,7 +7,7 @@ import torch
 
 from mri_noise.masks import AsAcquired
 from mri_noise.pipeline import StageCache, prepare
-from mri_noise.session.jobs import device_note, snapshots, up_to_here
+from mri_noise.session.jobs import SharedCache, device_note, loaded, snapshots, up_to_here
 from mri_noise.variance.exact import Exact
 from tests.session.examples import EXPERIMENT, JOB, OPENED, steps
 
@@ -54,3 +56,21 @@ def test_the_device_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "torch finds no GPU" in device_note(EXPERIMENT)
     assert "as chosen" in device_note(EXPERIMENT.model_copy(update={"device": "cpu"}))
     assert "set device to auto" in device_note(EXPERIMENT.model_copy(update={"device": "cuda"}))
+
+
+def test_a_result_from_a_file_cannot_be_run_without_its_scan() -> None:
+    with pytest.raises(ValueError, match="run 4 is not open"):
+        list(snapshots(loaded(steps()[-1].result, 4).job, StageCache()))
+
+
+def test_threads_that_share_a_cache_make_a_value_once() -> None:
+    cache, made = SharedCache(), []
+
+    def make() -> int:
+        time.sleep(0.05)
+        made.append(1)
+        return 7
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(lambda _: cache.get("key", make), range(4))) == [7] * 4
+    assert made == [1]

@@ -12,7 +12,7 @@ OPEN = Session().with_scan(OPENED, 1).with_choices(EXPERIMENT, None)
 
 
 def after(n_steps: int) -> Session:
-    session = OPEN.started()
+    session = OPEN.started()[0]
     for step in steps()[:n_steps]:
         session = session.received(step)
     return session
@@ -74,7 +74,7 @@ def test_a_cancelled_run_keeps_what_it_reached() -> None:
 
 @pytest.mark.parametrize("n_steps", [0, 1])
 def test_a_run_cancelled_before_its_map_leaves_the_former_one(n_steps: int) -> None:
-    session = after(5).finished().started()
+    session = after(5).finished().started()[0]
     for step in steps()[:n_steps]:
         session = session.received(replace(step, job=replace(JOB, number=2)))
     session = session.cancelled()
@@ -84,7 +84,7 @@ def test_a_run_cancelled_before_its_map_leaves_the_former_one(n_steps: int) -> N
 
 
 def test_a_failed_run_says_why_and_leaves_the_former_one() -> None:
-    session = after(5).finished().started().failed("The batch is too large; lower variance.batch.")
+    session = after(5).finished().started()[0].failed("The batch is too large; lower variance.batch.")
     assert session.status.kind == "failed"
     assert session.status.sentence == "The batch is too large; lower variance.batch."
     assert session.shown == steps()[-1]
@@ -92,16 +92,34 @@ def test_a_failed_run_says_why_and_leaves_the_former_one() -> None:
 
 
 def test_snapshots_of_an_earlier_run_are_ignored() -> None:
-    session = after(2).started()
+    session = after(2).started()[0]
     assert session.received(steps()[3]) == session
 
 
 def test_only_the_latest_runs_are_kept() -> None:
     session = OPEN
     for number in range(1, N_RUNS_KEPT + 3):
-        session = session.started().received(replace(steps()[-1], job=replace(JOB, number=number))).finished()
+        session = session.started()[0].received(replace(steps()[-1], job=replace(JOB, number=number))).finished()
     assert [run.job.number for run in session.runs] == list(range(3, N_RUNS_KEPT + 3))
 
 
 def test_job_names() -> None:
     assert (Job(3, OPENED, 0, EXPERIMENT).name, Job(3, OPENED, 0, EXPERIMENT).title) == ("run 3", "Run 3")
+
+
+def test_a_result_from_a_file_is_a_run_whose_scan_need_not_be_open() -> None:
+    session = Session().with_loaded(steps()[-1].result)
+    assert session.shown is not None
+    assert session.shown.job.opened is None
+    assert session.runs[0].job.number == 1
+    assert session.with_scan(OPENED, 1).with_choices(EXPERIMENT, None).status.kind == "done"
+
+
+def test_what_does_not_fit_is_said_and_blocks_a_run() -> None:
+    faulty = after(5).finished().with_fault("tikhonov: got 'much'")
+    assert faulty.status.kind == "missing"
+    assert faulty.status.sentence == "This does not fit: tikhonov: got 'much'."
+    assert not faulty.can_run
+    with pytest.raises(ValueError, match="tikhonov"):
+        faulty.started()
+    assert faulty.with_choices(EXPERIMENT, None) == after(5).finished()

@@ -1,8 +1,10 @@
 """A run of an experiment on one slice: what was asked for, and what came of it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import RLock
+from typing import TypeVar
 
 import torch
 
@@ -15,6 +17,8 @@ from mri_noise.result import Result
 from mri_noise.scan import Scan
 from mri_noise.variance.replica import MonteCarlo
 from mri_noise.variance.sketch import Sketch
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +38,14 @@ class Job:
     number
         Counts the runs of a window, from 1.
     opened, index
-        The scan and its slice.
+        The scan and its slice; None for a result from a file, whose scan is not open.
     experiment
     target
         Stop when the map's own relative error [%] is below this; None: run to the end.
     """
 
     number: int
-    opened: OpenedScan
+    opened: OpenedScan | None
     index: int
     experiment: Experiment
     target: float | None = None
@@ -75,11 +79,19 @@ class Snapshot:
 
 
 def snapshots(job: Job, cache: StageCache) -> Iterator[Snapshot]:
-    """Run a job, to its end or to its target."""
-    reference: Image | None = None
-    for position, result in enumerate(run(job.opened.scan, job.experiment, slices=[job.index], cache=cache)):
+    """Run a job, to its end or to its target.
+
+    Raises
+    ------
+    ValueError
+        If its scan is not open; and whatever the core raises.
+    """
+    if job.opened is None:
+        raise ValueError(f"the scan of {job.name} is not open; open its file first")
+    scan, reference = job.opened.scan, None
+    for position, result in enumerate(run(scan, job.experiment, slices=[job.index], cache=cache)):
         if position == 0:
-            reference = _reference(job, cache)
+            reference = _reference(scan, job, cache)
         reached = _reached(result, job.target)
         yield Snapshot(job, up_to_here(result) if reached else result, reference)
         if reached:
@@ -92,11 +104,10 @@ def _reached(result: Result, target: float | None) -> bool:
     return 100 * map_error(result) <= target
 
 
-def _reference(job: Job, cache: StageCache) -> Image | None:
-    acquired = job.opened.scan[job.index]
-    if not bool(acquired.mask.all()) or isinstance(job.experiment.undersampling, AsAcquired):
+def _reference(scan: Scan, job: Job, cache: StageCache) -> Image | None:
+    if isinstance(job.experiment.undersampling, AsAcquired) or not bool(scan[job.index].mask.all()):
         return None
-    return prepare(job.opened.scan, job.experiment, job.index, cache).combined.cpu()
+    return prepare(scan, job.experiment, job.index, cache).combined.cpu()
 
 
 def up_to_here(result: Result) -> Result:
@@ -117,6 +128,24 @@ def up_to_here(result: Result) -> Result:
         estimate=replace(estimate, n_total=estimate.n_samples),
         experiment=result.experiment.model_copy(update={"variance": variance.model_copy(update=asked)}),
     )
+
+
+def loaded(result: Result, number: int) -> Snapshot:
+    """A result from a file, as a run of its own."""
+    return Snapshot(Job(number, None, result.index, result.experiment), result)
+
+
+class SharedCache(StageCache):
+    """Intermediate results that threads share: what one makes, the others wait for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = RLock()
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what is stored under the key, or make it."""
+        with self._lock:
+            return super().get(key, make)
 
 
 def device_note(experiment: Experiment) -> str:

@@ -5,8 +5,9 @@ from typing import Literal
 
 from mri_noise.experiment import Experiment
 from mri_noise.report import estimate_of, map_error
+from mri_noise.result import Result
 from mri_noise.session.differences import described, differences
-from mri_noise.session.jobs import Job, OpenedScan, Snapshot, up_to_here
+from mri_noise.session.jobs import Job, OpenedScan, Snapshot, loaded, up_to_here
 
 StatusKind = Literal["missing", "ready", "running", "stale", "done", "failed"]
 N_RUNS_KEPT = 20
@@ -43,6 +44,8 @@ class Session:
         Complete snapshots, oldest first.
     shown
         Whose layers are on screen.
+    fault
+        What in the form does not fit, in one sentence.
     problem
         Why the last run ended early, in one sentence.
     n_started
@@ -57,6 +60,7 @@ class Session:
     latest: Snapshot | None = None
     runs: tuple[Snapshot, ...] = ()
     shown: Snapshot | None = None
+    fault: str | None = None
     problem: str | None = None
     n_started: int = 0
 
@@ -67,22 +71,26 @@ class Session:
     def with_choices(self, experiment: Experiment, target: float | None) -> "Session":
         """Take over what the form says; a former problem is forgotten if it changed."""
         if (experiment, target) == (self.experiment, self.target):
-            return self
-        return replace(self, experiment=experiment, target=target, problem=None)
+            return replace(self, fault=None)
+        return replace(self, experiment=experiment, target=target, fault=None, problem=None)
 
-    def started(self) -> "Session":
-        """Start a run of the present choices.
+    def with_fault(self, sentence: str) -> "Session":
+        """Remember that the form holds something that does not fit."""
+        return replace(self, fault=sentence)
+
+    def started(self) -> tuple["Session", Job]:
+        """Start a run of the present choices, and return it too.
 
         Raises
         ------
         ValueError
-            If there is no scan.
+            If there is no scan, or the form does not fit.
         """
-        if self.opened is None:
-            raise ValueError(_NO_SCAN)
+        if self.opened is None or self.fault is not None:
+            raise ValueError(self.fault or _NO_SCAN)
         number = self.n_started + 1
         job = Job(number, self.opened, self.index, self.experiment, self.target)
-        return replace(self, job=job, latest=None, problem=None, n_started=number)
+        return replace(self, job=job, latest=None, problem=None, n_started=number), job
 
     def received(self, snapshot: Snapshot) -> "Session":
         """Take in a snapshot; those of a run that is no longer on are ignored."""
@@ -113,6 +121,24 @@ class Session:
         """End the run that is on, with the reason; former results stay."""
         return replace(self, job=None, latest=None, shown=_last(self.runs), problem=sentence)
 
+    def with_loaded(self, result: Result) -> "Session":
+        """Take in a complete result from a file, as a run of its own."""
+        snapshot = loaded(result, self.n_started + 1)
+        runs = (*self.runs, snapshot)[-N_RUNS_KEPT:]
+        return replace(self, runs=runs, shown=snapshot, n_started=snapshot.job.number, problem=None)
+
+    @property
+    def can_run(self) -> bool:
+        """Whether everything is there for a run."""
+        return self.opened is not None and self.fault is None
+
+    @property
+    def wants_run(self) -> bool:
+        """Whether what is shown, or computed at the moment, is not what the form asks for."""
+        if self.job is not None:
+            return (self.job.experiment, self.job.index) != (self.experiment, self.index)
+        return self.status.kind in ("ready", "stale")
+
     @property
     def stale(self) -> str:
         """What changed since the run that is shown; empty if nothing did."""
@@ -120,7 +146,7 @@ class Session:
             return ""
         job = self.shown.job
         changes = described(differences(job.experiment, self.experiment))
-        if self.opened is not None and job.opened.scan.fingerprint != self.opened.scan.fingerprint:
+        if self.opened is not None and self.shown.result.provenance.fingerprint != self.opened.scan.fingerprint:
             return "the scan"
         if job.index != self.index:
             return f"slice {self.index}" + (f", {changes}" if changes else "")
@@ -131,10 +157,15 @@ class Session:
         """What is missing, running, stale or done."""
         if self.job is not None:
             return _running(self.job, self.latest)
+        if self.fault is not None:
+            return Status("missing", f"This does not fit: {self.fault}.")
         if self.problem is not None:
             return Status("failed", self.problem)
         if self.opened is None:
             return Status("missing", _NO_SCAN)
+        return self._at_rest()
+
+    def _at_rest(self) -> Status:
         if self.shown is None:
             kind = self.experiment.reconstruction.kind
             return Status("ready", f"Ready: Run reconstructs slice {self.index} by {kind} and maps its noise.")

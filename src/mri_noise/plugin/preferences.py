@@ -1,0 +1,38 @@
+"""What the user prefers: napari's Preferences > Plugins > MRI noise."""
+
+from dataclasses import replace
+from typing import Any
+
+from napari.settings import get_plugin_settings
+
+from mri_noise.experiment import Experiment
+from mri_noise.session.layers import LayerSpec
+
+PLUGIN = "napari-mri-noise"
+
+
+def preferences() -> Any:
+    """The sections ``defaults`` and ``colours`` of the manifest, as napari keeps them."""
+    return get_plugin_settings(PLUGIN)
+
+
+def preferred_experiment() -> Experiment:
+    """What a new window starts with."""
+    chosen = preferences().defaults
+    return Experiment.parse(
+        {
+            "device": str(chosen.device),
+            "reconstruction": {"kind": str(chosen.reconstruction)},
+            "variance": {"kind": "sketch", "n_probes": int(chosen.n_probes)},
+        }
+    )
+
+
+def coloured(spec: LayerSpec) -> LayerSpec:
+    """A layer in the preferred colours: those of noise maps and of g-factors can be chosen."""
+    colours = preferences().colours
+    if spec.key in ("g", "inverse_g"):
+        return replace(spec, look=replace(spec.look, colormap=str(colours.g_factor)))
+    if spec.key.startswith("std"):
+        return replace(spec, look=replace(spec.look, colormap=str(colours.noise)))
+    return spec

@@ -1,0 +1,114 @@
+"""What the docks of one window share: its session, its layers, and what it computes."""
+
+from collections.abc import Callable
+from weakref import WeakValueDictionary
+
+from napari.components import ViewerModel
+from psygnal import Signal
+
+from mri_noise.experiment import Experiment
+from mri_noise.plugin.layers import Shelf
+from mri_noise.plugin.preferences import coloured
+from mri_noise.plugin.worker import Handlers, Runner
+from mri_noise.result import Result
+from mri_noise.session.captions import caption
+from mri_noise.session.jobs import OpenedScan, SharedCache, Snapshot, snapshots
+from mri_noise.session.layers import image_layers, map_layers
+from mri_noise.session.state import Session
+
+
+class Window:
+    """The session of one napari window, and what happens to it; ``changed`` tells that something did."""
+
+    changed = Signal()
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self.viewer = viewer
+        self.session = Session()
+        self.cache = SharedCache()
+        self.shelf = Shelf(viewer)
+        self._runner = Runner()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a thread computes."""
+        return self._runner.busy
+
+    def open(self, opened: OpenedScan, index: int) -> None:
+        """Choose a scan and a slice, and show that slice."""
+        self._become(self.session.with_scan(opened, index))
+
+    def choose(self, experiment: Experiment, target: float | None) -> None:
+        """Take over what the form says."""
+        self._become(self.session.with_choices(experiment, target))
+
+    def load(self, result: Result) -> None:
+        """Take in a complete result from a file, and show it."""
+        after = self.session.with_loaded(result)
+        if after.shown is not None:
+            self.shelf.renew()
+            self.show(after.shown)
+        self._become(after)
+
+    def run(self) -> None:
+        """Run the present choices; a run that is on is cancelled first.
+
+        Raises
+        ------
+        ValueError
+            If there is no scan.
+        """
+        after, job = self.session.cancelled().started()
+        self.shelf.renew()
+        handlers = Handlers(
+            on_step=self._take_in,
+            on_end=lambda: self._end(job.number, Session.finished),
+            on_cancelled=lambda: self._end(job.number, Session.cancelled),
+            on_error=lambda sentence: self._end(job.number, lambda session: session.failed(sentence)),
+        )
+        self._become(after)
+        self._runner.start(lambda: snapshots(job, self.cache), handlers)
+
+    def complain(self, sentence: str) -> None:
+        """Say that the form holds something that does not fit."""
+        self._become(self.session.with_fault(sentence))
+
+    def cancel(self) -> None:
+        """Stop the run that is on, and keep what it reached."""
+        self._runner.cancel()
+
+    def _take_in(self, snapshot: Snapshot) -> None:
+        after = self.session.received(snapshot)
+        if after is not self.session:
+            self.show(snapshot)
+            self._become(after)
+
+    def _end(self, number: int, change: Callable[[Session], Session]) -> None:
+        """End a run, unless another one has taken its place."""
+        job = self.session.job
+        if job is not None and job.number == number:
+            self._become(change(self.session))
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Draw a snapshot in the layers of the present run."""
+        result, name = snapshot.result, snapshot.job.name
+        first = snapshot.result.estimate is None
+        specs = image_layers(result, name, snapshot.reference) if first or result.complete else ()
+        self.shelf.show(map(coloured, (*specs, *map_layers(result, name))), result)
+        text = self.viewer.canvas.overlays.text
+        text.text, text.visible = caption(result), True
+
+    def _become(self, session: Session) -> None:
+        self.session = session
+        self.changed.emit()
+
+
+_WINDOWS: WeakValueDictionary[int, Window] = WeakValueDictionary()
+
+
+def window_of(viewer: ViewerModel) -> Window:
+    """The window of a viewer: the same for all its docks, and gone with the last of them."""
+    window = _WINDOWS.get(hash(viewer))
+    if window is None:
+        window = _WINDOWS[hash(viewer)] = Window(viewer)
+    return window

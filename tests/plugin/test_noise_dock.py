@@ -1,0 +1,248 @@
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from napari import Viewer
+from pytestqt.qtbot import QtBot
+from qtpy.QtWidgets import QApplication
+
+from mri_noise.coils import MapsFromFile
+from mri_noise.experiment import Experiment
+from mri_noise.masks import Equispaced
+from mri_noise.noise import NoiseFromPrescan
+from mri_noise.plugin.noise_dock import NoiseDock
+from mri_noise.recon.linear import CGSense, ZeroFilled
+from mri_noise.session.layers import METADATA
+from mri_noise.variance.sketch import Sketch
+
+QUICK = Experiment(
+    undersampling=Equispaced(acceleration=4),
+    coils=MapsFromFile(),
+    noise=NoiseFromPrescan(),
+    variance=Sketch(n_probes=8),
+)
+LONG = QUICK.model_copy(update={"variance": Sketch(n_probes=100_000)})
+
+
+@pytest.fixture
+def viewer(make_napari_viewer_proxy: Callable[[], Viewer]) -> Iterator[Viewer]:
+    made = make_napari_viewer_proxy()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def dock(viewer: Viewer) -> NoiseDock:
+    made, _ = open_dock(viewer, "MRI noise")
+    return made
+
+
+def open_dock(viewer: Viewer, name: str) -> Any:
+    added, widget = viewer.window.add_plugin_dock_widget("napari-mri-noise", name)
+    return widget, added
+
+
+def open_sample(viewer: Viewer) -> None:
+    viewer.open_sample("napari-mri-noise", "brain")
+
+
+def finish(qtbot: QtBot, dock: NoiseDock) -> None:
+    qtbot.waitUntil(lambda: dock.shared.session.job is None, timeout=60_000)
+
+
+def run(qtbot: QtBot, dock: NoiseDock, experiment: Experiment = QUICK) -> None:
+    dock.form.value = experiment
+    dock.run()
+    finish(qtbot, dock)
+
+
+def test_it_says_what_is_missing(dock: NoiseDock) -> None:
+    assert "No scan" in dock.status.text.text()
+    assert not dock.run_button.isEnabled()
+    assert not dock.cancel_button.isEnabled()
+
+
+def test_a_scan_that_opens_is_chosen(viewer: Viewer, dock: NoiseDock) -> None:
+    open_sample(viewer)
+    assert dock.scan.opened is not None
+    assert dock.run_button.isEnabled()
+    assert dock.status.text.text().startswith("Ready")
+    dock.scan._slice.setValue(3)
+    assert viewer.dims.current_step[0] == 3
+    assert dock.shared.session.index == 3
+    viewer.layers.clear()
+    assert dock.scan.opened is None
+
+
+def test_a_run_shows_its_image_first_and_refines_its_map(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
+    open_sample(viewer)
+    seen: list[tuple[int, int]] = []
+
+    def look() -> None:
+        shown = dock.shared.shelf.present()
+        if "reconstruction" in shown:
+            seen.append((len(shown), shown["std"].metadata[METADATA]["n_samples"] if "std" in shown else 0))
+
+    dock.shared.changed.connect(look)
+    run(qtbot, dock, QUICK.model_copy(update={"variance": Sketch(n_probes=40)}))
+    counts = [n_samples for _, n_samples in seen]
+    assert counts[0] == 0
+    assert counts == sorted(counts)
+    assert counts[-1] == 40
+    assert len(set(counts)) > 3
+    layers = dock.shared.shelf.present()
+    assert set(layers) == {"reference", "zero_filled", "reconstruction", "error", "std", "snr", "g"}
+    result = dock.shared.session.runs[0].result
+    assert np.allclose(layers["std"].data[0], result.estimate.variance_magnitude.sqrt(), rtol=1e-5)
+    assert layers["std"].colorbar.visible
+    assert "40 samples" in viewer.canvas.overlays.text.text
+    assert "is done" in dock.status.text.text()
+
+
+def test_a_change_makes_it_stale_and_live_runs_again(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
+    open_sample(viewer)
+    run(qtbot, dock)
+    dock.form.value = QUICK.model_copy(update={"reconstruction": ZeroFilled()})
+    qtbot.waitUntil(lambda: dock.shared.session.status.kind == "stale", timeout=5000)
+    assert "reconstruction zero-filled" in dock.status.text.text()
+    dock.live.setChecked(True)
+    dock.form.editors["seed"].value = 1
+    qtbot.waitUntil(lambda: len(dock.shared.session.runs) == 2, timeout=30_000)
+    assert dock.shared.session.runs[-1].result.experiment.seed == 1
+    assert len([layer for layer in viewer.layers if "noise std" in layer.name]) == 1
+
+
+def test_cancel_answers_within_a_second_and_keeps_the_map(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
+    open_sample(viewer)
+    dock.form.value = LONG
+    dock.run()
+    qtbot.waitUntil(lambda: "std" in dock.shared.shelf.present(), timeout=30_000)
+    start = time.perf_counter()
+    dock.cancel_button.click()
+    finish(qtbot, dock)
+    assert time.perf_counter() - start < 1
+    assert "is kept" in dock.status.text.text()
+    assert dock.shared.session.runs[0].result.complete
+
+
+def test_a_target_stops_the_run(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
+    open_sample(viewer)
+    dock.form.target = 20.0
+    run(qtbot, dock, LONG)
+    assert dock.shared.session.runs[0].result.estimate.n_samples < 40
+
+
+def test_an_entry_that_does_not_fit_blocks_run(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
+    open_sample(viewer)
+    dock.form.editors["noise_scale"].native.setText("loud")
+    qtbot.waitUntil(lambda: not dock.run_button.isEnabled(), timeout=5000)
+    assert "noise scale" in dock.status.text.text()
+    dock.form.editors["noise_scale"].native.setText("2")
+    qtbot.waitUntil(dock.run_button.isEnabled, timeout=5000)
+
+
+def test_a_failed_run_says_why_and_leaves_the_former_maps(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
+    open_sample(viewer)
+    run(qtbot, dock)
+    former = dock.shared.shelf["std"].data.copy()
+    run(qtbot, dock, QUICK.model_copy(update={"undersampling": Equispaced(n_calibration=500)}))
+    assert "500 calibration lines do not fit" in dock.status.text.text()
+    assert np.array_equal(dock.shared.shelf["std"].data, former)
+    assert dock.bar.maximum() > 0
+
+
+def test_running_out_of_memory_is_a_sentence(
+    qtbot: QtBot, viewer: Viewer, dock: NoiseDock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhaust(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    open_sample(viewer)
+    monkeypatch.setattr("mri_noise.pipeline.reconstruct", exhaust)
+    run(qtbot, dock)
+    assert "not enough memory" in dock.status.text.text()
+
+
+def test_two_runs_started_quickly_give_the_maps_of_the_second(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
+    open_sample(viewer)
+    dock.form.value = LONG
+    dock.run()
+    run(qtbot, dock, QUICK)
+    assert dock.shared.session.runs[-1].result.experiment == QUICK
+    assert dock.shared.shelf["std"].metadata[METADATA]["n_samples"] == 8
+
+
+def test_a_layer_deleted_during_a_run_stays_away(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
+    open_sample(viewer)
+    dock.form.value = QUICK.model_copy(update={"variance": Sketch(n_probes=60)})
+    dock.run()
+    qtbot.waitUntil(lambda: "snr" in dock.shared.shelf.present(), timeout=30_000)
+    viewer.layers.remove(dock.shared.shelf["snr"])
+    finish(qtbot, dock)
+    assert not [layer for layer in viewer.layers if layer.name == "SNR"]
+    assert dock.shared.session.status.kind == "done"
+
+
+def test_further_maps_and_components_are_shown_on_demand(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
+    open_sample(viewer)
+    run(qtbot, dock)
+    panel = dock.show_panel
+    for row in range(1, panel._maps.count()):
+        panel._add(row)
+    assert {"std_complex", "std_real", "std_imaginary", "inverse_g", "std_error"} < set(dock.shared.shelf.present())
+    image = dock.shared.shelf["reconstruction"]
+    viewer.layers.selection = {image}
+    panel.show_component("phase")
+    assert image.name.endswith("phase [rad]")
+    before = len(viewer.layers)
+    dock.scan.add_kspace()
+    assert len(viewer.layers) == before + 1
+
+
+def test_a_clicked_voxel_shows_its_correlation(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
+    open_sample(viewer)
+    run(qtbot, dock)
+    correlation = dock.show_panel.correlation
+    correlation.ask((60, 50))
+    qtbot.waitUntil(lambda: any("correlation" in layer.name for layer in viewer.layers), timeout=20_000)
+    (layer,) = [layer for layer in viewer.layers if "correlation" in layer.name]
+    assert layer.data[0, 60, 50] == pytest.approx(1, abs=0.5)  # its variance is an estimate of eight probes
+    assert layer.contrast_limits == [-1, 1]
+
+
+def test_results_are_saved_loaded_and_copied(qtbot: QtBot, viewer: Viewer, dock: NoiseDock, tmp_path: Path) -> None:
+    open_sample(viewer)
+    run(qtbot, dock)
+    take = dock.take_away
+    take.save_results(tmp_path / "a.h5")
+    take.save_experiment(tmp_path / "a.yaml")
+    take.copy_command()
+    assert QApplication.clipboard().text().startswith("mri-noise run ")
+    take.copy_python()
+    assert "open_scan" in QApplication.clipboard().text()
+    saved = dock.shared.shelf["std"].data.copy()
+    run(qtbot, dock, QUICK.model_copy(update={"reconstruction": CGSense(tikhonov=0.5)}))
+    take.load_experiment(tmp_path / "a.yaml")
+    assert dock.form.value == QUICK
+    take.load_results(tmp_path / "a.h5")
+    assert np.array_equal(dock.shared.shelf["std"].data, saved)
+    with pytest.raises(ValueError, match="came from a file"):
+        take.copy_command()
+
+
+def test_the_window_can_close_during_a_run(
+    qtbot: QtBot, make_napari_viewer_proxy: Callable[[], Viewer], capfd: pytest.CaptureFixture[str]
+) -> None:
+    viewer = make_napari_viewer_proxy()
+    made, _ = open_dock(viewer, "MRI noise")
+    open_sample(viewer)
+    made.form.value = LONG
+    made.run()
+    shared = made.shared
+    qtbot.waitUntil(lambda: "std" in shared.shelf.present(), timeout=30_000)
+    viewer.close()
+    qtbot.waitUntil(lambda: not shared.busy, timeout=5000)
