@@ -201,8 +201,8 @@ def comparison_figure(result: Result, reference: Result) -> Figure:
     _panel(axes[0, 2], sigma - truth, "difference", DIFFERENCE_COLOURS, (-limit, limit))
     x, y = truth[result.object].numpy(), sigma[result.object].numpy()
     comparison = comparison_of(result, reference)
-    _scatter(axes[1, 0], x, y, names, comparison)
-    _bland_altman(axes[1, 1], x, y, comparison)
+    scatter(axes[1, 0], x, y, names, comparison)
+    bland_altman(axes[1, 1], x, y, comparison)
     _z_scores(axes[1, 2], result, reference, comparison)
     figure.suptitle(_headline(result), fontsize=10)
     return figure
@@ -220,7 +220,8 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
         draft.write(table.to_csv().encode())
 
 
-def _scatter(axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64], names: Sequence[str], c: Comparison) -> None:
+def scatter(axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64], names: Sequence[str], c: Comparison) -> None:
+    """Draw a map over its reference, voxel by voxel, with identity and regression."""
     axes.hexbin(x, y, gridsize=60, bins="log", mincnt=1, cmap="viridis")
     axes.axline((0, 0), slope=1, color="0.5", lw=1, label="identity")
     axes.axline((x.mean(), y.mean()), slope=c.slope, color="tab:red", lw=1, label=f"slope {c.slope:.3f}")
@@ -228,7 +229,8 @@ def _scatter(axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64], names: 
     axes.legend(fontsize=8)
 
 
-def _bland_altman(axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64], c: Comparison) -> None:
+def bland_altman(axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64], c: Comparison) -> None:
+    """Draw the difference of two maps over their mean, with bias and limits of agreement."""
     axes.hexbin((x + y) / 2, y - x, gridsize=60, bins="log", mincnt=1, cmap="viridis")
     axes.axhline(c.bias, color="tab:red", lw=1, label=f"bias {c.bias:.2g}")
     for limit in c.limits:
