@@ -13,6 +13,7 @@ from mri_noise.recon.reconstructor import Reconstructor
 from mri_noise.recon.unet import UNetSettings
 from mri_noise.recon.unrolled import UnrolledSettings
 from mri_noise.recon.varnet import VarNetSettings
+from mri_noise.recon.varnet_image import ImageVarNetSettings
 from mri_noise.replay import divide, multiply, offset, root_sum_of_squares
 from tests.problems import covariance, equispaced, smooth_maps
 
@@ -62,6 +63,13 @@ RECONSTRUCTIONS: dict[str, Callable[[], Reconstructor]] = {
     "U-Net of magnitudes": UNetSettings(in_channels=1, n_channels=4, n_pools=2, seed=2),
     "unrolled": UnrolledSettings(n_steps=3, n_blocks=1, n_features=4, seed=3),
     "MoDL": MoDLSettings(n_steps=2, n_blocks=1, n_features=4, seed=4),
+    "MoDL, multiscale": MoDLSettings(n_steps=2, denoiser="multiscale", widths=(3, 4), learn_lambda=False, seed=6),
+    "unrolled, multiscale": UnrolledSettings(
+        n_steps=2, n_gradient_steps=2, denoiser="multiscale", widths=(3, 4), seed=7
+    ),
+    "VarNet of the image": ImageVarNetSettings(
+        n_cascades=2, widths=(3, 4), sensitivity_n_channels=2, sensitivity_n_pools=1, seed=8
+    ),
     "VarNet": VarNetSettings(
         n_cascades=2, n_channels=3, n_pools=1, sensitivity_n_channels=2, sensitivity_n_pools=1, seed=5
     ),

@@ -68,6 +68,16 @@ def test_line_inverse_is_the_inverse_of_the_normal_operator(axis: int | None, sh
     assert sense.line_inverse(0.2) is not inverse
 
 
+@pytest.mark.parametrize("tikhonov", [1e-2, 1e-4])
+def test_line_inverses_of_single_precision_are_as_good_as_it(tikhonov: float) -> None:
+    """Rounding is magnified by 1 / lambda: above 0.01 single precision gives five digits, below it is not used."""
+    maps, mask = smooth_maps(3, 6, 40, torch.complex128), equispaced(6, 40, 4, 4)
+    single = Sense(maps.to(torch.complex64), mask).line_inverse(tikhonov)
+    double = Sense(maps.to(torch.complex64).to(torch.complex128), mask).line_inverse(tikhonov)
+    assert single.dtype == torch.complex64
+    assert ((single - double).norm() / double.norm()) < 1e-5
+
+
 def test_no_line_inverse_of_a_mask_in_two_dimensions() -> None:
     mask = torch.eye(4, 6) > 0
     with pytest.raises(ValueError, match="varies along 2"):

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from mri_noise.linop import Jacobian, dot_test
-from mri_noise.replay import Step, divide, multiply, offset, record, replay, root_sum_of_squares
+from mri_noise.replay import Step, constant, divide, multiply, offset, record, replay, root_sum_of_squares
 
 
 def _random(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -45,6 +45,19 @@ def test_a_step_without_a_derivative_is_named() -> None:
     assert cube(torch.tensor(2.0)) == 8
     with pytest.raises(TypeError, match="step 'cube' has no derivative"), record():
         cube(torch.tensor(2.0))
+
+
+def test_what_is_constant_has_no_derivative() -> None:
+    """A factor that steps make from a constant is neither recorded nor taken for a perturbation of the data."""
+    weights = _random(4, 5, seed=3)
+
+    def function(y: torch.Tensor) -> torch.Tensor:
+        with constant():
+            factor = multiply(weights, weights.conj())
+        return multiply(y * factor, y)
+
+    y, v = _random(3, 4, 5), _random(2, 3, 4, 5, seed=1)
+    torch.testing.assert_close(Jacobian.of_steps(function, y)(v), 2 * y * v * weights.abs().square())
 
 
 def test_nothing_stays_recorded_or_replayed_after_an_error() -> None:

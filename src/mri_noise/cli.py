@@ -43,6 +43,15 @@ def info(scan: ScanPath, json: AsJson = False) -> None:
 
 
 @app.command()
+def models(json: AsJson = False) -> None:
+    """List the trained networks that come with the package."""
+    with _one_sentence():
+        from mri_noise import commands
+
+        commands.models(as_json=json)
+
+
+@app.command()
 def run(
     scan: Annotated[Path | None, typer.Argument(metavar="SCAN", help="fastMRI or ISMRMRD HDF5, or BART .cfl")] = None,
     experiment: ExperimentPath = None,
@@ -130,7 +139,7 @@ def train(
 def evaluate(
     scans: Annotated[list[Path], typer.Argument(metavar="SCANS...", help="Fully sampled scans of any format")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for tables and images")],
-    models: Annotated[str, typer.Option(metavar="M1,M2", help="Files of weights")] = "",
+    models: Annotated[str, typer.Option(metavar="M1,M2", help="Shipped models, or files of weights")] = "",
     masks: Annotated[str, typer.Option(help="Kinds of masks")] = "random-lines,equispaced,poisson-disc",
     accelerations: Annotated[str, typer.Option(help="Net accelerations, calibration included")] = "4,8",
     assignments: Assignments = None,

@@ -24,6 +24,11 @@ def info(path: Path, *, as_json: bool) -> None:
     console.show(report.scan_table(open_scan(path)), as_json=as_json)
 
 
+def models(*, as_json: bool) -> None:
+    """Print which trained networks come with the package."""
+    console.show(report.shipped_table(), as_json=as_json)
+
+
 def print_experiment(experiment: Path | None, assignments: Sequence[str]) -> None:
     """Print a complete experiment as YAML."""
     choices, _ = _experiment(experiment, assignments)

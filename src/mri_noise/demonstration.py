@@ -10,11 +10,9 @@ from mri_noise.io import open_scan
 from mri_noise.masks import Equispaced
 from mri_noise.phantom import Phantom
 from mri_noise.pipeline import StageCache, run
+from mri_noise.recon.choices import Reconstruction
 from mri_noise.recon.linear import CGSense, ZeroFilled
-from mri_noise.recon.modl import MoDLSettings
-from mri_noise.recon.unet import UNetSettings
-from mri_noise.recon.unrolled import UnrolledSettings
-from mri_noise.recon.varnet import VarNetSettings
+from mri_noise.recon.shipped import SHIPPED_NAMES, Shipped
 from mri_noise.report import comparison_figure, comparison_of, draw, result_figure, write_table
 from mri_noise.result import Result
 from mri_noise.scan import Scan
@@ -23,15 +21,12 @@ from mri_noise.variance.sketch import Sketch
 
 N_SAMPLES = 64
 
-RECONSTRUCTIONS = {
+RECONSTRUCTIONS: dict[str, Reconstruction] = {
     "zero-filled": ZeroFilled(),
     "CG-SENSE": CGSense(),
-    "U-Net": UNetSettings(n_channels=8, n_pools=3),
-    "unrolled": UnrolledSettings(n_steps=4, n_features=16),
-    "MoDL": MoDLSettings(n_steps=3, n_features=16),
-    "VarNet": VarNetSettings(n_cascades=4, n_channels=8, n_pools=3, sensitivity_n_pools=3),
+    **{name: Shipped(name=name) for name in SHIPPED_NAMES},
 }
-"""Linear reconstructions, and a small network of each architecture with random weights."""
+"""Linear reconstructions, and every trained network that comes with the package."""
 
 
 def demonstrate(path: Path | None, output: Path) -> None:
@@ -51,15 +46,15 @@ def demonstrate(path: Path | None, output: Path) -> None:
         sketch = _complete(scan, experiment.model_copy(update={"variance": Sketch(n_probes=N_SAMPLES)}), cache)
         replicas = _complete(scan, experiment.model_copy(update={"variance": MonteCarlo(n_replicas=N_SAMPLES)}), cache)
         rows.append(_row(name, sketch, replicas))
-        stem = sketch.experiment.reconstruction.kind
+        stem = name.lower()
         draw(result_figure(sketch), output / f"{stem}_maps.png")
         draw(comparison_figure(sketch, replicas), output / f"{stem}_sketch_and_monte_carlo.png")
     table = pd.DataFrame(rows)
     write_table(table, output / "noise.csv")
     console.show(table, title=f"{scan.name}: std of the magnitude by {N_SAMPLES} probes and by {N_SAMPLES} replicas")
     console.say(
-        "The networks have random weights. One whose maps differ by more than expected from their sampling errors is "
-        "not linear at this noise."
+        "A reconstruction whose maps differ by more than expected from their sampling errors is not linear at this "
+        "noise."
     )
     console.say(f"figures and table are in {output.absolute()}")
 

@@ -59,6 +59,17 @@ def replay(tape: Tape) -> Iterator[None]:
         _replaying.reset(token)
 
 
+@contextmanager
+def constant() -> Iterator[None]:
+    """Compute what does not depend on the data: steps inside are neither recorded nor replaced by their derivatives."""
+    recording, replaying = _recording.set(None), _replaying.set(None)
+    try:
+        yield
+    finally:
+        _replaying.reset(replaying)
+        _recording.reset(recording)
+
+
 def is_replaying() -> bool:
     """Whether what runs now is a derivative: constants, such as biases, are then left out."""
     return _replaying.get() is not None

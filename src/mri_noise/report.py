@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mri_noise.io.atomic import replacing
+from mri_noise.recon.checkpoint import read_training
+from mri_noise.recon.shipped import SHIPPED_NAMES, Shipped, ShippedName, shipped_weights
 from mri_noise.result import Result
 from mri_noise.scan import Scan
 from mri_noise.variance.compare import Comparison, compare
@@ -33,6 +35,12 @@ def estimate_of(result: Result) -> VarianceEstimate:
     if result.estimate is None:
         raise ValueError(f"slice {result.index} has no variance yet; wait for its first samples")
     return result.estimate
+
+
+def reconstruction_name(result: Result) -> str:
+    """The kind of a result's reconstruction, or the name of a trained network that comes with the package."""
+    choice = result.experiment.reconstruction
+    return choice.name if isinstance(choice, Shipped) else choice.kind
 
 
 def g_factor_of(result: Result) -> Tensor:
@@ -70,6 +78,26 @@ def scan_table(scan: Scan) -> pd.DataFrame:
     return pd.DataFrame({"fact": facts.keys(), "value": [str(value) for value in facts.values()]})
 
 
+def shipped_table() -> pd.DataFrame:
+    """One row for each trained network that comes with the package; image quality is that of its validation."""
+    return pd.DataFrame([_shipped(name) for name in SHIPPED_NAMES])
+
+
+def _shipped(name: ShippedName) -> dict[str, str | int | float]:
+    with shipped_weights(name) as path:
+        training, size = read_training(path), path.stat().st_size
+    recipe, validation = training["recipe"], training["validation"]
+    return {
+        "model": name,
+        "network": recipe["network"]["kind"],
+        "objective": recipe["objective"]["kind"],
+        "examples": training["n_examples"],
+        "PSNR [dB]": validation["psnr"],
+        "SSIM": validation["ssim"],
+        "size [MB]": size / 1e6,
+    }
+
+
 def summary_table(results: Sequence[Result]) -> pd.DataFrame:
     """One row a slice: the noise of its image over the object, and what it took to know it."""
     return pd.DataFrame([_summary(result) for result in results])
@@ -83,7 +111,7 @@ def _summary(result: Result) -> dict[str, str | int | float]:
     return {
         "slice": result.provenance.label,
         "R": round(acceleration(result.mask), 2),
-        "reconstruction": result.experiment.reconstruction.kind,
+        "reconstruction": reconstruction_name(result),
         "method": result.experiment.variance.kind,
         "samples": estimate.n_samples,
         "median std": float(sigma[inside].median()),
@@ -176,7 +204,7 @@ def result_figure(result: Result) -> Figure:
     window = (0.0, bright(result.zero_filled.abs(), result.object))
     _panel(axes[0, 0], result.mask.float(), "sampling mask", "gray", (0.0, 1.0), bar=False)
     _panel(axes[0, 1], result.zero_filled.abs(), "zero-filled", "gray", window)
-    _panel(axes[0, 2], result.image.abs(), result.experiment.reconstruction.kind, "gray",
+    _panel(axes[0, 2], result.image.abs(), reconstruction_name(result), "gray",
            (0.0, bright(result.image.abs(), result.object)))  # fmt: skip
     _panel(
         axes[1, 0], sigma, "noise std of the magnitude [data units]", MAP_COLOURS, (0.0, bright(sigma, result.object))

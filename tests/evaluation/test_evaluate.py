@@ -167,7 +167,10 @@ def test_without_bart_its_rows_are_left_out(scan: Path, tmp_path: Path, monkeypa
         (["--masks", ","], "separated by commas, got none"),
         (["--accelerations", "4,fast"], "--accelerations should be numbers from 1, separated by commas, got '4,fast'"),
         (["--accelerations", "0.5"], "numbers from 1"),
-        (["--models", "nothing"], "there is no file of weights 'nothing'; give the path of one"),
+        (
+            ["--models", "nothing"],
+            "there is neither a shipped model nor a file of weights 'nothing'; give a path",
+        ),
         (["--replicas", "1"], "setting 'n_replicas': input should be greater than or equal to 2, got 1"),
         (["--set", "variance.n_probes=3"], "does not take '--set variance.n_probes=3'; use --probes and --replicas"),
         (["--set", "coils.kind=sprit"], "did you mean 'espirit'?"),

@@ -63,3 +63,43 @@ def assert_leading_axes_are_independent_and_scale_is_undone(reconstructor: Recon
     one_by_one = torch.stack([reconstructor(k, encoding) for k in kspace.flatten(0, 1)])
     torch.testing.assert_close(image.flatten(0, 1), one_by_one)
     torch.testing.assert_close(reconstructor(1e-5 * kspace, encoding), 1e-5 * image, atol=0, rtol=1e-7)
+
+
+def multiscale(weights: dict[str, Tensor], prefix: str, widths: tuple[int, ...], image: Tensor, u: Tensor) -> Tensor:
+    """x + s W^T N(W x, W (x - u)) with Haar coefficients W in units s of their diagonal detail, for one image."""
+
+    def conv(name: str, x: Tensor, padding: int = 1, stride: int = 1) -> Tensor:
+        return F.conv2d(
+            x, weights[f"{prefix}{name}.weight"], weights[f"{prefix}{name}.bias"], padding=padding, stride=stride
+        )
+
+    def block(name: str, x: Tensor) -> Tensor:
+        return x + conv(f"{name}.second", conv(f"{name}.first", x.clamp_min(0)).clamp_min(0))
+
+    def bands(x: Tensor) -> Tensor:
+        a, b, c, d = x[::2, ::2], x[::2, 1::2], x[1::2, ::2], x[1::2, 1::2]
+        return torch.stack([a + b + c + d, a - b + c - d, a + b - c - d, a - b - c + d]) / 2
+
+    rows, columns = image.shape
+    multiple = 2 ** max(len(widths), 2)
+    padded, change = (bands(F.pad(x, (0, -columns % multiple, 0, -rows % multiple))) for x in (image, image - u))
+    size = padded[3].abs().square().mean().sqrt() + 1e-4
+    mean = F.avg_pool2d(torch.stack([padded[0].real, padded[0].imag]), 2).repeat_interleave(2, -1)
+    mean = mean.repeat_interleave(2, -2)
+    high = padded[0] - torch.complex(mean[0], mean[1])
+    maps = torch.cat([padded[:1] / 2, high[None] / size, padded[1:] / size, change / size])
+    x = conv("first", torch.stack([maps.real, maps.imag], 1).reshape(1, -1, *maps.shape[1:]))
+    skips = []
+    for i in range(len(widths) - 1):
+        skips.append(block(f"encoders.{i}", x))
+        x = conv(f"downs.{i}", skips[-1], padding=0, stride=2)
+    x = block(f"encoders.{len(widths) - 1}", x)
+    for i in reversed(range(len(widths) - 1)):
+        up = F.conv_transpose2d(x, weights[f"{prefix}ups.{i}.weight"], stride=2)
+        x = block(f"decoders.{i}", skips.pop() + up)
+    real, imaginary = conv("last", x).reshape(4, 2, *maps.shape[1:]).unbind(1)
+    m, h, v, d = size * torch.complex(real, imaginary)
+    refined = torch.zeros(2 * m.shape[0], 2 * m.shape[1], dtype=image.dtype)
+    refined[::2, ::2], refined[::2, 1::2] = (m + h + v + d) / 2, (m - h + v - d) / 2
+    refined[1::2, ::2], refined[1::2, 1::2] = (m + h - v - d) / 2, (m - h - v + d) / 2
+    return image + refined[:rows, :columns]

@@ -8,6 +8,7 @@ from tests.problems import Problem, equispaced, problem
 from tests.recon import references
 
 SMALL = UnrolledSettings(n_steps=3, n_blocks=2, n_features=4)
+MULTISCALE = UnrolledSettings(n_steps=2, n_gradient_steps=3, denoiser="multiscale", widths=(3, 4))
 SHAPES = [(6, 9, 3), (7, 4, 1)]
 
 
@@ -41,6 +42,25 @@ def test_equals_its_equations(shape: tuple[int, int, int], share_weights: bool) 
     torch.testing.assert_close(network(p.kspace, p.encoding), written_out(network, p, p.kspace))
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+def test_with_momentum_and_multiscale_networks_equals_its_equations(shape: tuple[int, int, int]) -> None:
+    p = tiny(*shape)
+    network = MULTISCALE().double()
+    weights, matrix = network.state_dict(), references.dense(p.encoding)
+    back = (matrix.mH @ p.kspace.flatten()).reshape(p.encoding.in_shape)
+    size = back.abs().square().mean().sqrt()
+    x = back = back / size
+    for i in range(2):
+        before, velocity = x, torch.zeros_like(x)
+        for j in range(3):
+            momentum = weights[f"momenta.{i}"][j - 1] if j else 0
+            gradient = (matrix.mH @ matrix @ x.flatten()).reshape(x.shape) - back
+            velocity = momentum * velocity + weights[f"step_sizes.{i}"][j] * gradient
+            x = x + velocity
+        x = references.multiscale(weights, f"regularisers.{i}.", (3, 4), x, before)
+    torch.testing.assert_close(network(p.kspace, p.encoding), size * x)
+
+
 def test_initial_steps_and_shared_weights() -> None:
     separate, shared = (SMALL.model_copy(update={"share_weights": share})() for share in (False, True))
     assert torch.cat(list(separate.step_sizes)).tolist() == [-2.0] * 3
@@ -56,9 +76,16 @@ def test_jacobian_is_exact(shape: tuple[int, int, int], scale: str) -> None:
     references.assert_jacobian_is_exact(network, p.kspace, p.encoding)
 
 
-def test_leading_axes_are_independent_and_scale_is_undone() -> None:
+@pytest.mark.parametrize("shape", SHAPES)
+def test_jacobian_with_momentum_and_multiscale_networks_is_exact(shape: tuple[int, int, int]) -> None:
+    p = tiny(*shape)
+    references.assert_jacobian_is_exact(MULTISCALE().double(), p.kspace, p.encoding)
+
+
+@pytest.mark.parametrize("settings", [SMALL, MULTISCALE], ids=lambda settings: settings.denoiser)
+def test_leading_axes_are_independent_and_scale_is_undone(settings: UnrolledSettings) -> None:
     p = tiny(5, 8, 3)
-    network = SMALL().double()
+    network = settings().double()
     references.assert_leading_axes_are_independent_and_scale_is_undone(network, p.encoding)
 
 
@@ -73,9 +100,10 @@ def test_weights_come_from_the_seed_alone() -> None:
     assert not torch.equal(first.regularisers[0].last.weight, other.regularisers[0].last.weight)
 
 
-def test_weights_can_be_trained() -> None:
+@pytest.mark.parametrize("settings", [SMALL, MULTISCALE], ids=lambda settings: settings.denoiser)
+def test_weights_can_be_trained(settings: UnrolledSettings) -> None:
     p = tiny(5, 6, 3)
-    network = SMALL().double()
+    network = settings().double()
     network(p.kspace, p.encoding).abs().square().sum().backward()
     for name, weight in network.named_parameters():
         assert weight.grad is not None, name

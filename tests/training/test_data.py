@@ -123,12 +123,12 @@ def test_only_undersampled_scans_have_no_labels(tmp_path: Path) -> None:
         scans(tmp_path, strict=True).open(0).require_labels()
 
 
-def test_preparing_fills_the_cache(tmp_path: Path) -> None:
+def test_reading_fills_the_cache(tmp_path: Path) -> None:
     (tmp_path / "scans").mkdir()
     for number in range(3):
         write_scan(tmp_path / "scans" / f"{number}.h5", n_slices=2, scale=1e-4 * (1 + number))
     found = scans(tmp_path).open(0)
-    assert list(found.prepare()) == list(range(1, 7))
+    assert all(found.training.usable(number, with_target=False) for number in range(6))
     assert len(list((tmp_path / "cache").iterdir())) == 6
 
 

@@ -53,10 +53,10 @@ def _draw_case(above: Sequence[Axes], below: Sequence[Axes], rows: Sequence[Row]
         reference[crop],
         "gray",
         (0.0, bright),
-        f"{rows[0].case.kind}, R = {rows[0].net_acceleration:.2f}",
+        "reference, fully sampled",
     )
     mask = bench.prepared.encoding.mask.cpu().float()
-    _panel(below[0], mask, "gray", (0.0, 1.0), "mask")
+    _panel(below[0], mask, "gray", (0.0, 1.0), f"{rows[0].case.kind}, R = {rows[0].net_acceleration:.2f}")
     for row in rows:
         if row.image is not None and row.quality is not None:
             column = 1 + names.index(row.method)

@@ -12,6 +12,7 @@ from mri_noise.evaluation.weights import best_weight
 from mri_noise.recon.checkpoint import Checkpoint
 from mri_noise.recon.choices import Reconstruction
 from mri_noise.recon.linear import CGSense, ZeroFilled
+from mri_noise.recon.shipped import SHIPPED_NAMES, Shipped
 
 _TIKHONOV, _WAVELET = 1e-2, 5e-3
 """Where the search of a weight starts, and the weight without one."""
@@ -98,7 +99,7 @@ def all_methods(models: Sequence[str], *, tune: bool) -> tuple[Method, ...]:
     Raises
     ------
     ValueError
-        If a model is not a file, or is given twice.
+        If a model is neither shipped nor a file, or is given twice.
     """
     bart = bart_program()
     classical: list[Method] = [Fixed("zero-filled", ZeroFilled(), classical=True), TunedSense(tune)]
@@ -113,9 +114,14 @@ def all_methods(models: Sequence[str], *, tune: bool) -> tuple[Method, ...]:
 
 def _model(text: str) -> Fixed:
     path = Path(text)
+    if text in SHIPPED_NAMES:
+        return Fixed(text, Shipped(name=text))
     if path.is_file():
         return Fixed(path.stem, Checkpoint(path=path))
-    raise ValueError(f"there is no file of weights '{text}'; give the path of one")
+    raise ValueError(
+        f"there is neither a shipped model nor a file of weights '{text}'; give a path, or some of "
+        f"{', '.join(SHIPPED_NAMES)}"
+    )
 
 
 def _weight(tune: bool, bench: Bench, reconstruct: Callable[[float], Image], start: float) -> float:

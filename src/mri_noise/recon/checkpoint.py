@@ -23,19 +23,20 @@ from mri_noise.recon.state_dict import StateDict, with_weights
 from mri_noise.recon.unet import UNetReconstructor, UNetSettings
 from mri_noise.recon.unrolled import Unrolled, UnrolledSettings
 from mri_noise.recon.varnet import VarNet, VarNetSettings
+from mri_noise.recon.varnet_image import ImageVarNet, ImageVarNetSettings
 from mri_noise.recon.weights_file import WeightsFile, read_weights, write_weights
 from mri_noise.settings import Settings
 
 _FORMAT = "mri-noise"
 _VERSION = "1"
 
-Network = UNetReconstructor | Unrolled | MoDL | VarNet | MeddlrUNet
+Network = UNetReconstructor | Unrolled | MoDL | VarNet | ImageVarNet | MeddlrUNet
 """A network that can be saved: it knows its settings, and they make it."""
 
 
 class _Architecture(Settings):
     network: Annotated[
-        UNetSettings | UnrolledSettings | MoDLSettings | VarNetSettings | MeddlrUNetSettings,
+        UNetSettings | UnrolledSettings | MoDLSettings | VarNetSettings | ImageVarNetSettings | MeddlrUNetSettings,
         Field(discriminator="kind"),
     ]
 

@@ -1,6 +1,7 @@
 """MoDL: a learned denoiser alternating with the exact solution of the regularised encoding."""
 
 import math
+from collections.abc import Iterator
 from functools import partial
 from typing import Literal
 
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from mri_noise.arrays import Image, KSpace
 from mri_noise.encoding import Sense
+from mri_noise.recon.multiscale import DENOISER, WIDTHS, DenoiserKind, MultiscaleDenoiser, Widths
 from mri_noise.recon.networks import seeded
 from mri_noise.recon.resnet import ResidualCNN
 from mri_noise.recon.scale import Scale, at_unit_scale
@@ -22,10 +24,13 @@ class MoDLSettings(Settings):
 
     kind: Literal["modl"] = "modl"
     n_steps: int = Field(5, ge=1, description="Number of alternations")
-    n_blocks: int = Field(2, ge=1, description="Residual blocks of the denoiser")
-    n_features: int = Field(64, ge=1, description="Channels inside the denoiser")
+    denoiser: DenoiserKind = DENOISER
+    n_blocks: int = Field(2, ge=1, description="Residual blocks of the residual denoiser")
+    n_features: int = Field(64, ge=1, description="Channels inside the residual denoiser")
+    widths: Widths = WIDTHS
     share_weights: bool = Field(True, description="Use one denoiser in every step")
     initial_lambda: float = Field(0.05, gt=0, description="Weight lambda of the denoised image, before training")
+    learn_lambda: bool = Field(True, description="Let a training change lambda; a fixed one is much faster to train")
     training_tolerance: float | None = Field(
         None,
         gt=0,
@@ -45,6 +50,9 @@ class MoDLSettings(Settings):
 class MoDL(nn.Module):
     """x <- (A^H A + lambda)^-1 (A^H y + lambda D(x)) from x = A^H y, with a denoiser D and a learned lambda > 0.
 
+    Multiscale denoisers also see what they made before: from x = u = (A^H A + lambda)^-1 A^H y on, u <- D(x, u) and
+    x <- (A^H A + lambda)^-1 (A^H y + lambda u) take turns, and the last u is the image.
+
     The weight expects coil maps whose sum of squares is at most one.
 
     Source: Aggarwal 2019, doi:10.1109/TMI.2018.2865356.
@@ -56,8 +64,9 @@ class MoDL(nn.Module):
         super().__init__()
         self.settings = settings
         n_networks = 1 if settings.share_weights else settings.n_steps
-        self.denoisers = nn.ModuleList(ResidualCNN(settings.n_blocks, settings.n_features) for _ in range(n_networks))
-        self.log_tikhonov = nn.Parameter(torch.tensor(math.log(settings.initial_lambda)))
+        self.denoisers = nn.ModuleList(_denoiser(settings) for _ in range(n_networks))
+        tikhonov = torch.tensor(math.log(settings.initial_lambda))
+        self.log_tikhonov = nn.Parameter(tikhonov, requires_grad=settings.learn_lambda)
 
     @property
     def tikhonov(self) -> Tensor:
@@ -66,14 +75,36 @@ class MoDL(nn.Module):
 
     def forward(self, kspace: KSpace, encoding: Sense) -> Image:
         """Reconstruct k-space of any leading axes, each independently."""
-        alternate = partial(self._alternate, encoding=encoding)
+        remembers = self.settings.denoiser == "multiscale"
+        alternate = partial(self._remember if remembers else self._alternate, encoding=encoding)
         return at_unit_scale(alternate, encoding.adjoint(kspace), self.settings.scale)
 
     def _alternate(self, zero_filled: Image, encoding: Sense) -> Image:
-        tolerance = self.settings.training_tolerance if self.training else None
-        solve = partial(solve_normal, tolerance=tolerance, max_iterations=self.settings.max_iterations)
         image, tikhonov = zero_filled, self.tikhonov
-        for i in range(self.settings.n_steps):
-            denoised = self.denoisers[i % len(self.denoisers)](image)
-            image = solve(encoding, zero_filled + tikhonov * denoised, tikhonov, start=denoised)
+        for denoise in self._each_denoiser():
+            denoised = denoise(image)
+            image = self._solve(encoding, zero_filled + tikhonov * denoised, tikhonov, start=denoised)
         return image
+
+    def _remember(self, zero_filled: Image, encoding: Sense) -> Image:
+        tikhonov = self.tikhonov
+        image = denoised = self._solve(encoding, zero_filled, tikhonov)
+        first, *others = self._each_denoiser()
+        denoised = first(image, denoised)
+        for denoise in others:
+            image = self._solve(encoding, zero_filled + tikhonov * denoised, tikhonov, start=denoised)
+            denoised = denoise(image, denoised)
+        return denoised
+
+    def _each_denoiser(self) -> Iterator[nn.Module]:
+        return (self.denoisers[i % len(self.denoisers)] for i in range(self.settings.n_steps))
+
+    def _solve(self, encoding: Sense, b: Image, tikhonov: Tensor, start: Image | None = None) -> Image:
+        tolerance, most = self.settings.training_tolerance if self.training else None, self.settings.max_iterations
+        return solve_normal(encoding, b, tikhonov, start=start, tolerance=tolerance, max_iterations=most)
+
+
+def _denoiser(settings: MoDLSettings) -> nn.Module:
+    if settings.denoiser == "multiscale":
+        return MultiscaleDenoiser(settings.widths)
+    return ResidualCNN(settings.n_blocks, settings.n_features)

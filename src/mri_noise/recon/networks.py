@@ -108,6 +108,12 @@ class UNet(nn.Module):
             x = conv(torch.cat([_reflect_to(transpose(x), skip), skip], dim=1))
         return x
 
+    def scale_last_layer(self, gain: float) -> None:
+        """Multiply the weights of the last layer."""
+        with torch.no_grad():
+            for weight in list(self.up_conv[-1].children())[-1].parameters():
+                weight.mul_(gain)
+
     def _check_size(self, rows: int, columns: int) -> None:
         if (rows >> self.n_pools) * (columns >> self.n_pools) < 2:
             smallest = 2**self.n_pools
@@ -137,9 +143,7 @@ class NormUNet(nn.Module):
 
     def scale_last_layer(self, gain: float) -> None:
         """Multiply the weights of the last layer, whose output is the network's but for mean and deviation."""
-        with torch.no_grad():
-            for weight in list(self.unet.up_conv[-1].children())[-1].parameters():
-                weight.mul_(gain)
+        self.unet.scale_last_layer(gain)
 
     def forward(self, image: Image) -> Image:
         """Map images, each leading axis independently."""

@@ -39,8 +39,8 @@ class ResidualCNN(nn.Module):
         self.blocks = nn.ModuleList(ResidualBlock(n, n_features) for n in (2, *[n_features] * (n_blocks - 1)))
         self.last = Conv2d(n_features, 2, kernel_size=3, padding=1)
 
-    def forward(self, image: Image) -> Image:
-        """Map images, each leading axis independently."""
+    def forward(self, image: Image, earlier: Image | None = None) -> Image:
+        """Map images, each leading axis independently; what they were earlier plays no part."""
         x = to_channels(image)
         for block in self.blocks:
             x = block(x)

@@ -9,10 +9,14 @@ from torch import nn
 
 from mri_noise.arrays import Image, KSpace
 from mri_noise.encoding import Sense
+from mri_noise.recon.multiscale import DENOISER, WIDTHS, DenoiserKind, MultiscaleDenoiser, Widths
 from mri_noise.recon.networks import seeded
 from mri_noise.recon.resnet import ResidualCNN
 from mri_noise.recon.scale import Scale, at_unit_scale
 from mri_noise.settings import Settings
+
+_STEP_SIZE, _STEP_SIZE_OF_SEVERAL, _MOMENTUM = -2.0, -1.0, 0.3
+"""Initial values; the first is that of the source."""
 
 
 class UnrolledSettings(Settings):
@@ -20,8 +24,11 @@ class UnrolledSettings(Settings):
 
     kind: Literal["unrolled"] = "unrolled"
     n_steps: int = Field(8, ge=1, description="Number of unrolled steps")
-    n_blocks: int = Field(2, ge=1, description="Residual blocks of each network")
-    n_features: int = Field(64, ge=1, description="Channels inside the networks")
+    n_gradient_steps: int = Field(1, ge=1, description="Gradient steps before each network, with momentum among them")
+    denoiser: DenoiserKind = DENOISER
+    n_blocks: int = Field(2, ge=1, description="Residual blocks of each residual network")
+    n_features: int = Field(64, ge=1, description="Channels inside the residual networks")
+    widths: Widths = WIDTHS
     share_weights: bool = Field(False, description="Use one network in every step")
     scale: Scale = Field("rms", description="What of the zero-filled image is scaled to one before the network")
     seed: int = Field(0, ge=0, description="Seed of the initial weights")
@@ -35,6 +42,10 @@ class UnrolledSettings(Settings):
 class Unrolled(nn.Module):
     """x <- R(x + t (A^H A x - A^H y)) from x = A^H y, with a residual network R and a learned step t.
 
+    Several gradient steps between two networks have momentum, v <- m v + t (A^H A x - A^H y) and x <- x + v from v = 0
+    on, with learned m (Polyak 1964, doi:10.1016/0041-5553(64)90137-5). A multiscale network also sees the image from
+    before these steps, which is what the network before it made.
+
     The steps expect coil maps whose sum of squares is at most one.
 
     Source: Sandino 2020, doi:10.1109/MSP.2019.2950433.
@@ -46,10 +57,13 @@ class Unrolled(nn.Module):
         super().__init__()
         self.settings = settings
         n_networks = 1 if settings.share_weights else settings.n_steps
-        self.regularisers = nn.ModuleList(
-            ResidualCNN(settings.n_blocks, settings.n_features) for _ in range(n_networks)
+        self.regularisers = nn.ModuleList(_regulariser(settings) for _ in range(n_networks))
+        n_inner = settings.n_gradient_steps
+        step_size = _STEP_SIZE if n_inner == 1 else _STEP_SIZE_OF_SEVERAL
+        self.step_sizes = nn.ParameterList(torch.full((n_inner,), step_size) for _ in range(settings.n_steps))
+        self.momenta = nn.ParameterList(
+            torch.full((n_inner - 1,), _MOMENTUM) for _ in range(settings.n_steps if n_inner > 1 else 0)
         )
-        self.step_sizes = nn.ParameterList(torch.full((1,), -2.0) for _ in range(settings.n_steps))
 
     def forward(self, kspace: KSpace, encoding: Sense) -> Image:
         """Reconstruct k-space of any leading axes, each independently."""
@@ -58,7 +72,23 @@ class Unrolled(nn.Module):
 
     def _descend(self, zero_filled: Image, encoding: Sense) -> Image:
         image = zero_filled
-        for i, step_size in enumerate(self.step_sizes):
-            image = image + step_size * (encoding.normal(image) - zero_filled)
-            image = self.regularisers[i % len(self.regularisers)](image)
+        for i in range(self.settings.n_steps):
+            closer = self._approach(i, image, zero_filled, encoding)
+            image = self.regularisers[i % len(self.regularisers)](closer, image)
         return image
+
+    def _approach(self, i: int, image: Image, zero_filled: Image, encoding: Sense) -> Image:
+        """Take the gradient steps before the i-th network."""
+        velocity = self.step_sizes[i][0] * (encoding.normal(image) - zero_filled)
+        image = image + velocity
+        for j in range(1, self.settings.n_gradient_steps):
+            gradient = encoding.normal(image) - zero_filled
+            velocity = self.momenta[i][j - 1] * velocity + self.step_sizes[i][j] * gradient
+            image = image + velocity
+        return image
+
+
+def _regulariser(settings: UnrolledSettings) -> nn.Module:
+    if settings.denoiser == "multiscale":
+        return MultiscaleDenoiser(settings.widths)
+    return ResidualCNN(settings.n_blocks, settings.n_features)

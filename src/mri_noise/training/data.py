@@ -1,7 +1,6 @@
 """The data of a training: where they come from, how they are split, and what is drawn from them."""
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -53,21 +52,6 @@ class Datasets:
         validation = replace(self.validation, stream=replace(self.validation.stream, needs_labels=True), drawn={})
         training.acquisition(True, 0)
         return Datasets(training, validation)
-
-    def prepare(self) -> Iterator[int]:
-        """Read or simulate every acquisition once, in order, so that all are in the cache; yield how many are.
-
-        Raises
-        ------
-        ValueError
-            If ``strict`` and one cannot be used.
-        """
-        numbers = {*self.training.labelled, *self.training.unlabelled}
-        parts = [(self.training, number) for number in numbers]
-        parts += [(self.validation.stream, number) for number in self.validation.stream.labelled]
-        for done, (stream, number) in enumerate(sorted(parts, key=lambda part: part[1]), 1):
-            stream.usable(number, with_target=False)
-            yield done
 
 
 class Data(Settings):

@@ -12,12 +12,15 @@ from mri_noise.settings import Settings
 from mri_noise.training.example import Acquisition, Example
 from mri_noise.training.geometry import croppable_axes, cropped, has_gaps, mirrored, transposed
 from mri_noise.training.random_masks import RandomMasks
+from mri_noise.training.variation import random_coils, random_phase, with_coils, with_phase
 
 _BACKGROUND = 0.1
 
 
 class Draws(Settings):
     """What differs between the examples of one acquisition.
+
+    A phase is added, and coils are left out, where all of k-space was acquired.
 
     The target is the coil combination of all that was acquired. An acquisition with gaps in its k-space has none: its
     examples are unlabelled, and keep every sample that was acquired. One that lacks only edges of k-space, by partial
@@ -29,6 +32,10 @@ class Draws(Settings):
         (0.002, 0.1), description="Range relative to bright tissue, drawn from log-uniformly; noise is only ever added"
     )
     flips: bool = Field(True, description="Mirror rows and columns, and swap them, at random")
+    phase: float = Field(
+        0.0, ge=0, description="Largest standard deviation of a smooth phase that is added to the object [rad]"
+    )
+    fewer_coils: float = Field(0.0, ge=0, le=1, description="Share of examples that keep only some of the coils")
     max_size: int | None = Field(
         None, ge=16, description="Larger images are cropped to this, around a point of the object; none: never"
     )
@@ -45,6 +52,8 @@ class Draws(Settings):
         generator = np.random.default_rng([seed, 0])
         gaps = has_gaps(acquisition)
         acquisition = self._turned(self._cropped(acquisition, generator), generator, gaps)
+        if bool(acquisition.mask.all()):
+            acquisition = self._varied(acquisition, generator)
         shape = (acquisition.mask.shape[0], acquisition.mask.shape[1])
         mask = acquisition.mask
         if not gaps:
@@ -73,6 +82,15 @@ class Draws(Settings):
             acquisition = mirrored(acquisition, axis) if choices[axis] else acquisition
         lines = gaps and len(acquisition.phase_encode_axes) == 1
         return transposed(acquisition) if choices[0] and not lines else acquisition
+
+    def _varied(self, acquisition: Acquisition, generator: np.random.Generator) -> Acquisition:
+        """Add a phase and leave out coils; nothing is drawn for what is not asked for."""
+        n_coils, shape = len(acquisition.kspace), (acquisition.mask.shape[0], acquisition.mask.shape[1])
+        if self.fewer_coils and generator.uniform() < self.fewer_coils and n_coils > 2:
+            acquisition = with_coils(acquisition, random_coils(n_coils, generator))
+        if self.phase:
+            acquisition = with_phase(acquisition, random_phase(shape, self.phase, generator))
+        return acquisition
 
     def _cropped(self, acquisition: Acquisition, generator: np.random.Generator) -> Acquisition:
         shape = (acquisition.mask.shape[0], acquisition.mask.shape[1])

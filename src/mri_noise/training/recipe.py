@@ -13,13 +13,14 @@ from mri_noise.recon.modl import MoDLSettings
 from mri_noise.recon.unet import UNetSettings
 from mri_noise.recon.unrolled import UnrolledSettings
 from mri_noise.recon.varnet import VarNetSettings
+from mri_noise.recon.varnet_image import ImageVarNetSettings
 from mri_noise.settings import Settings, override, read_yaml
 from mri_noise.training.data import Data
 from mri_noise.training.objectives.choices import Objective
 from mri_noise.training.objectives.supervised import Supervised
 
 Architecture = Annotated[
-    UNetSettings | UnrolledSettings | MoDLSettings | VarNetSettings,
+    UNetSettings | UnrolledSettings | MoDLSettings | VarNetSettings | ImageVarNetSettings,
     Field(discriminator="kind"),
 ]
 """The networks that can be trained."""

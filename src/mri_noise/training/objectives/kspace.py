@@ -5,6 +5,7 @@ from mri_noise.encoding import Sense, centered_fft
 from mri_noise.recon.reconstructor import Reconstructor
 from mri_noise.recon.unet import UNetReconstructor
 from mri_noise.recon.varnet import VarNet
+from mri_noise.recon.varnet_image import ImageVarNet
 
 
 def predicted_kspace(network: Reconstructor, kspace: KSpace, encoding: Sense) -> KSpace:
@@ -18,7 +19,7 @@ def predicted_kspace(network: Reconstructor, kspace: KSpace, encoding: Sense) ->
     ValueError
         If the network's image is a magnitude, of which no k-space can be told.
     """
-    if isinstance(network, VarNet):
+    if isinstance(network, VarNet | ImageVarNet):
         return network.predict_kspace(kspace, encoding)
     require_image_of_maps(network)
     image = network(kspace, encoding)
@@ -27,7 +28,7 @@ def predicted_kspace(network: Reconstructor, kspace: KSpace, encoding: Sense) ->
 
 def require_image_of_maps(network: Reconstructor) -> None:
     """Raise ValueError for a network whose image x does not explain k-space as A x."""
-    if isinstance(network, VarNet):
+    if isinstance(network, VarNet | ImageVarNet):
         raise ValueError(
             "an affine augmentation needs an image of the example's coil maps, but a VarNet learns maps of its own; "
             "leave the affine augmentation out or use another network"

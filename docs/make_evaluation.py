@@ -1,0 +1,144 @@
+"""Write docs/evaluation.md: shipped networks beside classical methods on measured brains, where there are any.
+
+The scans are other people's and not part of the project: ../shared/data, or the folder named by the argument.
+"""
+
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from mri_noise.evaluation.command import evaluate_scans
+from mri_noise.evaluation.tables import CASE, GAIN, markdown, psnr_table, summary_table
+from mri_noise.recon.shipped import SHIPPED_NAMES
+from mri_noise.report import draw
+
+DOCS = Path(__file__).parent
+SCANS = ("brain_t1_7ch.h5", "brain_flash_16ch.h5", "brain_flash_2ch_bodycoil.h5")
+MASKS, RATES = "random-lines,equispaced,poisson-disc", "4,8"
+NOISE_SCAN, NOISE_MASKS, NOISE_RATE, N_REPLICAS, N_PROBES = SCANS[1], "equispaced,poisson-disc", "4", 100, 100
+NOISE = {
+    "scan": "scan",
+    "mask": "mask",
+    "method": "method",
+    "std Pearson": "Pearson",
+    "std NRMSE by rms [%]": "NRMSE by rms [%]",
+    "std NRMSE expected [%]": "expected [%]",
+    "std NRMSE by max [%]": "NRMSE by max [%]",
+    "sketch evaluations": "probes",
+    "sketch [s]": "sketch [s]",
+    "Monte Carlo evaluations": "replicas",
+    "Monte Carlo [s]": "replicas [s]",
+    "sketch peak memory [MB]": "sketch [MB]",
+    "Monte Carlo peak memory [MB]": "replicas [MB]",
+}
+PAGE = """# Evaluation on measured brains
+
+Three fully sampled scans of two heads (T1-weighted, 7 channels, 256 x 216; FLASH at 3 T, 128 x 128, through 16 channels
+and through the two of the body coil), with the noise that they were measured with, undersampled afterwards. Nothing
+measured was trained on, but settings of networks and simulation were chosen with these scans in view. The table is that
+of
+
+```
+mri-noise evaluate SCANS --models {models} --replicas 0 -o OUT
+```
+
+CG-SENSE and BART's l1-wavelet have the weight of the highest PSNR of each case, which nobody knows without the answer;
+the networks have nothing to tune. All get the same k-space, mask and coil maps, the latter from the few calibration
+lines of the mask. PSNR is of the magnitude inside the object, and the reference holds the noise of the measurement,
+which bounds it where that is strong (the body coil).
+
+{summary}
+![Gain of each method over the best classical one in each case](images/evaluation.png)
+
+PSNR of each case [dB]:
+
+{psnr}
+{findings}
+## Noise maps
+
+The standard deviation of the magnitude by {probes} probes of the sketch, against {replicas} replicas of Monte Carlo, on
+`{noise_scan}` at R = {noise_rate}; "expected" is the difference that the sampling errors of both make alone. More than
+that is what linearisation misses. Two CPU cores.
+
+{noise}"""
+
+
+def evaluate(scans: list[Path], masks: str, rates: str, n_replicas: int) -> pd.DataFrame:
+    """Evaluate all shipped networks and the classical methods."""
+    with TemporaryDirectory() as folder:
+        evaluate_scans(
+            scans,
+            models=",".join(SHIPPED_NAMES),
+            masks=masks,
+            accelerations=rates,
+            assignments=[],
+            n_replicas=n_replicas,
+            n_probes=N_PROBES,
+            tune=n_replicas == 0,
+            output=Path(folder),
+        )
+        return pd.read_csv(Path(folder) / "evaluation.csv", dtype={"problem": "string"})
+
+
+def gains(rows: pd.DataFrame) -> Figure:
+    """Draw the gain of every network in every case."""
+    figure = Figure(figsize=(9, 4.2), layout="constrained", dpi=110)
+    axes = figure.subplots()
+    wide = rows.pivot_table(index=CASE, columns="method", values=GAIN, sort=False)
+    for place, name in enumerate(SHIPPED_NAMES):
+        x = [i + 0.1 * (place - (len(SHIPPED_NAMES) - 1) / 2) for i in range(len(wide))]
+        axes.plot(x, wide[name], "o", markersize=4, label=f"{name} ({wide[name].mean():+.2f} dB)")
+    short = [
+        f"{scan.removeprefix('brain_').removesuffix('.h5')}\n{mask}\nR = {rate:g}" for scan, _, mask, rate in wide.index
+    ]
+    axes.set_xticks(range(len(wide)), short, fontsize=6, rotation=60, ha="right", rotation_mode="anchor")
+    axes.axhline(0, color="black", linewidth=0.8)
+    axes.grid(axis="y", alpha=0.3)
+    axes.set_ylabel("PSNR over the best classical method [dB]")
+    axes.legend(fontsize=7, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    return figure
+
+
+def findings(rows: pd.DataFrame) -> str:
+    """Say in words where each network wins and fails."""
+    lines = []
+    for name in SHIPPED_NAMES:
+        gain = rows[rows["method"] == name].set_index(CASE)[GAIN]
+        n_worse = int((gain < 0).sum())
+        scan, _, mask, rate = gain.idxmin()
+        lines.append(
+            f"- `{name}`: {gain.mean():+.2f} dB on average over the best classical method of each case, "
+            f"below it in {n_worse} of {len(gain)} cases, at worst {gain.min():+.2f} dB ({scan}, {mask}, R = {rate:g})."
+        )
+    return "In words:\n\n" + "\n".join(lines) + "\n"
+
+
+def main(data: Path) -> None:
+    """Write the page and its figure."""
+    scans = [data / name for name in SCANS]
+    if not all(scan.is_file() for scan in scans):
+        print(f"no measured scans in '{data}': docs/evaluation.md stays as it is")
+        return
+    rows = evaluate(scans, MASKS, RATES, 0)
+    noise = evaluate([data / NOISE_SCAN], NOISE_MASKS, NOISE_RATE, N_REPLICAS)
+    noise = noise[noise["std Pearson"].notna()][list(NOISE)].rename(columns=NOISE)
+    draw(gains(rows), DOCS / "images" / "evaluation.png")
+    page = PAGE.format(
+        models=",".join(SHIPPED_NAMES),
+        summary=markdown(summary_table(rows.fillna({"problem": ""})).drop(columns=["problems"])),
+        psnr=markdown(psnr_table(rows).drop(columns=["slice"])),
+        findings=findings(rows),
+        probes=N_PROBES,
+        replicas=N_REPLICAS,
+        noise_scan=NOISE_SCAN,
+        noise_rate=NOISE_RATE,
+        noise=markdown(noise),
+    )
+    (DOCS / "evaluation.md").write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else DOCS.parents[1] / "shared" / "data")

@@ -1,0 +1,89 @@
+"""A variational network of the image, trained end to end with a network that corrects its coil maps."""
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from mri_noise.arrays import CoilMaps, Image, KSpace
+from mri_noise.encoding import Sense, centered_fft
+from mri_noise.recon.layers import to_channels, to_complex
+from mri_noise.recon.multiscale import WIDTHS, Widths
+from mri_noise.recon.networks import UNet, seeded
+from mri_noise.recon.scale import Scale
+from mri_noise.recon.unrolled import Unrolled, UnrolledSettings
+from mri_noise.recon.varnet import unit_norm
+from mri_noise.replay import constant
+from mri_noise.settings import Settings
+
+_INITIAL_GAIN = 0.1
+"""Factor on the last layer of the map network, which then corrects little."""
+
+
+class ImageVarNetSettings(Settings):
+    """A variational network of the image, trained end to end with corrections of the coil maps."""
+
+    kind: Literal["varnet-image"] = "varnet-image"
+    n_cascades: int = Field(6, ge=1, description="Number of unrolled steps")
+    n_gradient_steps: int = Field(2, ge=1, description="Gradient steps before each network, with momentum among them")
+    widths: Widths = WIDTHS
+    sensitivity_n_channels: int = Field(4, ge=1, description="Channels of the map network at full resolution")
+    sensitivity_n_pools: int = Field(3, ge=1, description="Poolings of the map network")
+    scale: Scale = Field("percentile", description="What of the zero-filled image is scaled to one before the network")
+    seed: int = Field(0, ge=0, description="Seed of the initial weights")
+
+    def __call__(self) -> "ImageVarNet":
+        """Return the network with its initial weights."""
+        with seeded(self.seed):
+            return ImageVarNet(self)
+
+
+class ImageVarNet(nn.Module):
+    """Unrolled gradient descent with maps S + U(S) of unit norm, with a U-Net U and the encoding's maps S.
+
+    The end-to-end variational network finds its maps in the few central lines of k-space alone; here its map network
+    begins with calibrated ones, and its cascades act on the combined image. The maps depend on nothing else of the
+    data, and are constants of the Jacobian as those of the encoding are.
+
+    Source: Sriram 2020, doi:10.48550/arXiv.2004.06688, of which this is a variant.
+    """
+
+    replayable = True
+
+    def __init__(self, settings: ImageVarNetSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.map_network = UNet(2, 2, settings.sensitivity_n_channels, settings.sensitivity_n_pools)
+        self.map_network.scale_last_layer(_INITIAL_GAIN)
+        self.cascades = Unrolled(
+            UnrolledSettings(
+                n_steps=settings.n_cascades,
+                n_gradient_steps=settings.n_gradient_steps,
+                denoiser="multiscale",
+                widths=settings.widths,
+                scale=settings.scale,
+                seed=settings.seed,
+            )
+        )
+
+    def forward(self, kspace: KSpace, encoding: Sense) -> Image:
+        """Reconstruct k-space of any leading axes, each independently."""
+        image: Image = self.cascades(kspace, self._corrected(encoding))
+        return image
+
+    def predict_kspace(self, kspace: KSpace, encoding: Sense) -> KSpace:
+        """Return all of k-space, F S x for the image x and the corrected maps S."""
+        corrected = self._corrected(encoding)
+        image = self.cascades(kspace, corrected)
+        return centered_fft(corrected.coil_maps * image.unsqueeze(-3))
+
+    def _corrected(self, encoding: Sense) -> Sense:
+        with constant():
+            return Sense(self._correct(encoding), encoding.mask)
+
+    def _correct(self, encoding: Sense) -> CoilMaps:
+        """Correct the maps where there are any, at the sum of squares that they have."""
+        maps, size = encoding.coil_maps, encoding.coil_power.sqrt()
+        correction = to_complex(self.map_network(to_channels(maps)), maps)
+        return unit_norm(maps + torch.where(size > 0, correction, 0), dim=-3) * size
