@@ -1,7 +1,6 @@
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,54 +9,17 @@ from napari import Viewer
 from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QApplication
 
-from mri_noise.coils import MapsFromFile
-from mri_noise.experiment import Experiment
 from mri_noise.masks import Equispaced
-from mri_noise.noise import NoiseFromPrescan
 from mri_noise.plugin.noise_dock import NoiseDock
 from mri_noise.recon.linear import CGSense, ZeroFilled
 from mri_noise.session.layers import METADATA
 from mri_noise.variance.sketch import Sketch
-
-QUICK = Experiment(
-    undersampling=Equispaced(acceleration=4),
-    coils=MapsFromFile(),
-    noise=NoiseFromPrescan(),
-    variance=Sketch(n_probes=8),
-)
-LONG = QUICK.model_copy(update={"variance": Sketch(n_probes=100_000)})
-
-
-@pytest.fixture
-def viewer(make_napari_viewer_proxy: Callable[[], Viewer]) -> Iterator[Viewer]:
-    made = make_napari_viewer_proxy()
-    yield made
-    made.close()
+from tests.plugin.users import LONG, QUICK, finish, open_dock, open_sample, run
 
 
 @pytest.fixture
 def dock(viewer: Viewer) -> NoiseDock:
-    made, _ = open_dock(viewer, "MRI noise")
-    return made
-
-
-def open_dock(viewer: Viewer, name: str) -> Any:
-    added, widget = viewer.window.add_plugin_dock_widget("napari-mri-noise", name)
-    return widget, added
-
-
-def open_sample(viewer: Viewer) -> None:
-    viewer.open_sample("napari-mri-noise", "brain")
-
-
-def finish(qtbot: QtBot, dock: NoiseDock) -> None:
-    qtbot.waitUntil(lambda: dock.shared.session.job is None, timeout=60_000)
-
-
-def run(qtbot: QtBot, dock: NoiseDock, experiment: Experiment = QUICK) -> None:
-    dock.form.value = experiment
-    dock.run()
-    finish(qtbot, dock)
+    return open_dock(viewer, "MRI noise")
 
 
 def test_it_says_what_is_missing(dock: NoiseDock) -> None:
@@ -238,7 +200,7 @@ def test_the_window_can_close_during_a_run(
     qtbot: QtBot, make_napari_viewer_proxy: Callable[[], Viewer], capfd: pytest.CaptureFixture[str]
 ) -> None:
     viewer = make_napari_viewer_proxy()
-    made, _ = open_dock(viewer, "MRI noise")
+    made = open_dock(viewer, "MRI noise")
     open_sample(viewer)
     made.form.value = LONG
     made.run()

@@ -12,9 +12,11 @@ from mri_noise.plugin.preferences import coloured
 from mri_noise.plugin.worker import Handlers, Runner
 from mri_noise.result import Result
 from mri_noise.session.captions import caption
-from mri_noise.session.jobs import OpenedScan, SharedCache, Snapshot, snapshots
+from mri_noise.session.curves import Curve
+from mri_noise.session.jobs import Job, OpenedScan, SharedCache, Snapshot, snapshots
 from mri_noise.session.layers import image_layers, map_layers
 from mri_noise.session.state import Session
+from mri_noise.variance.replica import MonteCarlo
 
 
 class Window:
@@ -28,6 +30,7 @@ class Window:
         self.cache = SharedCache()
         self.shelf = Shelf(viewer)
         self._runner = Runner()
+        self._curves: dict[int, Curve] = {}
 
     @property
     def busy(self) -> bool:
@@ -73,6 +76,20 @@ class Window:
         """Say that the form holds something that does not fit."""
         self._become(self.session.with_fault(sentence))
 
+    def aside(self, run: Snapshot, variance: MonteCarlo) -> Job:
+        """Number a computation of replicas beside what is shown; ValueError if the scan of the run is not open."""
+        after, job = self.session.aside(run, variance)
+        self._become(after)
+        return job
+
+    def keep(self, run: Snapshot) -> None:
+        """Keep a run that was computed beside what is shown."""
+        self._become(self.session.with_kept(run))
+
+    def curve_of(self, number: int) -> Curve:
+        """How the error of a run fell."""
+        return self._curves.get(number, Curve())
+
     def cancel(self) -> None:
         """Stop the run that is on, and keep what it reached."""
         self._runner.cancel()
@@ -80,6 +97,8 @@ class Window:
     def _take_in(self, snapshot: Snapshot) -> None:
         after = self.session.received(snapshot)
         if after is not self.session:
+            number = snapshot.job.number
+            self._curves[number] = self.curve_of(number).extended(snapshot.result)
             self.show(snapshot)
             self._become(after)
 

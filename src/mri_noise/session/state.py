@@ -8,6 +8,7 @@ from mri_noise.report import estimate_of, map_error
 from mri_noise.result import Result
 from mri_noise.session.differences import described, differences
 from mri_noise.session.jobs import Job, OpenedScan, Snapshot, loaded, up_to_here
+from mri_noise.variance.replica import MonteCarlo
 
 StatusKind = Literal["missing", "ready", "running", "stale", "done", "failed"]
 N_RUNS_KEPT = 20
@@ -92,6 +93,39 @@ class Session:
         job = Job(number, self.opened, self.index, self.experiment, self.target)
         return replace(self, job=job, latest=None, problem=None, n_started=number), job
 
+    def aside(self, run: Snapshot, variance: MonteCarlo) -> tuple["Session", Job]:
+        """Ask for replicas of a run, to be computed beside what is shown.
+
+        Raises
+        ------
+        ValueError
+            If the scan of the run is not open.
+        """
+        opened = self.opened
+        if opened is None or opened.scan.fingerprint != run.result.provenance.fingerprint:
+            raise ValueError(f"the scan of {run.job.name} is not open; open its file")
+        number = self.n_started + 1
+        experiment = run.result.experiment.model_copy(update={"variance": variance})
+        return replace(self, n_started=number), Job(number, opened, run.result.index, experiment)
+
+    def with_kept(self, snapshot: Snapshot) -> "Session":
+        """Keep a complete run that was computed beside what is shown."""
+        return replace(self, runs=(*self.runs, snapshot)[-N_RUNS_KEPT:])
+
+    def replicas_of(self, run: Snapshot) -> Snapshot | None:
+        """The latest Monte Carlo run of the same image."""
+        asked = _apart_from_variance(run.result.experiment)
+        origin = (run.result.provenance.fingerprint, run.result.index)
+        for other in reversed(self.runs):
+            result = other.result
+            if (
+                isinstance(result.experiment.variance, MonteCarlo)
+                and (result.provenance.fingerprint, result.index) == origin
+                and _apart_from_variance(result.experiment) == asked
+            ):
+                return other
+        return None
+
     def received(self, snapshot: Snapshot) -> "Session":
         """Take in a snapshot; those of a run that is no longer on are ignored."""
         if self.job is None or snapshot.job.number != self.job.number:
@@ -175,6 +209,10 @@ class Session:
 
 
 _NO_SCAN = "No scan: drop a file on the window, or choose File > Open Sample > MRI noise."
+
+
+def _apart_from_variance(experiment: Experiment) -> Experiment:
+    return experiment.model_copy(update={"variance": MonteCarlo(), "rois": ()})
 
 
 def _last(runs: tuple[Snapshot, ...]) -> Snapshot | None:

@@ -1,0 +1,42 @@
+"""A table of numbers that reads well in a narrow dock."""
+
+import math
+
+import pandas as pd
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
+
+
+class Table(QTableWidget):
+    """Shows a data frame: its index at the left, three significant digits, nothing for NaN."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setAlternatingRowColors(True)
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.verticalHeader().setDefaultSectionSize(22)
+        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.frame = pd.DataFrame()
+
+    def show_frame(self, frame: pd.DataFrame) -> None:
+        """Show a data frame."""
+        self.frame = frame
+        self.setRowCount(len(frame))
+        self.setColumnCount(len(frame.columns))
+        self.setVerticalHeaderLabels([str(name) for name in frame.index])
+        self.setHorizontalHeaderLabels([str(name) for name in frame.columns])
+        for row in range(len(frame)):
+            for column in range(len(frame.columns)):
+                item = QTableWidgetItem(written(frame.iat[row, column]))
+                item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+                self.setItem(row, column, item)
+
+
+def written(value: object) -> str:
+    """A number with three significant digits, a count in full, nothing for NaN."""
+    if not isinstance(value, float):
+        return str(value)
+    if math.isnan(value):
+        return ""
+    return str(int(value)) if value.is_integer() and abs(value) < 1e9 else f"{value:.3g}"

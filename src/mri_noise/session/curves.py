@@ -1,0 +1,21 @@
+"""How the error of a map falls with what was spent on it."""
+
+from dataclasses import dataclass
+
+from mri_noise.report import map_error
+from mri_noise.result import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A map's own relative error [%] after so many evaluations."""
+
+    evaluations: tuple[int, ...] = ()
+    errors: tuple[float, ...] = ()
+
+    def extended(self, result: Result) -> "Curve":
+        """The curve with one more snapshot; without, if that has no error or brings nothing new."""
+        estimate = result.estimate
+        if estimate is None or estimate.n_samples < 2 or estimate.n_evaluations in self.evaluations[-1:]:
+            return self
+        return Curve((*self.evaluations, estimate.n_evaluations), (*self.errors, 100 * map_error(result)))

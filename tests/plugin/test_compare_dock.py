@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+from napari import Viewer
+from pytestqt.qtbot import QtBot
+
+from mri_noise.plugin.compare_dock import CompareDock
+from mri_noise.plugin.noise_dock import NoiseDock
+from mri_noise.report import comparison_of
+from mri_noise.variance.sketch import Sketch
+from tests.plugin.users import PATIENCE, QUICK, open_dock, open_sample, run
+
+
+@pytest.fixture
+def docks(qtbot: QtBot, viewer: Viewer) -> tuple[NoiseDock, CompareDock]:
+    noise, compare = open_dock(viewer, "MRI noise"), open_dock(viewer, "Compare with Monte Carlo")
+    open_sample(viewer)
+    return noise, compare
+
+
+def wait(qtbot: QtBot, compare: CompareDock) -> None:
+    qtbot.waitUntil(lambda: not compare.busy, timeout=PATIENCE)
+
+
+def test_it_says_what_is_missing(docks: tuple[NoiseDock, CompareDock]) -> None:
+    docks[1].compare()
+    assert "No map" in docks[1].status.text.text()
+
+
+def test_replicas_stand_beside_the_map(qtbot: QtBot, viewer: Viewer, docks: tuple[NoiseDock, CompareDock]) -> None:
+    noise, compare = docks
+    run(qtbot, noise, QUICK.model_copy(update={"variance": Sketch(n_probes=40)}))
+    compare.n_replicas.setValue(40)
+    compare.compare()
+    wait(qtbot, compare)
+    session = noise.shared.session
+    assert session.shown is not None
+    reference = session.replicas_of(session.shown)
+    assert reference is not None
+    assert reference.job.number == 2
+    agreement = comparison_of(session.shown.result, reference.result)
+    shown = compare.table.frame["magnitude std"]
+    assert shown["NRMSE by rms, object [%]"] == pytest.approx(100 * agreement.nrmse)
+    assert "agree within their sampling errors" in compare.status.text.text()
+    run_map, other, difference = (layer for layer in viewer.layers if layer.visible)
+    assert viewer.canvas.grid.enabled
+    assert np.allclose(difference.data, run_map.data - other.data, atol=1e-6)
+    assert difference.contrast_limits[0] == -difference.contrast_limits[1]
+    run_map.contrast_limits = (0, 0.01)
+    assert other.contrast_limits == [0, 0.01]
+    curves = compare.plots._curves.figure.axes[0].lines
+    assert [len(line.get_xdata()) > 1 for line in curves] == [True, True]
+    before = len(viewer.layers)
+    compare.leave_grid()
+    assert not viewer.canvas.grid.enabled
+    assert len(viewer.layers) == before - 3
+    assert noise.shared.shelf["std"].visible
+
+
+def test_cancelled_replicas_leave_the_run_as_it_was(qtbot: QtBot, docks: tuple[NoiseDock, CompareDock]) -> None:
+    noise, compare = docks
+    run(qtbot, noise)
+    compare.n_replicas.setValue(100_000)
+    compare.compare()
+    qtbot.waitUntil(lambda: compare.grid.on, timeout=PATIENCE)
+    compare.cancel()
+    wait(qtbot, compare)
+    assert "were cancelled" in compare.status.text.text()
+    assert len(noise.shared.session.runs) == 1
+    assert noise.shared.session.status.kind == "done"

@@ -1,0 +1,40 @@
+import subprocess
+import sys
+
+import pytest
+from npe2 import PluginManager, PluginManifest
+from npe2.cli import main as npe2
+
+from mri_noise.plugin.preferences import preferences, preferred_experiment
+from mri_noise.recon.linear import ZeroFilled
+
+NAME = "napari-mri-noise"
+
+
+def test_the_manifest_is_valid_and_leads_to_what_exists(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        npe2(["validate", NAME, "--imports"])
+    assert not end.value.code, capsys.readouterr().out
+    contributions = PluginManifest.from_distribution(NAME).contributions
+    groups = (contributions.readers, contributions.writers, contributions.sample_data, contributions.widgets)
+    used = {each.command for group in groups for each in group}
+    assert used == {command.id for command in contributions.commands}
+
+
+def test_registration_imports_no_torch() -> None:
+    script = (
+        "import sys; from npe2 import PluginManager; manager = PluginManager.instance(); manager.discover();"
+        f"assert '{NAME}' in manager; list(manager.iter_widgets()); print('torch' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.split()[-1] == "False"
+
+
+def test_preferences_make_the_first_experiment(npe2pm: PluginManager) -> None:
+    with npe2pm.tmp_plugin(manifest=PluginManifest.from_distribution(NAME)):
+        chosen = preferences()
+        chosen.defaults.reconstruction = "zero-filled"
+        chosen.defaults.n_probes = 33
+        experiment = preferred_experiment()
+    assert experiment.reconstruction == ZeroFilled()
+    assert experiment.variance.n_probes == 33
