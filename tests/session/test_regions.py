@@ -2,19 +2,14 @@ import math
 
 import numpy as np
 import pytest
-import torch
 
-from mri_noise.pipeline import StageCache, prepare, reconstruct
 from mri_noise.report import estimate_of, g_factor_of
 from mri_noise.roi import Ellipse, Polygon, Rectangle
-from mri_noise.session.regions import contrast_sentence, exact_table, region_table, roi_of
-from mri_noise.variance.point import noise_jacobian
-from mri_noise.variance.readout import contrast_noise, region_noise
-from tests.session.examples import EXPERIMENT, OPENED, steps
+from mri_noise.session.regions import named_regions, region_statistics, roi_of
+from tests.session.examples import steps
 
 RESULT = steps()[-1].result
 ROI = Ellipse(name="middle", center=(16, 14), radii=(5, 4))
-OTHER = Rectangle(name="left", corners=((10, 4), (14, 8)))
 OUTSIDE = Rectangle(name="outside", corners=((90, 90), (99, 99)))
 BOX = np.array([[2.0, 3.0], [2.0, 9.0], [6.0, 9.0], [6.0, 3.0]])
 
@@ -42,40 +37,34 @@ def test_turned_shapes_cover_what_is_drawn(kind: str) -> None:
     assert type(quarter) is type(straight)
 
 
-def test_a_row_holds_the_statistics_of_the_maps() -> None:
-    (row,) = region_table(RESULT, [ROI]).to_dict("records")
+def test_each_region_gets_a_name_of_its_own() -> None:
+    assert named_regions(["ROI 1", "ROI 3", "ROI 3", math.nan, "tumour", " "]) == (
+        "ROI 1",
+        "ROI 3",
+        "ROI 4",
+        "ROI 5",
+        "tumour",
+        "ROI 6",
+    )
+
+
+def test_statistics_are_those_of_the_maps() -> None:
+    row = region_statistics(RESULT, ROI)
     inside = ROI((32, 28))
     sigma = estimate_of(RESULT).variance_magnitude[inside].sqrt()
     assert row["voxels"] == int(inside.sum())
     assert row["mean signal"] == pytest.approx(float(RESULT.image.abs()[inside].mean()))
     assert row["mean std"] == pytest.approx(float(sigma.mean()))
     assert row["median std"] == pytest.approx(float(sigma.median()))
-    assert row["SNR"] == pytest.approx(float((RESULT.image.abs()[inside] / sigma).mean()))
-    assert row["g"] == pytest.approx(float(g_factor_of(RESULT)[inside].mean()))
+    assert row["mean SNR"] == pytest.approx(float((RESULT.image.abs()[inside] / sigma).mean()))
+    assert row["mean g"] == pytest.approx(float(g_factor_of(RESULT)[inside].mean()))
 
 
-def test_a_region_outside_the_image_has_no_numbers() -> None:
-    table = region_table(RESULT, [ROI, OUTSIDE])
-    assert table["voxels"].tolist()[1] == 0
-    assert math.isnan(table["SNR"][1])
+def test_a_region_outside_the_image_has_no_figures() -> None:
+    assert region_statistics(RESULT, OUTSIDE) == {"voxels": 0}
 
 
 def test_replicas_give_an_interval() -> None:
-    (row,) = region_table(RESULT, [ROI], RESULT).to_dict("records")
+    row = region_statistics(RESULT, ROI, RESULT)
     assert row["Monte Carlo std"] == row["mean std"]
-    assert 0 < row["+-"] < 2 * row["mean std"]
-
-
-def test_exact_error_bars_are_those_of_the_core() -> None:
-    cache = StageCache()
-    prepared = prepare(OPENED.scan, EXPERIMENT, 1, cache)
-    point = reconstruct(prepared, EXPERIMENT, cache)
-    operator = noise_jacobian(point, chunk=1)
-    table = exact_table(RESULT, operator, [ROI, OUTSIDE])
-    expected = region_noise(operator, point.image, ROI((32, 28)))
-    assert table["std of mean"][0] == pytest.approx(expected.standard_deviation_magnitude, rel=1e-5)
-    assert math.isnan(table["std of mean"][1])
-    contrast = contrast_noise(operator, point.image, ROI((32, 28)), OTHER((32, 28)))
-    sentence = contrast_sentence(RESULT, operator, ROI, OTHER)
-    assert sentence.startswith(f"middle - left: {contrast.difference:.4g} ± {contrast.standard_deviation:.2g}, CNR")
-    assert torch.equal(point.image, RESULT.image)
+    assert 0 < row["  ± (95 %)"] < 2 * row["mean std"]

@@ -1,36 +1,69 @@
 """Exact read-outs of a run: its reconstruction is linearised again, once, and then each costs a product or two."""
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import pandas as pd
-
-from mri_noise.arrays import RealMap
+from mri_noise.arrays import Image, Mask, RealMap
 from mri_noise.linop import LinearOperator
 from mri_noise.pipeline import StageCache, prepare, reconstruct
 from mri_noise.report import estimate_of
 from mri_noise.roi import Roi
 from mri_noise.session.jobs import OpenedScan, Snapshot
-from mri_noise.session.regions import contrast_sentence, exact_table
+from mri_noise.session.regions import region_mask
 from mri_noise.variance.point import noise_jacobian
-from mri_noise.variance.readout import voxel_correlation, voxel_covariance
+from mri_noise.variance.readout import (
+    ContrastNoise,
+    RegionNoise,
+    contrast_noise,
+    region_noise,
+    voxel_correlation,
+    voxel_covariance,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class RegionReadout:
-    """The exact noise of regions.
+class Linearisation:
+    """A reconstruction near its data.
 
     Attributes
     ----------
-    table
-        A row a region: the standard deviation of its mean magnitude and of its complex mean.
-    contrast
-        The difference of the first two regions with its error bar, in words; empty for fewer.
+    operator
+        B = J L, from white noise to image noise.
+    image : shape (rows, columns)
+        Where it was linearised, on the device that computes.
     """
 
-    table: pd.DataFrame
-    contrast: str
+    operator: LinearOperator
+    image: Image
+
+
+@dataclass(frozen=True, slots=True)
+class RegionQuestion:
+    """The mean of a region in the image of a run, or with another region the difference of their means."""
+
+    run: Snapshot
+    roi: Roi
+    other: Roi | None = None
+
+    @property
+    def key(self) -> tuple[int, Roi, Roi | None]:
+        """What tells it from others: number of the run, regions as they are drawn now."""
+        return self.run.job.number, self.roi, self.other
+
+    @property
+    def masks(self) -> tuple[Mask, ...]:
+        """The voxels of each region in the image of the run."""
+        rois = (self.roi,) if self.other is None else (self.roi, self.other)
+        return tuple(region_mask(self.run.result, roi) for roi in rois)
+
+    @property
+    def inside(self) -> bool:
+        """Whether each region has a voxel in the image."""
+        return all(bool(mask.any()) for mask in self.masks)
+
+
+Readouts = Mapping[tuple[int, Roi, Roi | None], RegionNoise | ContrastNoise]
+"""Answers by the keys of their questions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,24 +75,40 @@ class VoxelReadout:
     correlation: RealMap
 
 
-def read_regions(run: Snapshot, opened: OpenedScan, rois: Sequence[Roi], cache: StageCache) -> Iterator[RegionReadout]:
-    """Exact noise of the mean of each region, three products each, and of the contrast of the first two, one."""
-    operator = linearised(run, opened, cache)
-    table = exact_table(run.result, operator, rois)
-    drawn = [roi for roi, std in zip(rois, table.get("std of mean", ()), strict=True) if not math.isnan(std)]
-    contrast = contrast_sentence(run.result, operator, *drawn[:2]) if len(drawn) > 1 else ""
-    yield RegionReadout(table, contrast)
+def read_regions(questions: Sequence[RegionQuestion], opened: OpenedScan, cache: StageCache) -> Iterator[Readouts]:
+    """Exact noise of the mean of regions, three products each, and of contrasts, one: all answers so far.
+
+    Regions without a voxel in the image have none.
+
+    Raises
+    ------
+    ValueError
+        If the scan is another one than a run's.
+    """
+    answers: Readouts = {}
+    for question in questions:
+        if question.inside:
+            answers = {**answers, question.key: _answer(question.masks, linearised(question.run, opened, cache))}
+            yield answers
+
+
+def _answer(masks: Sequence[Mask], at: Linearisation) -> RegionNoise | ContrastNoise:
+    placed = [mask.to(at.image.device) for mask in masks]
+    if len(placed) == 1:
+        return region_noise(at.operator, at.image, placed[0])
+    return contrast_noise(at.operator, at.image, *placed)
 
 
 def read_voxel(run: Snapshot, opened: OpenedScan, voxel: tuple[int, int], cache: StageCache) -> Iterator[VoxelReadout]:
     """Noise correlation of a voxel with every other: one adjoint and one forward product."""
-    covariance = voxel_covariance(linearised(run, opened, cache), run.result.image, voxel).cpu()
+    at = linearised(run, opened, cache)
+    covariance = voxel_covariance(at.operator, at.image, voxel).cpu()
     variance = estimate_of(run.result).variance_magnitude.to(covariance)
     yield VoxelReadout(run, voxel, voxel_correlation(covariance, voxel, variance))
 
 
-def linearised(run: Snapshot, opened: OpenedScan, cache: StageCache) -> LinearOperator:
-    """From white noise to image noise, B = J L, of a run.
+def linearised(run: Snapshot, opened: OpenedScan, cache: StageCache) -> Linearisation:
+    """Linearise the reconstruction of a run at its data.
 
     Raises
     ------
@@ -71,9 +120,9 @@ def linearised(run: Snapshot, opened: OpenedScan, cache: StageCache) -> LinearOp
         raise ValueError(f"{run.job.name} is of '{expected.scan}', and '{opened.scan.name}' is open; open its scan")
     experiment, index = run.result.experiment, run.result.index
 
-    def make() -> LinearOperator:
+    def make() -> Linearisation:
         point = reconstruct(prepare(opened.scan, experiment, index, cache), experiment, cache)
-        return noise_jacobian(point, chunk=1)
+        return Linearisation(noise_jacobian(point, chunk=1), point.image)
 
     upstream = experiment.model_dump_json(exclude={"variance", "rois", "object"})
     return cache.get(("linearised", expected.fingerprint, index, upstream), make)

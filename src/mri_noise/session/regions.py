@@ -1,17 +1,19 @@
-"""From drawn shapes to regions, and from regions to a table of their noise."""
+"""From drawn shapes to regions, and from regions to the figures of their noise."""
 
 import math
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from mri_noise.linop import LinearOperator
+from mri_noise.arrays import Mask
 from mri_noise.report import estimate_of, g_factor_of
 from mri_noise.result import Result
 from mri_noise.roi import Ellipse, Polygon, Rectangle, Roi
-from mri_noise.variance.readout import contrast_noise, region_noise
+from mri_noise.variance.readout import ContrastNoise, RegionNoise
+
+VOXELS, MEAN_SIGNAL = "voxels", "mean signal"
+STD_OF_MEAN, SNR_OF_MEAN, STD_OF_COMPLEX_MEAN = EXACT_FIGURES = ("std of mean", "SNR of mean", "std of complex mean")
 
 _N_OUTLINE = 64
 
@@ -60,73 +62,81 @@ def _points(vertices: NDArray[np.float64]) -> tuple[tuple[float, float], ...]:
     return tuple(_point(vertex) for vertex in vertices)
 
 
-def region_table(result: Result, rois: Sequence[Roi], replicas: Result | None = None) -> pd.DataFrame:
-    """Statistics of the maps over each region, a row each: quick, no product.
+def named_regions(names: Sequence[object]) -> tuple[str, ...]:
+    """A name of its own for each region: the one that it has, if no region before it has that, else the next number."""
+    given: list[str] = []
+    for name in names:
+        text = name.strip() if isinstance(name, str) else ""
+        given.append(text if text and text not in given else _next_name([*given, *map(str, names)]))
+    return tuple(given)
+
+
+def _next_name(taken: Sequence[str]) -> str:
+    numbers = (int(name.removeprefix("ROI ")) for name in taken if _is_numbered(name))
+    return f"ROI {max(numbers, default=0) + 1}"
+
+
+def _is_numbered(name: str) -> bool:
+    return name.startswith("ROI ") and name.removeprefix("ROI ").isdecimal()
+
+
+def region_statistics(result: Result, roi: Roi, replicas: Result | None = None) -> dict[str, float | int]:
+    """Statistics of the maps over a region: quick, no product; only its voxels where it lies outside the image.
 
     ``replicas`` is a Monte Carlo result of the same image, whose mean standard deviation gets an interval.
     """
-    return pd.DataFrame([_statistics(result, roi, replicas) for roi in rois])
-
-
-def _statistics(result: Result, roi: Roi, replicas: Result | None) -> dict[str, str | float]:
-    inside = roi(_shape(result))
+    inside = region_mask(result, roi)
     n_voxels = int(inside.sum())
-    row: dict[str, str | float] = {"region": roi.name, "voxels": n_voxels}
     if n_voxels == 0:
-        return row
+        return {VOXELS: 0}
     estimate = estimate_of(result)
     signal = result.image.abs()[inside].double()
     sigma = estimate.variance_magnitude[inside].sqrt()
-    g = g_factor_of(result)[inside]
-    row |= {
-        "mean signal": float(signal.mean()),
+    return {
+        VOXELS: n_voxels,
+        MEAN_SIGNAL: float(signal.mean()),
         "mean std": float(sigma.mean()),
         "median std": float(sigma.median()),
-        "SNR": float((signal / sigma).mean()),
-        "g": float(g.mean()),
+        "mean SNR": float((signal / sigma).mean()),
+        "mean g": float(g_factor_of(result)[inside].mean()),
+        **({} if replicas is None else _monte_carlo(replicas, inside)),
     }
-    if replicas is not None:
-        row |= _monte_carlo(replicas, roi)
-    return row
 
 
-def _monte_carlo(replicas: Result, roi: Roi) -> dict[str, float]:
+def _monte_carlo(replicas: Result, inside: Mask) -> dict[str, float]:
     """Mean standard deviation of the replicas, and half its 95 % interval if voxels shared all their errors.
 
     Neighbours' errors are correlated, so that an average of n voxels is worth between 1 and n of them; the interval is
     that of one.
     """
     estimate = estimate_of(replicas)
-    inside = roi(_shape(replicas))
     sigma = estimate.variance_magnitude[inside].sqrt()
     error = estimate.standard_error_magnitude[inside] / (2 * sigma)
-    return {"Monte Carlo std": float(sigma.mean()), "+-": 1.96 * float(error.mean())}
+    return {"Monte Carlo std": float(sigma.mean()), "  ± (95 %)": 1.96 * float(error.mean())}
 
 
-def exact_table(result: Result, operator: LinearOperator, rois: Sequence[Roi]) -> pd.DataFrame:
-    """The exact noise of the mean of each region: of its magnitude and of its complex mean."""
-    rows = []
-    image = result.image
-    for roi in rois:
-        inside = roi(_shape(result))
-        noise = region_noise(operator, image, inside) if bool(inside.any()) else None
-        rows.append(
-            {
-                "region": roi.name,
-                "std of mean": math.nan if noise is None else noise.standard_deviation_magnitude,
-                "std of complex mean": math.nan if noise is None else noise.standard_deviation,
-            }
-        )
-    return pd.DataFrame(rows)
+def mean_statistics(noise: RegionNoise) -> dict[str, float]:
+    """The exact noise of a region's mean."""
+    return {
+        STD_OF_MEAN: noise.standard_deviation_magnitude,
+        SNR_OF_MEAN: _ratio(noise.mean_magnitude, noise.standard_deviation_magnitude),
+        STD_OF_COMPLEX_MEAN: noise.standard_deviation,
+    }
 
 
-def contrast_sentence(result: Result, operator: LinearOperator, first: Roi, second: Roi) -> str:
-    """The difference of two regions' mean magnitudes with its exact error bar, their correlation included."""
-    shape = _shape(result)
-    noise = contrast_noise(operator, result.image, first(shape), second(shape))
-    ratio = f", CNR {abs(noise.difference) / noise.standard_deviation:.3g}" if noise.standard_deviation > 0 else ""
-    return f"{first.name} - {second.name}: {noise.difference:.4g} ± {noise.standard_deviation:.2g}{ratio}"
+def contrast_statistics(noise: ContrastNoise) -> dict[str, float]:
+    """The difference of two regions' means and its exact noise, in the rows of a region's mean."""
+    return {
+        MEAN_SIGNAL: noise.difference,
+        STD_OF_MEAN: noise.standard_deviation,
+        SNR_OF_MEAN: _ratio(abs(noise.difference), noise.standard_deviation),
+    }
 
 
-def _shape(result: Result) -> tuple[int, int]:
-    return result.image.shape[0], result.image.shape[1]
+def _ratio(value: float, std: float) -> float:
+    return value / std if std > 0 else math.nan
+
+
+def region_mask(result: Result, roi: Roi) -> Mask:
+    """The voxels of a region in the image of a result, shape (rows, columns)."""
+    return roi((result.image.shape[0], result.image.shape[1]))
