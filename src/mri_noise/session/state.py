@@ -1,5 +1,6 @@
 """What an open window knows: its scan, its choices, the run that is on, the runs that are done."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -107,6 +108,24 @@ class Session:
         number = self.n_started + 1
         experiment = run.result.experiment.model_copy(update={"variance": variance})
         return replace(self, n_started=number), Job(number, opened, run.result.index, experiment)
+
+    def beside(self, experiments: Sequence[Experiment]) -> tuple["Session", tuple[Job, ...]]:
+        """Ask for runs of experiments on the chosen slice, to be computed beside what is shown.
+
+        Raises
+        ------
+        ValueError
+            If there is no scan.
+        """
+        if self.opened is None:
+            raise ValueError(_NO_SCAN)
+        first = self.n_started + 1
+        jobs = tuple(Job(first + n, self.opened, self.index, each) for n, each in enumerate(experiments))
+        return replace(self, n_started=self.n_started + len(jobs)), jobs
+
+    def with_shown(self, snapshot: Snapshot) -> "Session":
+        """Show a finished run again."""
+        return replace(self, shown=snapshot)
 
     def with_kept(self, snapshot: Snapshot) -> "Session":
         """Keep a complete run that was computed beside what is shown."""
