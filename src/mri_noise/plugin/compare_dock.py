@@ -1,47 +1,45 @@
 """The dock "Compare with Monte Carlo": replicas beside the map that is shown."""
 
-import pandas as pd
+from collections.abc import Callable
+from dataclasses import replace
+
 from napari.viewer import Viewer
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSpinBox, QVBoxLayout, QWidget
+from superqt.utils import qthrottled
 
 from mri_noise.plugin.editors import leave_wheel_to_scrolling
 from mri_noise.plugin.plots import ComparisonPlots
 from mri_noise.plugin.sections import StatusLine, button, scrolling, stacked
-from mri_noise.plugin.side_by_side import SideBySide
 from mri_noise.plugin.tables import Table
 from mri_noise.plugin.window import window_of
 from mri_noise.plugin.worker import Handlers, Runner, sentence_of
-from mri_noise.report import comparison_table, cost_table
+from mri_noise.report import estimate_of
+from mri_noise.session.agreement import agreement_table, costs, verdict
 from mri_noise.session.curves import Curve
-from mri_noise.session.jobs import Snapshot, snapshots
+from mri_noise.session.jobs import Snapshot, snapshots, up_to_here
 from mri_noise.session.state import Status, StatusKind
 from mri_noise.variance.replica import MonteCarlo
 
 _NO_RUN = Status("missing", "No map: run the dock MRI noise first, then compare it.")
-_READY = Status("ready", "Compare runs replicas of the same data and sets them beside the map.")
+_READY = Status("ready", "Compare runs replicas of the same data and sets their map beside that of the run.")
+_REDRAW = 400  # [ms] between two drawings of the plots
 
 
 class CompareDock(QWidget):
-    """Monte Carlo beside the run that is shown: linked grid, table, plots, all of which refine."""
+    """Monte Carlo beside the run that is shown: linked grid, tables, plots, all of which refine."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__()
         self.shared, self._runner = window_of(napari_viewer), Runner()
-        self.grid = SideBySide(napari_viewer)
         self.n_replicas, self.bar, self.status = QSpinBox(), QProgressBar(), StatusLine()
-        self.table, self.plots = Table(), ComparisonPlots()
+        self.agreement, self.costs, self.plots = Table(fits=True), Table(fits=True), ComparisonPlots(napari_viewer)
+        self._draw_soon = qthrottled(self._draw, timeout=_REDRAW)
         self._run: Snapshot | None = None
         self._reference: Snapshot | None = None
         self._curve = Curve()
         self._arrange()
         self.shared.changed.connect(self._look)
-        shared, look, runner = self.shared, self._look, self._runner
-
-        def leave(*_: object) -> None:
-            runner.cancel()
-            shared.changed.disconnect(look)
-
-        self.destroyed.connect(leave)
+        self.destroyed.connect(_farewell(self))
         self._look()
 
     @property
@@ -64,14 +62,15 @@ class CompareDock(QWidget):
         handlers = Handlers(self._take_in, self._end, self._cancelled, self._complain)
         self._runner.start(lambda: snapshots(job, self.shared.cache), handlers)
         self._say("running", f"{job.title}: replicas of {run.job.name} are on their way.")
+        self._enable()
 
     def cancel(self) -> None:
-        """Stop the replicas, and keep the comparison with those that are in."""
+        """Stop the replicas, and keep those that are in."""
         self._runner.cancel()
 
     def leave_grid(self) -> None:
         """Show the layers of the run again."""
-        self.grid.leave()
+        self.shared.grid.leave()
 
     def _take_in(self, reference: Snapshot) -> None:
         estimate, run = reference.result.estimate, self._run
@@ -79,40 +78,51 @@ class CompareDock(QWidget):
             return
         self._reference, self._curve = reference, self._curve.extended(reference.result)
         self.bar.setValue(round(1000 * estimate.n_samples / estimate.n_total))
-        self.grid.show(run, reference)
-        self.table.show_frame(agreement(run, reference))
-        self._draw_curves(run)
+        self.shared.grid.show(run, reference)
+        self.agreement.show_frame(agreement_table(run, reference))
+        self.costs.show_frame(costs(run, reference))
+        self._draw_soon()
         self._say("running", f"{estimate.n_samples} of {estimate.n_total} replicas.")
 
     def _end(self) -> None:
+        """Keep the replicas, and say how the maps agree."""
         run, reference = self._run, self._reference
-        if run is None or reference is None:
-            return
         self.bar.setValue(0)
-        self.plots.show_agreement(run, reference)
-        if reference.result.complete:
-            self.shared.keep(reference)
-        self._say("done", verdict(self.table.frame))
+        if run is not None and reference is not None:
+            self._draw()
+            self.shared.keep(replace(reference, result=up_to_here(reference.result)))
+            self._say("done", verdict(run, reference))
+        self._enable()
 
     def _cancelled(self) -> None:
         self._end()
-        self._say("failed", "The replicas were cancelled; the comparison is with those that were in.")
+        n_samples = 0 if self._reference is None else estimate_of(self._reference.result).n_samples
+        kept = f"the {n_samples} that were in are kept" if n_samples else "none was in yet"
+        self._say("failed", f"The replicas were cancelled; {kept}.")
 
     def _complain(self, sentence: str) -> None:
         self.bar.setValue(0)
         self._say("failed", sentence)
+        self._enable()
 
-    def _draw_curves(self, run: Snapshot) -> None:
-        name = run.result.experiment.variance.kind
-        self.plots.show_curves([(name, self.shared.curve_of(run.job.number)), ("Monte Carlo", self._curve)])
+    def _draw(self) -> None:
+        run, reference = self._run, self._reference
+        if run is not None and reference is not None:
+            named = [(run.job, self.shared.curve_of(run.job.number)), (reference.job, self._curve)]
+            self.plots.show_curves([(f"{job.name}, {job.experiment.variance.kind}", curve) for job, curve in named])
+            self.plots.show_agreement(run, reference)
 
     def _look(self) -> None:
         """Follow the session: there must be a finished run."""
-        shown = self.shared.session.shown
-        ready = shown is not None and shown.result.complete
-        self._start.setEnabled(ready)
+        self._enable()
         if not self.busy and self._run is None:
-            self.status.show_status(_READY if ready else _NO_RUN)
+            self.status.show_status(_READY if self._start.isEnabled() else _NO_RUN)
+
+    def _enable(self) -> None:
+        shown = self.shared.session.shown
+        self._start.setEnabled(shown is not None and shown.result.complete)
+        self._stop.setEnabled(self.busy)
+        self._leave.setEnabled(self.shared.grid.on)
 
     def _say(self, kind: StatusKind, sentence: str) -> None:
         self.status.show_status(Status(kind, sentence))
@@ -120,41 +130,46 @@ class CompareDock(QWidget):
     def _arrange(self) -> None:
         self.n_replicas.setRange(2, 100_000)
         self.n_replicas.setValue(200)
+        self.n_replicas.setToolTip("Noise realisations; the sampling error of their map is about 1 / sqrt(2 replicas)")
         leave_wheel_to_scrolling(self.n_replicas)
         self.bar.setRange(0, 1000)
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(6)
-        self.table.setMinimumHeight(220)
         self._start = button("Compare", "Run replicas of the same data", self.compare)
-        top = QWidget()
-        row = QHBoxLayout(top)
-        row.setContentsMargins(0, 0, 0, 0)
-        for widget in (
-            QLabel("replicas"),
-            self.n_replicas,
-            self._start,
-            button("Cancel", "Stop, and keep what is there", self.cancel),
-            button("Leave grid", "Show the layers of the run again", self.leave_grid),
-        ):
-            row.addWidget(widget)
+        self._stop = button("Cancel", "Stop, and keep the replicas that are in", self.cancel)
+        self._leave = button("Leave grid", "Show the layers of the run again", self.leave_grid)
+        parts = [
+            _row(QLabel("replicas"), self.n_replicas, self._start),
+            _row(self._stop, self._leave),
+            *(self.bar, self.status, self.plots, self.agreement, QLabel(_EXPLAINED), self.costs),
+        ]
+        parts[-2].setWordWrap(True)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(scrolling(stacked([top, self.bar, self.status, self.plots, self.table])))
+        layout.addWidget(scrolling(stacked(parts)))
         self.setMinimumWidth(300)
 
 
-def agreement(run: Snapshot, reference: Snapshot) -> pd.DataFrame:
-    """How two maps agree, and what each took: rows of figures."""
-    both = [run.result, reference.result]
-    figures = comparison_table(*both)
-    cost = cost_table(both)
-    cost.columns = [f"run {run.job.number}", f"run {reference.job.number}"]
-    return pd.concat([figures, cost]).rename(index=lambda name: str(name).strip())
+_EXPLAINED = "Expected: what the sampling errors of both maps would make of two maps that are the same."
 
 
-def verdict(figures: pd.DataFrame) -> str:
-    """Whether the maps agree as well as their sampling errors let them."""
-    column = figures["magnitude std"]
-    found, expected = column["NRMSE by rms, object [%]"], column["expected from both standard errors [%]"]
-    sense = "agree within" if found < 1.2 * expected else "differ by more than"
-    return f"The maps {sense} their sampling errors: {found:.1f} % apart, {expected:.1f} % expected."
+def _row(*widgets: QWidget) -> QWidget:
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(3)
+    for widget in widgets:
+        layout.addWidget(widget)
+    return row
+
+
+def _farewell(dock: CompareDock) -> Callable[..., None]:
+    """What is done when the dock goes with its window."""
+    shared, look, runner, draw_soon = dock.shared, dock._look, dock._runner, dock._draw_soon
+
+    def leave(*_: object) -> None:
+        runner.cancel()
+        draw_soon.cancel()
+        shared.changed.disconnect(look)
+
+    return leave

@@ -1,72 +1,148 @@
 """Plots in a dock, in the colours of the window."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter, ScalarFormatter
+from napari.components import ViewerModel
+from napari.utils.theme import get_theme
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QTabWidget
 
-from mri_noise.report import bland_altman, comparison_of, estimate_of, scatter
+from mri_noise.report import bland_altman, comparison_of, scatter
+from mri_noise.session.agreement import sigma_of
 from mri_noise.session.curves import Curve
 from mri_noise.session.jobs import Snapshot
+from mri_noise.session.layers import method_of
+from mri_noise.session.sweeps import Sweep, SweepCurve
 
-_HEIGHT = 260  # [pixels]
+Drawing = Callable[[Axes], None]
+
+_HEIGHT = 270  # [pixels]
+_FONT_SIZE = 8  # [points]
 
 
 class Plot(FigureCanvasQTAgg):
-    """One pair of axes that is drawn anew each time."""
+    """One pair of axes, drawn anew for each drawing and theme; one that is not visible waits until it is."""
 
-    def __init__(self) -> None:
-        super().__init__(Figure(figsize=(3.0, 2.6), layout="constrained", dpi=90))
+    def __init__(self, viewer: ViewerModel) -> None:
+        super().__init__(Figure(layout="constrained", dpi=90))
+        self._viewer = viewer
+        self._drawing: Drawing | None = None
+        self._waits = False
         self.setMinimumHeight(_HEIGHT)
-        self.setMinimumWidth(240)
+        self.setMinimumWidth(200)
+        viewer.events.theme.connect(self._again)
+        again = self._again
+        self.destroyed.connect(lambda *_: viewer.events.theme.disconnect(again))
 
-    def fresh(self) -> Axes:
-        """Empty axes in the colours of the window."""
+    def show_drawing(self, drawing: Drawing) -> None:
+        """Draw on empty axes, now or when the plot is seen."""
+        self._drawing = drawing
+        self._again()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Draw what has waited."""
+        super().showEvent(event)
+        if self._waits:
+            self._paint()
+
+    def _again(self, _event: object = None) -> None:
+        self._waits = True
+        if self.isVisible():
+            self._paint()
+
+    def _paint(self) -> None:
+        self._waits = False
         self.figure.clear()
-        palette = self.palette()
-        text, base = palette.windowText().color().name(), palette.window().color().name()
-        self.figure.set_facecolor(base)
         axes = self.figure.add_subplot()
-        axes.set_facecolor(base)
-        axes.tick_params(colors=text, labelsize=7)
-        for spine in axes.spines.values():
-            spine.set_color(text)
-        for label in (axes.xaxis.label, axes.yaxis.label, axes.title):
-            label.set_color(text)
-            label.set_fontsize(8)
-        return axes
+        if self._drawing is None:
+            axes.set_axis_off()
+        else:
+            self._drawing(axes)
+        theme = get_theme(self._viewer.theme)
+        _dress(axes, theme.text.as_hex(), theme.background.as_hex())
+        self.draw_idle()
+
+
+def _dress(axes: Axes, ink: str, paper: str) -> None:
+    """Give axes the colours of a theme."""
+    axes.figure.set_facecolor(paper)
+    axes.set_facecolor(paper)
+    axes.tick_params(which="both", colors=ink, labelsize=_FONT_SIZE)
+    for spine in axes.spines.values():
+        spine.set_color(ink)
+    for text in (axes.xaxis.label, axes.yaxis.label, axes.title):
+        text.set(color=ink, fontsize=_FONT_SIZE)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.get_offset_text().set(color=ink, fontsize=_FONT_SIZE)
+        ticks = axis.get_major_formatter()
+        if isinstance(ticks, ScalarFormatter):
+            ticks.set_powerlimits((-2, 4))
+    if axes.get_legend() is not None:
+        axes.legend(fontsize=_FONT_SIZE, labelcolor=ink, facecolor=paper, edgecolor=ink, framealpha=0.8)
 
 
 class ComparisonPlots(QTabWidget):
     """Error against evaluations, scatter with regression, and Bland-Altman, a tab each."""
 
-    def __init__(self) -> None:
+    def __init__(self, viewer: ViewerModel) -> None:
         super().__init__()
-        self._curves, self._scatter, self._bland_altman = Plot(), Plot(), Plot()
-        self.addTab(self._curves, "error")
-        self.addTab(self._scatter, "scatter")
-        self.addTab(self._bland_altman, "Bland-Altman")
+        self.curves, self.scatter, self.bland_altman = Plot(viewer), Plot(viewer), Plot(viewer)
+        self.addTab(self.curves, "Error")
+        self.addTab(self.scatter, "Scatter")
+        self.addTab(self.bland_altman, "Bland-Altman")
 
     def show_curves(self, named: Sequence[tuple[str, Curve]]) -> None:
-        """Draw the error of each map against the evaluations spent on it."""
-        axes = self._curves.fresh()
-        for name, curve in named:
-            if curve.evaluations:
-                axes.loglog(curve.evaluations, curve.errors, ".-", ms=3, lw=1, label=name)
-        axes.set(xlabel="evaluations", ylabel="error of the std map [%]")
-        if axes.lines:
-            axes.legend(fontsize=7)
-        self._curves.draw_idle()
+        """Draw the sampling error of each map against the evaluations spent on it."""
+        self.curves.show_drawing(lambda axes: draw_curves(axes, named))
 
     def show_agreement(self, run: Snapshot, reference: Snapshot) -> None:
         """Draw how two maps agree, voxel by voxel inside the object."""
-        comparison = comparison_of(run.result, reference.result)
-        inside = run.result.object
-        x, y = (estimate_of(each.result).variance_magnitude.sqrt()[inside].numpy() for each in (reference, run))
-        names = [each.result.experiment.variance.kind for each in (run, reference)]
-        scatter(self._scatter.fresh(), x, y, names, comparison)
-        bland_altman(self._bland_altman.fresh(), x, y, comparison)
-        for plot in (self._scatter, self._bland_altman):
-            plot.draw_idle()
+        self.scatter.show_drawing(lambda axes: _draw_scatter(axes, run, reference))
+        self.bland_altman.show_drawing(lambda axes: _draw_bland_altman(axes, run, reference))
+
+
+def draw_curves(axes: Axes, named: Sequence[tuple[str, Curve]]) -> None:
+    """Draw the sampling errors of maps against the evaluations spent on them."""
+    for name, curve in named:
+        if curve.evaluations:
+            axes.loglog(curve.evaluations, curve.errors, ".-", ms=4, lw=1.2, label=name)
+    axes.set(xlabel="evaluations of the reconstruction", ylabel="sampling error of the map [%]")
+    plain = LogFormatter(labelOnlyBase=False, minor_thresholds=(1.5, 0.5))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(plain)
+        axis.set_minor_formatter(plain)
+    axes.grid(which="major", alpha=0.25)
+    if axes.lines:
+        axes.legend()
+
+
+def _draw_scatter(axes: Axes, run: Snapshot, reference: Snapshot) -> None:
+    x, y = (sigma_of(each.result, run.result).values for each in (reference, run))
+    scatter(axes, x, y, _names(run, reference), comparison_of(run.result, reference.result))
+
+
+def _draw_bland_altman(axes: Axes, run: Snapshot, reference: Snapshot) -> None:
+    x, y = (sigma_of(each.result, run.result).values for each in (reference, run))
+    bland_altman(axes, x, y, comparison_of(run.result, reference.result))
+    axes.set(xlabel="mean of the two [data units]", ylabel="difference [data units]")
+
+
+def _names(*runs: Snapshot) -> list[str]:
+    return [f"{run.job.name}, {method_of(run.result)} [data units]" for run in runs]
+
+
+def draw_sweep(axes: Axes, done: Sweep, curves: Sequence[SweepCurve], position: int | None) -> None:
+    """Draw the noise of regions against the value that was swept, and where the slider is."""
+    for curve in curves:
+        axes.errorbar(done.positions, curve.means, curve.intervals, fmt=".-", ms=5, lw=1.2, capsize=2, label=curve.name)
+    if position is not None:
+        axes.axvline(done.positions[position], color="0.5", lw=1, ls=":")
+    if not done.parameter.is_number:
+        axes.set_xticks(done.positions, done.values[: len(done.runs)], rotation=30, ha="right")
+    axes.set(xlabel=done.parameter.title, ylabel="mean noise std [data units]")
+    axes.set_ylim(bottom=0)
+    axes.legend()

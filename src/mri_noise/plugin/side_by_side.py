@@ -6,8 +6,10 @@ from napari.components import ViewerModel
 from napari.experimental import link_layers
 from napari.layers import Layer
 
+from mri_noise.plugin.backdrop import Backdrop
 from mri_noise.plugin.layers import Shelf
 from mri_noise.plugin.preferences import coloured
+from mri_noise.report import reconstruction_name
 from mri_noise.session.jobs import Snapshot
 from mri_noise.session.layers import QUANTITIES, LayerSpec, difference_layer, map_layer, method_of
 
@@ -19,8 +21,8 @@ class SideBySide:
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
-        self._shelf = Shelf(viewer)
-        self._hidden: list[Layer] = []
+        self._shelf, self._backdrop = Shelf(viewer), Backdrop(viewer)
+        self._pair: tuple[int, int] | None = None
 
     @property
     def on(self) -> bool:
@@ -30,39 +32,36 @@ class SideBySide:
     def show(self, run: Snapshot, other: Snapshot) -> None:
         """Show or refresh the grid."""
         specs = [_named(run, "std_run"), _named(other, "std_other")]
-        first = not self.on
-        if first:
-            self._hide_others()
-        difference = difference_layer(run.result, other.result, run.job.name)
-        self._shelf.show([specs[0], replace(specs[1], look=specs[0].look), difference], run.result)
-        layers = self._shelf.present()
-        if first and {"std_run", "std_other"} <= set(layers):
-            link_layers([layers["std_run"], layers["std_other"]], _LINKED)
-            self._arrange(list(layers.values()))
+        difference = difference_layer(run.result, other.result, f"{run.job.name} - {other.job.name}")
+        made = [specs[0], replace(specs[1], look=specs[0].look), difference]
+        pair = run.job.number, other.job.number
+        if pair == self._pair:
+            self._shelf.show(made, run.result)
+            return
+        self.leave()
+        self._pair = pair
+        self._backdrop.hide()
+        self._shelf.show(made, run.result)
+        layers = list(self._shelf.present().values())
+        link_layers(layers[:2], _LINKED)
+        self._arrange(layers)
 
     def leave(self) -> None:
         """Take the grid away, and show again what it hid."""
         self._shelf.clear()
+        self._pair = None
         self._viewer.canvas.grid.enabled = False
-        for layer in self._hidden:
-            if layer in self._viewer.layers:
-                layer.visible = True
-        self._hidden = []
-
-    def _hide_others(self) -> None:
-        self._hidden = [layer for layer in self._viewer.layers if layer.visible]
-        for layer in self._hidden:
-            layer.visible = False
+        self._backdrop.restore()
 
     def _arrange(self, layers: list[Layer]) -> None:
         grid = self._viewer.canvas.grid
         grid.shape, grid.stride, grid.spacing, grid.enabled = (1, len(layers)), -1, 4, True
         for layer in layers:
             layer.name_overlay.visible = True
-        self._viewer.reset_view()
+        self._viewer.reset_view(layers=layers)
 
 
 def _named(run: Snapshot, key: str) -> LayerSpec:
     spec = coloured(map_layer(run.result, run.job.name, QUANTITIES["std"]))
-    title = f"{run.job.name}: std, {run.result.experiment.reconstruction.kind}, {method_of(run.result)}"
+    title = f"{run.job.name}: std, {reconstruction_name(run.result)}, {method_of(run.result)}"
     return replace(spec, key=key, title=title)

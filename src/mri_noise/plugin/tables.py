@@ -8,10 +8,17 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableW
 
 
 class Table(QTableWidget):
-    """Shows a data frame: its index at the left, three significant digits, nothing for NaN."""
+    """Shows a data frame: its index at the left, three significant digits, nothing for NaN.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    fits
+        Whether it is as high as its rows, for a column that scrolls as a whole.
+    """
+
+    def __init__(self, *, fits: bool = False) -> None:
         super().__init__()
+        self._fits = fits
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setAlternatingRowColors(True)
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
@@ -31,6 +38,23 @@ class Table(QTableWidget):
                 item = QTableWidgetItem(written(frame.iat[row, column]))
                 item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
                 self.setItem(row, column, item)
+        if self._fits:
+            self.setFixedHeight(self._height())
+
+    def choose_rows(self) -> None:
+        """Let whole rows be selected, several with Ctrl or Shift."""
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+
+    def chosen_rows(self) -> list[int]:
+        """The rows that are selected, from above."""
+        return sorted({index.row() for index in self.selectionModel().selectedRows()})
+
+    def _height(self) -> int:
+        """Of header, rows, the scroll bar that a wide table has, and the frame."""
+        bar = self.horizontalScrollBar()
+        below = bar.sizeHint().height() if bar.isVisible() else 0
+        return self.horizontalHeader().height() + self.verticalHeader().length() + below + 2 * self.frameWidth()
 
 
 def written(value: object) -> str:

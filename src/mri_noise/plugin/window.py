@@ -1,6 +1,6 @@
 """What the docks of one window share: its session, its layers, and what it computes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from weakref import WeakValueDictionary
 
 from napari.components import ViewerModel
@@ -9,6 +9,7 @@ from psygnal import Signal
 from mri_noise.experiment import Experiment
 from mri_noise.plugin.layers import Shelf
 from mri_noise.plugin.preferences import coloured
+from mri_noise.plugin.side_by_side import SideBySide
 from mri_noise.plugin.worker import Handlers, Runner
 from mri_noise.result import Result
 from mri_noise.session.captions import caption
@@ -29,6 +30,7 @@ class Window:
         self.session = Session()
         self.cache = SharedCache()
         self.shelf = Shelf(viewer)
+        self.grid = SideBySide(viewer)
         self._runner = Runner()
         self._curves: dict[int, Curve] = {}
 
@@ -81,6 +83,18 @@ class Window:
         after, job = self.session.aside(run, variance)
         self._become(after)
         return job
+
+    def beside(self, experiments: Sequence[Experiment]) -> tuple[Job, ...]:
+        """Number computations of the chosen slice beside what is shown; ValueError if there is no scan."""
+        after, jobs = self.session.beside(experiments)
+        self._become(after)
+        return jobs
+
+    def show_again(self, run: Snapshot) -> None:
+        """Show a finished run in the layers of the present one."""
+        self.shelf.renew()
+        self.show(run)
+        self._become(self.session.with_shown(run))
 
     def keep(self, run: Snapshot) -> None:
         """Keep a run that was computed beside what is shown."""
