@@ -7,6 +7,7 @@ from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
 from mri_noise.plugin.correlation import Correlation
 from mri_noise.plugin.editors import leave_wheel_to_scrolling
+from mri_noise.plugin.film import FilmPanel
 from mri_noise.plugin.layers import show_component
 from mri_noise.plugin.preferences import coloured
 from mri_noise.plugin.sections import buttons
@@ -35,6 +36,8 @@ class ShowPanel(QWidget):
         layout.addWidget(self._maps)
         self.correlation = Correlation(shared)
         layout.addWidget(self.correlation)
+        self.film = FilmPanel(shared)
+        layout.addWidget(self.film)
 
     def _add(self, row: int) -> None:
         shown = self._shared.session.shown
