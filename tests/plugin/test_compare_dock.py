@@ -9,6 +9,7 @@ from mri_noise.plugin.compare_dock import CompareDock
 from mri_noise.plugin.noise_dock import NoiseDock
 from mri_noise.report import comparison_of
 from mri_noise.session.agreement import verdict
+from mri_noise.session.layers import DATA_UNITS
 from mri_noise.variance.sketch import Sketch
 from tests.plugin.users import PATIENCE, QUICK, open_dock, open_sample, run
 
@@ -65,7 +66,7 @@ def test_replicas_stand_beside_the_map(qtbot: QtBot, viewer: Viewer, docks: tupl
         qtbot.waitUntil(lambda plot=plot: bool(plot.figure.axes), timeout=PATIENCE)
     curves = compare.plots.curves.figure.axes[0].lines
     assert [len(line.get_xdata()) > 1 for line in curves] == [True, True]
-    assert compare.plots.bland_altman.figure.axes[0].get_xlabel() == "mean of the two [data units]"
+    assert compare.plots.bland_altman.figure.axes[0].get_xlabel() == f"mean of the two [{DATA_UNITS}]"
     before = len(viewer.layers)
     compare.leave_grid()
     assert not viewer.canvas.grid.enabled

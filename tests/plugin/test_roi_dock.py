@@ -9,6 +9,7 @@ from napari.layers import Shapes
 from pytestqt.qtbot import QtBot
 
 from mri_noise.pipeline import StageCache
+from mri_noise.plugin.compare_dock import CompareDock
 from mri_noise.plugin.noise_dock import NoiseDock
 from mri_noise.plugin.roi_dock import RoiDock
 from mri_noise.roi import Ellipse, Polygon
@@ -33,6 +34,7 @@ def viewer(make_napari_viewer_proxy: Callable[..., Viewer]) -> Iterator[Viewer]:
 def docks(qtbot: QtBot, viewer: Viewer) -> tuple[NoiseDock, RoiDock]:
     noise, roi = open_dock(viewer, "MRI noise"), open_dock(viewer, "ROI noise")
     open_sample(viewer)
+    noise.scan._slice.setValue(0)
     return noise, roi
 
 
@@ -105,6 +107,21 @@ def test_a_drawn_region_gets_its_row_and_its_exact_error_bar(qtbot: QtBot, docks
     assert table["ROI 1 - ROI 2"]["std of mean"] == pytest.approx(contrast.standard_deviation, rel=1e-4)
     assert list(shapes.features["region"]) == ["ROI 1", "ROI 2"]
     assert shapes.features["std of mean"][0] == pytest.approx(expected.standard_deviation_magnitude, rel=1e-4)
+
+
+def test_replicas_add_their_value_with_its_interval(
+    qtbot: QtBot, viewer: Viewer, docks: tuple[NoiseDock, RoiDock]
+) -> None:
+    noise, roi = docks
+    run(qtbot, noise)
+    shapes_of(roi).add(BOX, shape_type="rectangle")
+    assert "Monte Carlo std" not in wait_for_exact(qtbot, roi, 1).index
+    compare: CompareDock = open_dock(viewer, "Compare with Monte Carlo")
+    compare.n_replicas.setValue(12)
+    compare.compare()
+    qtbot.waitUntil(lambda: not compare.busy, timeout=PATIENCE)
+    figures = wait_for_exact(qtbot, roi, 1)["ROI 1"]
+    assert abs(figures["Monte Carlo std"] - figures["mean std"]) < 2 * figures["  ± (95 %)"]
 
 
 def test_two_selected_regions_are_contrasted_and_names_stay(qtbot: QtBot, docks: tuple[NoiseDock, RoiDock]) -> None:

@@ -1,6 +1,7 @@
 """Click a voxel: its noise correlation with every other appears as a layer."""
 
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any
 
 from qtpy.QtWidgets import QCheckBox
@@ -9,8 +10,11 @@ from mri_noise.plugin.layers import Shelf
 from mri_noise.plugin.voxel_status import VoxelStatus, voxel_at
 from mri_noise.plugin.window import Window
 from mri_noise.plugin.worker import Handlers, Runner
-from mri_noise.session.layers import correlation_layer
+from mri_noise.session.layers import Look, correlation_layer
 from mri_noise.session.readouts import VoxelReadout, read_voxel
+
+_LOOK = Look("berlin", (-0.5, 0.5))
+"""Dark where there is no correlation, so that the image shows; aliasing is weaker than the voxel's with itself."""
 
 
 class Correlation(QCheckBox):
@@ -48,8 +52,17 @@ class Correlation(QCheckBox):
 
     def _show(self, readout: VoxelReadout) -> None:
         self._shelf.renew()
-        run = readout.run
-        self._shelf.show([correlation_layer(run.result, run.job.name, readout.voxel, readout.correlation)], run.result)
+        run, first = readout.run, not self._shelf.present()
+        spec = correlation_layer(run.result, run.job.name, readout.voxel, readout.correlation)
+        self._shelf.show([replace(spec, look=_LOOK)], run.result)
+        self._shelf["correlation"].blending = "additive"
+        if first:
+            self._lay_on_image()
+
+    def _lay_on_image(self) -> None:
+        """Hide the maps that are visible, and show the image below the correlation."""
+        for key, layer in self._shared.shelf.present().items():
+            layer.visible = key == "reconstruction"
 
     def _say(self, sentence: str) -> None:
         self._shared.viewer.status = sentence

@@ -5,23 +5,23 @@ from collections.abc import Callable, Sequence
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatter, ScalarFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, ScalarFormatter
 from napari.components import ViewerModel
 from napari.utils.theme import get_theme
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QTabWidget
+from qtpy.QtWidgets import QSizePolicy, QTabWidget
 
 from mri_noise.report import bland_altman, comparison_of, scatter
 from mri_noise.session.agreement import sigma_of
 from mri_noise.session.curves import Curve
 from mri_noise.session.jobs import Snapshot
-from mri_noise.session.layers import method_of
+from mri_noise.session.layers import DATA_UNITS
 from mri_noise.session.sweeps import Sweep, SweepCurve
 
 Drawing = Callable[[Axes], None]
 
 _HEIGHT = 270  # [pixels]
-_FONT_SIZE = 8  # [points]
+_FONT_SIZE = 8.5  # [points]
 
 
 class Plot(FigureCanvasQTAgg):
@@ -32,7 +32,7 @@ class Plot(FigureCanvasQTAgg):
         self._viewer = viewer
         self._drawing: Drawing | None = None
         self._waits = False
-        self.setMinimumHeight(_HEIGHT)
+        self.setFixedHeight(_HEIGHT)
         self.setMinimumWidth(200)
         viewer.events.theme.connect(self._again)
         again = self._again
@@ -80,7 +80,7 @@ def _dress(axes: Axes, ink: str, paper: str) -> None:
         axis.get_offset_text().set(color=ink, fontsize=_FONT_SIZE)
         ticks = axis.get_major_formatter()
         if isinstance(ticks, ScalarFormatter):
-            ticks.set_powerlimits((-2, 4))
+            ticks.set_powerlimits((-3, 4))
     if axes.get_legend() is not None:
         axes.legend(fontsize=_FONT_SIZE, labelcolor=ink, facecolor=paper, edgecolor=ink, framealpha=0.8)
 
@@ -90,6 +90,7 @@ class ComparisonPlots(QTabWidget):
 
     def __init__(self, viewer: ViewerModel) -> None:
         super().__init__()
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.curves, self.scatter, self.bland_altman = Plot(viewer), Plot(viewer), Plot(viewer)
         self.addTab(self.curves, "Error")
         self.addTab(self.scatter, "Scatter")
@@ -111,10 +112,10 @@ def draw_curves(axes: Axes, named: Sequence[tuple[str, Curve]]) -> None:
         if curve.evaluations:
             axes.loglog(curve.evaluations, curve.errors, ".-", ms=4, lw=1.2, label=name)
     axes.set(xlabel="evaluations of the reconstruction", ylabel="sampling error of the map [%]")
-    plain = LogFormatter(labelOnlyBase=False, minor_thresholds=(1.5, 0.5))
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(plain)
-        axis.set_minor_formatter(plain)
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())
     axes.grid(which="major", alpha=0.25)
     if axes.lines:
         axes.legend()
@@ -128,11 +129,11 @@ def _draw_scatter(axes: Axes, run: Snapshot, reference: Snapshot) -> None:
 def _draw_bland_altman(axes: Axes, run: Snapshot, reference: Snapshot) -> None:
     x, y = (sigma_of(each.result, run.result).values for each in (reference, run))
     bland_altman(axes, x, y, comparison_of(run.result, reference.result))
-    axes.set(xlabel="mean of the two [data units]", ylabel="difference [data units]")
+    axes.set(xlabel=f"mean of the two [{DATA_UNITS}]", ylabel=f"difference [{DATA_UNITS}]")
 
 
 def _names(*runs: Snapshot) -> list[str]:
-    return [f"{run.job.name}, {method_of(run.result)} [data units]" for run in runs]
+    return [f"{run.job.name} [{DATA_UNITS}]" for run in runs]
 
 
 def draw_sweep(axes: Axes, done: Sweep, curves: Sequence[SweepCurve], position: int | None) -> None:
@@ -143,6 +144,6 @@ def draw_sweep(axes: Axes, done: Sweep, curves: Sequence[SweepCurve], position: 
         axes.axvline(done.positions[position], color="0.5", lw=1, ls=":")
     if not done.parameter.is_number:
         axes.set_xticks(done.positions, done.values[: len(done.runs)], rotation=30, ha="right")
-    axes.set(xlabel=done.parameter.title, ylabel="mean noise std [data units]")
+    axes.set(xlabel=done.parameter.title, ylabel=f"mean noise std [{DATA_UNITS}]")
     axes.set_ylim(bottom=0)
     axes.legend()

@@ -15,6 +15,7 @@ from mri_noise.session.region_table import Drawn
 from mri_noise.session.regions import named_regions, roi_of
 
 NAME = "regions"
+_COLOUR = "#00e5ff"  # neither among the grays of images nor the colours of noise maps
 _MARK = {"quantity": NAME}
 _COMMITTED = (ActionType.ADDED, ActionType.CHANGED, ActionType.REMOVED)
 _THROTTLE = 100  # [ms] between two read-outs while a shape is dragged
@@ -155,9 +156,10 @@ def _made(where: Geometry) -> Shapes:
         units=where.units,
         axis_labels=where.axis_labels,
         features=pd.DataFrame({"region": pd.Series([], dtype=str)}),
-        text={"string": "{region}", "size": 10, "color": "yellow", "anchor": "upper_left"},
-        face_color="#ffd70020",
-        edge_color="#ffd700",
+        text={"string": "{region}", "size": 10, "color": _COLOUR, "anchor": "upper_left"},
+        face_color=f"{_COLOUR}20",
+        edge_color=_COLOUR,
         edge_width=0.6,
+        opacity=1.0,
         metadata={METADATA: _MARK},
     )

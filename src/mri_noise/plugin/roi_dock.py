@@ -14,14 +14,14 @@ from mri_noise.plugin.worker import Handlers, Runner, sentence_of
 from mri_noise.report import write_table
 from mri_noise.result import Result
 from mri_noise.session.jobs import Snapshot
-from mri_noise.session.layers import geometry
+from mri_noise.session.layers import DATA_UNITS, geometry
 from mri_noise.session.readouts import Readouts, RegionQuestion, read_regions
 from mri_noise.session.region_table import contrast_question, questions, region_table
 from mri_noise.session.state import Status
 
 _NO_RUN = Status("missing", "No map: run the dock MRI noise first, then draw regions.")
 _NO_REGION = Status("ready", "Draw a region on the image: its figures follow the mouse, exact error bars its release.")
-_UNITS = "Signal and std in data units. Exact, to first order: std and SNR of the mean, and contrasts."
+_UNITS = f"Signal and std in {DATA_UNITS}. Exact, to first order: std and SNR of the mean, and contrasts."
 
 
 class RoiDock(QWidget):

@@ -40,6 +40,7 @@ class SweepStack:
         self._sweep = sweep
         origin = sweep.runs[0].result
         self._shelf.show([coloured(spec) for spec in stack_layers(sweep)], origin)
+        self._viewer.layers.selection.active = self._shelf["stack_std"]
         dims = self._viewer.dims
         dims.set_current_step(dims.ndim - 3, sweep.runs[0].job.index)
         dims.set_current_step(dims.ndim - 4, len(sweep.runs) - 1)

@@ -6,9 +6,12 @@ import pandas as pd
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
+_LEFT, _RIGHT = Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight
+_SMALL, _LARGE = 1e-4, 1e7  # what is written without an exponent
+
 
 class Table(QTableWidget):
-    """Shows a data frame: its index at the left, three significant digits, nothing for NaN.
+    """Shows a data frame: its index at the left, numbers at the right, three significant digits, nothing for NaN.
 
     Parameters
     ----------
@@ -20,7 +23,6 @@ class Table(QTableWidget):
         super().__init__()
         self._fits = fits
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setAlternatingRowColors(True)
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.verticalHeader().setDefaultSectionSize(22)
         self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
@@ -32,11 +34,14 @@ class Table(QTableWidget):
         self.setRowCount(len(frame))
         self.setColumnCount(len(frame.columns))
         self.setVerticalHeaderLabels([str(name) for name in frame.index])
-        self.setHorizontalHeaderLabels([str(name) for name in frame.columns])
+        self.setHorizontalHeaderLabels(
+            [str(name).replace(" - ", "\n- ").replace(", ", ",\n") for name in frame.columns]
+        )
         for row in range(len(frame)):
             for column in range(len(frame.columns)):
                 item = QTableWidgetItem(written(frame.iat[row, column]))
-                item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+                side = _LEFT if isinstance(frame.iat[row, column], str) else _RIGHT
+                item.setTextAlignment(side | Qt.AlignmentFlag.AlignVCenter)
                 self.setItem(row, column, item)
         if self._fits:
             self.setFixedHeight(self._height())
@@ -63,4 +68,14 @@ def written(value: object) -> str:
         return str(value)
     if math.isnan(value):
         return ""
-    return str(int(value)) if value.is_integer() and abs(value) < 1e9 else f"{value:.3g}"
+    if value.is_integer() and abs(value) < _LARGE:
+        return str(int(value))
+    rounded = float(f"{value:.2e}")
+    if not _SMALL <= abs(rounded) < _LARGE:
+        return f"{value:.2e}"
+    return f"{rounded:.{max(0, 2 - math.floor(math.log10(abs(rounded))))}f}"
+
+
+def _in_lines(title: str) -> str:
+    """The title of a column, broken where it is a difference or names a slice."""
+    return title.replace(" - ", "\n- ").replace(", ", ",\n")

@@ -57,12 +57,12 @@ def agreement_table(run: Snapshot, reference: Snapshot) -> pd.DataFrame:
     correlation = float(np.sqrt(x.reliability * y.reliability))
     rows = {
         "NRMSE [%]": (100 * c.nrmse, 100 * c.expected_nrmse),
-        "NRMSE by maximum [%]": (100 * c.nrmse_max, 100 * c.expected_nrmse * c.nrmse_max / c.nrmse),
+        "NRMSE, max [%]": (100 * c.nrmse_max, 100 * c.expected_nrmse * c.nrmse_max / c.nrmse),
         "correlation": (c.pearson, correlation),
         "slope": (c.slope, x.reliability),
         "bias": (c.bias, 0.0),
-        "lower limit": (c.limits[0], -spread),
-        "upper limit": (c.limits[1], spread),
+        "lower 95 % limit": (c.limits[0], -spread),
+        "upper 95 % limit": (c.limits[1], spread),
         "mean z": (c.mean_z, 0.0),
         "mean z²": (c.mean_square_z, 1.0),
     }
@@ -97,7 +97,8 @@ def _mean_squares(result: Result, reference: Result) -> tuple[float, float, floa
     """
     y, x = sigma_of(result, result), sigma_of(reference, result)
     scale = float(np.mean(x.values**2))
-    found, expected = (y.values - x.values) ** 2 / scale, (x.errors**2 + y.errors**2) / scale
+    errors = x.errors**2 + (y.errors * y.values / x.values) ** 2  # both of the variance, over twice the reference
+    found, expected = (y.values - x.values) ** 2 / scale, errors / scale
     sums = _sums_by_block(found - expected, result.object.numpy())
     deviations = sums - sums.mean()
     n = len(sums)

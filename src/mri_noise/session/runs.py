@@ -43,16 +43,16 @@ def _row(run: Snapshot, former: Snapshot | None) -> dict[str, str | int | float]
     result, estimate = run.result, estimate_of(run.result)
     sigma = estimate.variance_magnitude[result.object].sqrt()
     return {
+        "median std": float(sigma.median()),
         "changed": "" if former is None else _changes(former, run),
-        "slice": result.index,
+        "median SNR": float((result.image.abs()[result.object] / sigma).median()),
+        "R": acceleration(result.mask),
         "model": reconstruction_name(result),
-        "R": round(acceleration(result.mask), 2),
         "method": result.experiment.variance.kind,
         "samples": estimate.n_samples,
-        "median std": float(sigma.median()),
-        "median SNR": float((result.image.abs()[result.object] / sigma).median()),
         "map error [%]": 100 * map_error(result),
-        "seconds": round(result.provenance.seconds, 2),
+        "seconds": result.provenance.seconds,
+        "slice": result.index,
         "at (UTC)": result.provenance.started[11:16],
     }
 
