@@ -243,9 +243,17 @@ def _running(job: Job, latest: Snapshot | None) -> Status:
     return Status(
         "running",
         f"{job.title}: {estimate.n_samples} of {estimate.n_total} samples, {estimate.n_evaluations} evaluations, "
-        f"{error}{left:.0f} s left.",
+        f"{error}{left:.0f} s left.{_halved(job, result)}",
         share,
     )
+
+
+def _halved(job: Job, result: Result) -> str:
+    """What is said where memory ran out and the batch was halved; else nothing."""
+    batch = result.experiment.variance.batch
+    if batch == job.experiment.variance.batch:
+        return ""
+    return f" Memory ran out; this run uses batches of {batch}."
 
 
 def _summary(shown: Snapshot) -> str:
@@ -253,4 +261,5 @@ def _summary(shown: Snapshot) -> str:
     return (
         f"{shown.job.title} is done: {estimate.n_samples} samples, {estimate.n_evaluations} evaluations in "
         f"{seconds:.1f} s; the map's own error is {100 * map_error(shown.result):.1f} %."
+        f"{_halved(shown.job, shown.result)}"
     )
