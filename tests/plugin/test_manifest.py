@@ -5,6 +5,7 @@ from npe2 import PluginManager, PluginManifest
 
 from mri_noise.plugin.preferences import preferences, preferred_experiment
 from mri_noise.recon.linear import ZeroFilled
+from mri_noise.recon.shipped import SHIPPED_NAMES, Shipped
 
 NAME = "napari-mri-noise"
 
@@ -31,8 +32,17 @@ def test_registration_imports_no_torch() -> None:
 def test_preferences_make_the_first_experiment(npe2pm: PluginManager) -> None:
     with npe2pm.tmp_plugin(manifest=PluginManifest.from_distribution(NAME)):
         chosen = preferences()
-        chosen.defaults.reconstruction = "zero-filled"
+        first = preferred_experiment()
+        chosen.defaults.model = "zero-filled"
         chosen.defaults.n_probes = 33
         experiment = preferred_experiment()
+        chosen.defaults.model, chosen.defaults.n_probes = "modl", 100
+    assert first.reconstruction == Shipped(name="modl")
     assert experiment.reconstruction == ZeroFilled()
     assert experiment.variance.n_probes == 33
+
+
+def test_the_preferences_offer_every_network_of_the_package() -> None:
+    (defaults, _) = PluginManifest.from_distribution(NAME).contributions.configuration
+    offered = defaults.properties["model"].enum
+    assert set(SHIPPED_NAMES) < set(offered)

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QApplication
 from mri_noise.masks import Equispaced
 from mri_noise.plugin.noise_dock import NoiseDock
 from mri_noise.recon.linear import CGSense, ZeroFilled
+from mri_noise.recon.shipped import Shipped
 from mri_noise.session.layers import METADATA
 from mri_noise.variance.sketch import Sketch
 from tests.plugin.users import LONG, QUICK, finish, open_dock, open_sample, run
@@ -36,8 +37,25 @@ def test_a_scan_that_opens_is_chosen(viewer: Viewer, dock: NoiseDock) -> None:
     dock.scan._slice.setValue(3)
     assert viewer.dims.current_step[0] == 3
     assert dock.shared.session.index == 3
+    viewer.dims.set_current_step(0, 2)
+    assert dock.scan.index == dock.shared.session.index == 2
     viewer.layers.clear()
     assert dock.scan.opened is None
+
+
+def test_a_new_window_undersamples_a_full_scan_and_maps_a_network(viewer: Viewer, dock: NoiseDock) -> None:
+    open_sample(viewer)
+    experiment = dock.shared.session.experiment
+    assert experiment.undersampling == Equispaced(acceleration=4)
+    assert experiment.reconstruction == Shipped(name="modl")
+    assert "by MoDL" in dock.status.text.text()
+
+
+def test_what_the_user_chose_before_the_scan_stays(viewer: Viewer, dock: NoiseDock) -> None:
+    chosen = QUICK.model_copy(update={"undersampling": Equispaced(acceleration=2)})
+    dock.form.value = chosen
+    open_sample(viewer)
+    assert dock.shared.session.experiment == chosen
 
 
 def test_a_run_shows_its_image_first_and_refines_its_map(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
@@ -50,18 +68,18 @@ def test_a_run_shows_its_image_first_and_refines_its_map(qtbot: QtBot, viewer: V
             seen.append((len(shown), shown["std"].metadata[METADATA]["n_samples"] if "std" in shown else 0))
 
     dock.shared.changed.connect(look)
-    run(qtbot, dock, QUICK.model_copy(update={"variance": Sketch(n_probes=40)}))
+    run(qtbot, dock, QUICK.model_copy(update={"variance": Sketch(n_probes=300)}))
     counts = [n_samples for _, n_samples in seen]
     assert counts[0] == 0
     assert counts == sorted(counts)
-    assert counts[-1] == 40
+    assert counts[-1] == 300
     assert len(set(counts)) > 3
     layers = dock.shared.shelf.present()
     assert set(layers) == {"reference", "zero_filled", "reconstruction", "error", "std", "snr", "g"}
     result = dock.shared.session.runs[0].result
     assert np.allclose(layers["std"].data[0], result.estimate.variance_magnitude.sqrt(), rtol=1e-5)
     assert layers["std"].colorbar.visible
-    assert "40 samples" in viewer.canvas.overlays.text.text
+    assert "300 probes" in viewer.canvas.overlays.text.text
     assert "is done" in dock.status.text.text()
 
 

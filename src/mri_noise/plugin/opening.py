@@ -76,7 +76,7 @@ def view_spec(opened: OpenedScan, view: ScanView) -> LayerSpec:
     component = COMPONENTS["magnitude"]
     return LayerSpec(
         key=view.key,
-        title=f"{scan.name}, {view.title}",
+        title=f"{view.title}, {scan.name}" if view.title else scan.name,
         unit="" if view.key == "coil_maps" else DATA_UNITS,
         data=data,
         look=Look(component.colormap, component.window(example)),

@@ -104,6 +104,7 @@ class Runner:
     def __init__(self) -> None:
         self._worker: ReleasingWorker | None = None
         self._next: Callable[[], None] | None = None
+        self._left = False
 
     @property
     def busy(self) -> bool:
@@ -124,6 +125,11 @@ class Runner:
         if self._worker is not None:
             self._worker.quit()
 
+    def leave(self) -> None:
+        """Stop at the next step, and tell nothing any more: who listened is gone."""
+        self._left = True
+        self.cancel()
+
     def _start(self, steps: Callable[[], Iterator[Any]], handlers: Handlers) -> None:
         pace = Pace()
         pace.ready.set()
@@ -133,7 +139,7 @@ class Runner:
 
         def take(step: object) -> None:
             try:
-                handlers.on_step(step)
+                self._tell(lambda: handlers.on_step(step))
             finally:
                 QTimer.singleShot(PAUSE, pace.ready.set)
 
@@ -152,9 +158,13 @@ class Runner:
 
     def _ended(self, then: Callable[[], None]) -> None:
         following, self._next, self._worker = self._next, None, None
-        then()
+        self._tell(then)
         if following is not None:
             following()
+
+    def _tell(self, what: Callable[[], None]) -> None:
+        if not self._left:
+            what()
 
 
 @no_type_check  # a checked generator function is no longer recognised as one
