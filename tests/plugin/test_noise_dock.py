@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from napari import Viewer
 from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QApplication
@@ -123,28 +122,6 @@ def test_an_entry_that_does_not_fit_blocks_run(qtbot: QtBot, viewer: Viewer, doc
     assert "noise scale" in dock.status.text.text()
     dock.form.editors["noise_scale"].native.setText("2")
     qtbot.waitUntil(dock.run_button.isEnabled, timeout=5000)
-
-
-def test_a_failed_run_says_why_and_leaves_the_former_maps(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
-    open_sample(viewer)
-    run(qtbot, dock)
-    former = dock.shared.shelf["std"].data.copy()
-    run(qtbot, dock, QUICK.model_copy(update={"undersampling": Equispaced(n_calibration=500)}))
-    assert "500 calibration lines do not fit" in dock.status.text.text()
-    assert np.array_equal(dock.shared.shelf["std"].data, former)
-    assert dock.bar.maximum() > 0
-
-
-def test_running_out_of_memory_is_a_sentence(
-    qtbot: QtBot, viewer: Viewer, dock: NoiseDock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def exhaust(*_: object) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory")
-
-    open_sample(viewer)
-    monkeypatch.setattr("mri_noise.pipeline.reconstruct", exhaust)
-    run(qtbot, dock)
-    assert "not enough memory" in dock.status.text.text()
 
 
 def test_two_runs_started_quickly_give_the_maps_of_the_second(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:

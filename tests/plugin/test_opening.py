@@ -133,18 +133,6 @@ def test_layers_of_others_cannot_be_saved(tmp_path: Path) -> None:
         write_hdf5(str(tmp_path / "a.h5"), [(np.zeros((3, 3)), {"metadata": {}}, "image")])
 
 
-@pytest.mark.parametrize("content", [b"", b"not HDF5"])
-def test_a_file_that_is_no_scan_is_a_sentence(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "a.h5"
-    path.write_bytes(content)
-    reader = get_reader(str(path))
-    assert reader is not None
-    with pytest.raises(ValueError, match=r"is empty|no format"):
-        reader(str(path))
-    with pytest.raises(ValueError, match="no file"):
-        reader(str(tmp_path / "absent.h5"))
-
-
 def test_a_saved_result_is_told_from_a_scan(tmp_path: Path) -> None:
     path = tmp_path / "result.hdf5"
     save_results([LAST], path)
