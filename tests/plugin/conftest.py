@@ -1,9 +1,8 @@
-"""A screen, and napari's preferences in a folder of their own."""
+"""A screen, and preferences that are not kept: those of whoever runs the tests stay as they are."""
 
 import os
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,13 +12,8 @@ if TYPE_CHECKING:
 
 if sys.platform == "linux" and not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
     pytest.skip("windows need a screen; make test gives them one", allow_module_level=True)
+os.environ["NAPARI_CONFIG"] = ""  # before napari is imported, which reads it once
 pytest.importorskip("napari", reason="the plugin needs the extra napari")
-
-
-@pytest.fixture(autouse=True)
-def own_preferences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("NAPARI_CONFIG", str(tmp_path / "napari.yaml"))
-    yield
 
 
 @pytest.fixture

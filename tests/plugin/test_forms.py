@@ -7,9 +7,10 @@ from pytestqt.qtbot import QtBot
 from mri_noise.experiment import Experiment
 from mri_noise.masks import AsAcquired, Equispaced, PoissonDisc
 from mri_noise.noise import NoiseLevel
-from mri_noise.plugin.forms import SettingsForm
+from mri_noise.plugin.forms import Offer, SettingsForm
 from mri_noise.recon.checkpoint import Checkpoint
 from mri_noise.recon.linear import CGSense, ZeroFilled
+from mri_noise.recon.unet import UNetSettings
 from mri_noise.roi import Ellipse
 from mri_noise.settings import Settings, SettingsError
 from mri_noise.variance.exact import Exact
@@ -58,14 +59,18 @@ def test_each_kind_remembers_its_entries(qtbot: QtBot) -> None:
 
 def test_presets_are_offered_by_name(qtbot: QtBot) -> None:
     presets = {"brain, 4-fold": Checkpoint(path=Path("shipped.safetensors"))}
-    form = SettingsForm(Experiment, {"reconstruction": presets})
+    form = SettingsForm(Experiment, {"reconstruction": Offer(presets, frozenset({"unet"}))})
     qtbot.addWidget(form.native)
     model = form.editors["reconstruction"]
     assert model._menu.choices[0] == "brain, 4-fold"
+    assert "unet" not in model._menu.choices
     form.value = Experiment(reconstruction=Checkpoint(path=Path("shipped.safetensors")))
     assert model._menu.value == "brain, 4-fold"
     form.value = Experiment(reconstruction=ZeroFilled())
     assert model.value == ZeroFilled()
+    form.value = Experiment(reconstruction=UNetSettings(n_channels=4))
+    assert model.value == UNetSettings(n_channels=4)
+    assert model._menu.native.currentText() == "U-Net, random weights"
 
 
 def test_a_change_is_announced(qtbot: QtBot) -> None:

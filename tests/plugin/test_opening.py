@@ -72,10 +72,10 @@ def test_components_are_switched_and_the_phase_keeps_its_window() -> None:
     assert np.allclose(layer.data[0], FIRST.image.angle(), atol=1e-5)
     assert layer.contrast_limits == pytest.approx([-np.pi, np.pi])
     assert layer.colormap.name == "twilight_shifted"
-    assert layer.name == "cg-sense, phase [rad]"
+    assert layer.name == "CG-SENSE, phase [rad]"
     assert layer.colorbar.visible
     show_component(layer, "magnitude")
-    assert layer.name == "cg-sense [data units]"
+    assert layer.name == "CG-SENSE [a.u.]"
     assert not layer.colorbar.visible
 
 
@@ -122,7 +122,7 @@ def test_results_are_saved_from_their_layers_and_open_again(tmp_path: Path) -> N
     again = {arguments["name"]: data for data, arguments, _ in reader(path)}
     assert {arguments["name"] for _, arguments, _ in made} < set(again)
     for data, arguments, _ in made:
-        assert np.array_equal(again[arguments["name"]], data)
+        assert np.array_equal(again[arguments["name"]], data, equal_nan=True)
     volumes = str(tmp_path / "maps.nii.gz")
     assert write_nifti(volumes, made) == [volumes]
     assert list(tmp_path.glob("maps*.nii.gz"))
@@ -133,24 +133,12 @@ def test_layers_of_others_cannot_be_saved(tmp_path: Path) -> None:
         write_hdf5(str(tmp_path / "a.h5"), [(np.zeros((3, 3)), {"metadata": {}}, "image")])
 
 
-@pytest.mark.parametrize("content", [b"", b"not HDF5"])
-def test_a_file_that_is_no_scan_is_a_sentence(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "a.h5"
-    path.write_bytes(content)
-    reader = get_reader(str(path))
-    assert reader is not None
-    with pytest.raises(ValueError, match=r"is empty|no format"):
-        reader(str(path))
-    with pytest.raises(ValueError, match="no file"):
-        reader(str(tmp_path / "absent.h5"))
-
-
 def test_a_saved_result_is_told_from_a_scan(tmp_path: Path) -> None:
     path = tmp_path / "result.hdf5"
     save_results([LAST], path)
     reader = get_reader(str(path))
     assert reader is not None
     assert [arguments["name"] for _, arguments, _ in reader([str(path)])][:2] == [
-        "zero-filled [data units]",
-        "cg-sense [data units]",
+        "zero-filled [a.u.]",
+        "CG-SENSE [a.u.]",
     ]

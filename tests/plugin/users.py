@@ -4,6 +4,7 @@ from typing import Any
 
 from napari import Viewer
 from pytestqt.qtbot import QtBot
+from qtpy.QtWidgets import QApplication, QMainWindow
 
 from mri_noise.coils import MapsFromFile
 from mri_noise.experiment import Experiment
@@ -43,3 +44,23 @@ def run(qtbot: QtBot, dock: NoiseDock, experiment: Experiment = QUICK) -> None:
     dock.form.value = experiment
     dock.run()
     finish(qtbot, dock)
+
+
+def choose_from_menu(*path: str) -> None:
+    """Open a menu of the window, its submenus, and choose an entry, all by the beginnings of their names."""
+    (window,) = [each for each in QApplication.topLevelWidgets() if isinstance(each, QMainWindow) and each.isVisible()]
+    actions = window.menuBar().actions()
+    for name in path:
+        (chosen,) = [action for action in actions if action.text().replace("&", "").startswith(name)]
+        menu = chosen.menu()
+        if menu is None:
+            chosen.trigger()
+            return
+        menu.aboutToShow.emit()
+        actions = menu.actions()
+
+
+def dock_of(viewer: Viewer, name: str) -> Any:
+    """The dock that was opened from the menu."""
+    (widget,) = [dock for title, dock in viewer.window.dock_widgets.items() if title.startswith(name)]
+    return widget

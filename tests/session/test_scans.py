@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from mri_noise.session.models import shipped_models, shipped_reconstructions
-from mri_noise.session.scans import COILS, COMBINED, KSPACE, MAPS, as_array
+from mri_noise.masks import AsAcquired, Equispaced
+from mri_noise.session.scans import COILS, COMBINED, KSPACE, MAPS, as_array, suggested_undersampling
 from tests.session.examples import OPENED
 
 SLICE = OPENED.scan[1]
@@ -25,6 +25,8 @@ def test_coil_maps_come_from_the_file_or_are_estimated() -> None:
     assert np.allclose(power[power > 0], 1, atol=1e-5)
 
 
-def test_shipped_models_are_files_of_weights() -> None:
-    assert all(path.suffix == ".safetensors" and path.is_file() for path in shipped_models().values())
-    assert {name: choice.path for name, choice in shipped_reconstructions().items()} == shipped_models()
+def test_a_scan_that_holds_all_of_kspace_is_undersampled() -> None:
+    assert suggested_undersampling(SLICE, 4.0) == Equispaced(acceleration=4.0)
+    assert suggested_undersampling(SLICE, 1.0) == AsAcquired()
+    part = replace(SLICE, mask=Equispaced(acceleration=2)(tuple(SLICE.mask.shape), (1,)))
+    assert suggested_undersampling(part, 4.0) == AsAcquired()

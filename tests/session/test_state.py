@@ -6,6 +6,7 @@ from mri_noise.masks import Equispaced
 from mri_noise.recon.linear import ZeroFilled
 from mri_noise.session.jobs import Job, OpenedScan
 from mri_noise.session.state import N_RUNS_KEPT, Session
+from mri_noise.variance.sketch import Sketch
 from tests.session.examples import EXPERIMENT, JOB, OPENED, steps
 
 OPEN = Session().with_scan(OPENED, 1).with_choices(EXPERIMENT, None)
@@ -29,7 +30,7 @@ def test_the_sentence_names_what_is_missing() -> None:
 def test_a_scan_makes_it_ready() -> None:
     assert OPEN.status.kind == "ready"
     assert "slice 1" in OPEN.status.sentence
-    assert "cg-sense" in OPEN.status.sentence
+    assert "CG-SENSE" in OPEN.status.sentence
 
 
 def test_a_run_says_how_far_it_is() -> None:
@@ -38,14 +39,14 @@ def test_a_run_says_how_far_it_is() -> None:
     status = after(3).status
     assert status.kind == "running"
     assert status.progress == 0.5
-    assert "4 of 8 samples" in status.sentence
+    assert "4 of 8 probes" in status.sentence
     assert "s left" in status.sentence
 
 
 def test_a_finished_run_is_kept_and_done() -> None:
     session = after(5).finished()
     assert session.status.kind == "done"
-    assert session.status.sentence.startswith("Run 1 is done: 8 samples")
+    assert session.status.sentence.startswith("Run 1 is done: 8 probes")
     assert session.runs == (steps()[-1],)
     assert session.job is None
 
@@ -68,7 +69,7 @@ def test_a_cancelled_run_keeps_what_it_reached() -> None:
     (kept,) = session.runs
     assert kept.result.complete
     assert kept.result.experiment.variance.n_probes == 4
-    assert "map of 4 samples is kept" in session.status.sentence
+    assert "map of 4 probes is kept" in session.status.sentence
     assert session.job is None
 
 
@@ -123,3 +124,12 @@ def test_what_does_not_fit_is_said_and_blocks_a_run() -> None:
     with pytest.raises(ValueError, match="tikhonov"):
         faulty.started()
     assert faulty.with_choices(EXPERIMENT, None) == after(5).finished()
+
+
+def test_a_batch_that_was_halved_is_said() -> None:
+    result = steps()[2].result
+    smaller = result.experiment.model_copy(update={"variance": Sketch(n_probes=8, batch=1)})
+    halved = replace(steps()[2], result=replace(result, experiment=smaller))
+    sentence = OPEN.started()[0].received(halved).status.sentence
+    assert sentence.endswith("Memory ran out; this run uses batches of 1.")
+    assert "Memory" not in after(3).status.sentence

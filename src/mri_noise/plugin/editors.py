@@ -178,6 +178,12 @@ class _WheelPasser(QObject):
         return False
 
 
+def let_shrink(menu: QComboBox) -> None:
+    """Make a menu no wider than its column, however long its entries are."""
+    menu.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    menu.setMinimumContentsLength(8)
+
+
 def leave_wheel_to_scrolling(widget: QWidget) -> None:
     """Make the mouse wheel scroll the form over a box that has not the focus."""
     if isinstance(widget, QComboBox | QAbstractSpinBox):

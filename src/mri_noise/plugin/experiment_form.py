@@ -5,19 +5,19 @@ from psygnal import Signal
 from qtpy.QtWidgets import QFormLayout, QLabel
 
 from mri_noise.experiment import Experiment
-from mri_noise.plugin.forms import LABEL_WIDTH, SettingsForm, column
+from mri_noise.plugin.forms import LABEL_WIDTH, SPACING, Offer, SettingsForm, column
 from mri_noise.plugin.sections import Section
-from mri_noise.session.models import shipped_reconstructions
+from mri_noise.session.models import NETWORKS, RARE_KINDS
 from mri_noise.settings import SettingsError
 
 _SECTIONS = {
     "Undersampling": ("undersampling",),
-    "Noise": ("noise", "noise_scale", "added_noise"),
+    "Noise level": ("noise", "noise_scale", "added_noise"),
     "Model": ("reconstruction",),
-    "Variance": ("variance",),
-    "More": ("coils", "prewhiten", "object", "precision", "device", "seed"),
+    "Noise map": ("variance",),
+    "Advanced": ("coils", "prewhiten", "object", "precision", "device", "seed"),
 }
-_FOLDED = ("Noise", "More")
+_FOLDED = ("Noise level", "Advanced")
 
 
 class ExperimentForm:
@@ -26,13 +26,13 @@ class ExperimentForm:
     changed = Signal()
 
     def __init__(self) -> None:
-        self._form = SettingsForm(Experiment, {"reconstruction": shipped_reconstructions()})
+        self._form = SettingsForm(Experiment, {"reconstruction": Offer(NETWORKS, RARE_KINDS)})
         self._form.changed.connect(self._tell)
         self._target = LineEdit()
         self._target.changed.connect(self._tell)
         self.editors = self._form.editors
         self.sections = {title: self._section(title, names) for title, names in _SECTIONS.items()}
-        self.sections["Variance"].rows.addLayout(self._target_row())
+        self.sections["Noise map"].rows.addLayout(self._target_row())
 
     @property
     def value(self) -> Experiment:
@@ -44,6 +44,13 @@ class ExperimentForm:
     @value.setter
     def value(self, value: Experiment) -> None:
         self._form.value = value
+
+    def unchanged_from(self, experiment: Experiment) -> bool:
+        """Whether the form still says what an experiment says."""
+        try:
+            return self.value == experiment
+        except SettingsError:
+            return False
 
     @property
     def target(self) -> float | None:
@@ -57,7 +64,7 @@ class ExperimentForm:
             target = 0.0
         if target > 0:
             return target
-        raise SettingsError(f"map error: expected a percentage above 0, or nothing, got '{text}'")
+        raise SettingsError(f"stop at error: expected a percentage above 0, or nothing, got '{text}'")
 
     @target.setter
     def target(self, target: float | None) -> None:
@@ -73,10 +80,11 @@ class ExperimentForm:
 
     def _target_row(self) -> QFormLayout:
         tip = "Stop before the last sample once the map's own relative error [%] is below this"
-        row, label = QFormLayout(), QLabel("map error [%]")
+        row, label = QFormLayout(), QLabel("stop at error")
         label.setFixedWidth(LABEL_WIDTH)
+        row.setHorizontalSpacing(SPACING)
         for widget in (label, self._target.native):
             widget.setToolTip(tip)
-        self._target.native.setPlaceholderText("to the last sample")
+        self._target.native.setPlaceholderText("5 for 5 %; empty: never")
         row.addRow(label, self._target.native)
         return row

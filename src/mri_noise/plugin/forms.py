@@ -2,17 +2,35 @@
 
 import types
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from magicgui.widgets import ComboBox
 from pydantic.fields import FieldInfo
 from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
 
-from mri_noise.plugin.editors import Editor, leave_wheel_to_scrolling, plain_editor
+from mri_noise.plugin.editors import Editor, leave_wheel_to_scrolling, let_shrink, plain_editor
 from mri_noise.plugin.words import title_of_field, title_of_kind
 from mri_noise.settings import Settings
 
-LABEL_WIDTH = 88
+LABEL_WIDTH = 92  # [pixel]
+SPACING = 4  # [pixel]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What the menu of a choice offers.
+
+    Attributes
+    ----------
+    presets
+        Ready values, by name; they come first.
+    rare
+        Kinds that are offered only once a value is one of them.
+    """
+
+    presets: Mapping[str, Settings] = field(default_factory=dict)
+    rare: frozenset[str] = frozenset()
 
 
 class SettingsForm(Editor):
@@ -22,18 +40,18 @@ class SettingsForm(Editor):
     ----------
     cls
         The settings class.
-    presets
-        For the choice of each name: ready values that its menu offers by name.
+    offers
+        For the choice of each name: what its menu offers, if that is not every kind.
     """
 
-    def __init__(self, cls: type[Settings], presets: Mapping[str, Mapping[str, Settings]] | None = None) -> None:
+    def __init__(self, cls: type[Settings], offers: Mapping[str, Offer] | None = None) -> None:
         self._cls = cls
-        offered = presets or {}
-        fields = {name: field for name, field in cls.model_fields.items() if name != "kind"}
-        self.editors = {name: editor_of(name, field, offered.get(name, {})) for name, field in fields.items()}
-        for name, field in fields.items():
-            if not field.is_required():
-                self.editors[name].value = field.get_default(call_default_factory=True)
+        offered = offers or {}
+        fields = {name: info for name, info in cls.model_fields.items() if name != "kind"}
+        self.editors = {name: editor_of(name, info, offered.get(name, Offer())) for name, info in fields.items()}
+        for name, info in fields.items():
+            if not info.is_required():
+                self.editors[name].value = info.get_default(call_default_factory=True)
             self.editors[name].changed.connect(self.tell)
         self._native: QWidget | None = None
 
@@ -60,17 +78,18 @@ class ChoiceForm(Editor):
     ----------
     classes
         Settings classes, told apart by their ``kind``.
-    presets
-        Ready values that the menu offers first.
+    offer
+        What the menu offers of them.
     """
 
-    def __init__(self, classes: Sequence[type[Settings]], presets: Mapping[str, Settings]) -> None:
+    def __init__(self, classes: Sequence[type[Settings]], offer: Offer) -> None:
         self._classes = {cls.model_fields["kind"].default: cls for cls in classes}
-        self._presets = dict(presets)
+        self._presets = dict(offer.presets)
         self._forms: dict[str, SettingsForm] = {}
-        kinds = [(title_of_kind(kind), kind) for kind in self._classes]
-        self._menu = ComboBox(choices=[*((name, name) for name in presets), *kinds])
+        kinds = [kind for kind in self._classes if kind not in offer.rare]
+        self._menu = ComboBox(choices=[*((name, name) for name in self._presets), *map(_entry, kinds)])
         leave_wheel_to_scrolling(self._menu.native)
+        let_shrink(self._menu.native)
         self._native = QWidget()
         self._rows = QVBoxLayout(self._native)
         self._rows.setContentsMargins(0, 0, 0, 0)
@@ -98,6 +117,8 @@ class ChoiceForm(Editor):
         kind = type(value).model_fields["kind"].default
         if not names:
             self._form(kind).value = value
+            if kind not in self._menu.choices:
+                self._menu.set_choice(*_entry(kind))
         self._menu.value = names[0] if names else kind
 
     def _form(self, kind: str) -> SettingsForm:
@@ -113,17 +134,23 @@ class ChoiceForm(Editor):
         if chosen in self._classes:
             self._form(chosen)
         for kind, form in self._forms.items():
-            form.native.setVisible(kind == chosen and bool(form.editors))
+            form.native.setVisible(kind == chosen)
+        self._native.setVisible(chosen in self._forms and bool(self._forms[chosen].editors))
         self.tell()
 
 
-def editor_of(name: str, field: FieldInfo, presets: Mapping[str, Settings]) -> Editor:
+def _entry(kind: str) -> tuple[str, str]:
+    """How a menu names a kind, and the kind."""
+    return title_of_kind(kind), kind
+
+
+def editor_of(name: str, field: FieldInfo, offer: Offer) -> Editor:
     """The editor of any field of a settings class."""
     classes = _settings_in(field.annotation)
     if len(classes) == 1:
         return SettingsForm(classes[0])
     if classes:
-        return ChoiceForm(classes, presets)
+        return ChoiceForm(classes, offer)
     return plain_editor(name, field)
 
 
@@ -143,6 +170,7 @@ def column(cls: type[Settings], editors: Mapping[str, Editor], names: Sequence[s
     """Some editors of a settings class below each other, with titles and tooltips."""
     widget = QWidget()
     rows = QFormLayout(widget)
+    rows.setHorizontalSpacing(SPACING)
     rows.setContentsMargins(0, 0, 0, 0)
     rows.setVerticalSpacing(4)
     rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
@@ -159,6 +187,7 @@ def _add_row(rows: QFormLayout, name: str, editor: Editor, description: str) -> 
         rows.addRow(_label(name, description), editor.menu)
         rows.addRow(native)
     elif isinstance(editor, SettingsForm):
+        rows.addRow(QLabel(title_of_field(name)))
         rows.addRow(native)
     elif getattr(native, "isCheckable", lambda: False)():
         rows.addRow(_label("", ""), native)

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from napari.utils.notifications import show_error
+
 from mri_noise.io.nifti import save_nifti
 from mri_noise.io.results import save_results
 from mri_noise.plugin.layers import SOURCE, LayerData
@@ -10,7 +12,7 @@ from mri_noise.plugin.opening import open_file
 from mri_noise.plugin.samples import FASTMRI, ISMRMRD, sample_path
 from mri_noise.result import Result
 
-Reader = Callable[[str | Sequence[str]], list[LayerData]]
+Reader = Callable[[str | Sequence[str]], list[LayerData] | list[tuple[None]]]
 
 
 def get_reader(path: str | Sequence[str]) -> Reader | None:
@@ -18,10 +20,15 @@ def get_reader(path: str | Sequence[str]) -> Reader | None:
     return None if not path else read
 
 
-def read(path: str | Sequence[str]) -> list[LayerData]:
-    """Read one file, or several."""
-    paths = [path] if isinstance(path, str) else path
-    return [made for each in paths for made in open_file(Path(each))]
+def read(path: str | Sequence[str]) -> list[LayerData] | list[tuple[None]]:
+    """Read one file, or several; those that cannot be read are told in a sentence each."""
+    made: list[LayerData] = []
+    for each in [path] if isinstance(path, str) else path:
+        try:
+            made += open_file(Path(each))
+        except (ValueError, OSError) as error:
+            show_error(str(error))
+    return made or [(None,)]  # napari's sign for a reader that adds no layers
 
 
 def open_fastmri_sample() -> list[LayerData]:

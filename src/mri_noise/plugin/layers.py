@@ -19,6 +19,9 @@ SOURCE = "mri_noise_source"
 """The key of a layer's metadata under which its :class:`Source` is."""
 
 
+_BAR = (14, 110)  # width and height of a colour bar [pixel]
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """What a layer was made from; it lives as long as the layer.
@@ -104,11 +107,13 @@ def _redraw(layer: Image, shown: _Shown) -> None:
     layer.colormap = shown.colormap
     layer.contrast_limits_range = shown.window
     layer.contrast_limits = shown.window
-    layer.colorbar.visible = _wants_colour_bar(shown.colormap)
+    _label(layer)
 
 
-def _wants_colour_bar(colormap: str) -> bool:
-    return colormap != "gray"
+def _label(layer: Image) -> None:
+    """Draw the colour bar of a layer in colours, and its name, which says of what the bar is."""
+    layer.colorbar.size = _BAR
+    layer.colorbar.visible = layer.name_overlay.visible = layer.colormap.name != "gray"
 
 
 class Shelf:
@@ -146,10 +151,10 @@ class Shelf:
 
 
 def add_layer(viewer: ViewerModel, made: LayerData) -> Image:
-    """Add an image to a window, with its colour bar."""
+    """Add an image to a window, with its colour bar and name where it has colours."""
     data, arguments, _ = made
     layer = Image(data, **arguments)
-    layer.colorbar.visible = _wants_colour_bar(arguments["colormap"])
+    _label(layer)
     return viewer.add_layer(layer)
 
 

@@ -13,7 +13,7 @@ from mri_noise.plugin.worker import Handlers, Runner
 from mri_noise.session.jobs import OpenedScan
 from mri_noise.variance.maps import acceleration
 
-_SIDE = 96
+_SIDE = 64
 
 
 class MaskPicture(QWidget):
@@ -44,15 +44,19 @@ class MaskPicture(QWidget):
 
         self._runner.start(make, Handlers(self._draw, _nothing, _nothing, self._cannot))
 
+    def leave(self) -> None:
+        """Draw nothing any more."""
+        self._runner.leave()
+
     def _draw(self, mask: Mask) -> None:
         pixels = np.ascontiguousarray(mask.numpy() * np.uint8(255))
         rows, columns = pixels.shape
         image = QImage(pixels.tobytes(), columns, rows, columns, QImage.Format.Format_Grayscale8)
         keep = Qt.AspectRatioMode.KeepAspectRatio
-        self._picture.setPixmap(
-            QPixmap.fromImage(image).scaled(_SIDE, _SIDE, keep, Qt.TransformationMode.FastTransformation)
-        )
-        self.text.setText(f"keeps {int(mask.sum())} of {mask.numel()} points\nR = {acceleration(mask):.2f}")
+        smooth = Qt.TransformationMode.SmoothTransformation
+        self._picture.setPixmap(QPixmap.fromImage(image).scaled(_SIDE, _SIDE, keep, smooth))
+        share = 100 * int(mask.sum()) / mask.numel()
+        self.text.setText(f"R = {acceleration(mask):.2f}\nkeeps {share:.0f} % of k-space\n{rows} x {columns} points")
 
     def _cannot(self, sentence: str) -> None:
         self._picture.clear()

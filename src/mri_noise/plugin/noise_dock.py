@@ -6,14 +6,16 @@ from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
+from mri_noise.experiment import Experiment
 from mri_noise.plugin.experiment_form import ExperimentForm
 from mri_noise.plugin.keys import bind_component_keys
 from mri_noise.plugin.mask_picture import MaskPicture
-from mri_noise.plugin.preferences import preferences, preferred_experiment
+from mri_noise.plugin.preferences import first_undersampling, preferences, preferred_experiment
 from mri_noise.plugin.scan_panel import ScanPanel
-from mri_noise.plugin.sections import Section, StatusLine, scrolling, stacked
+from mri_noise.plugin.sections import MUTED, PRIMARY, THIN_BAR, Section, StatusLine, scrolling, stacked
 from mri_noise.plugin.show_panel import ShowPanel
 from mri_noise.plugin.take_away import TakeAway
+from mri_noise.plugin.tiles import Tiles
 from mri_noise.plugin.window import window_of
 from mri_noise.session.jobs import device_note
 from mri_noise.settings import SettingsError
@@ -34,43 +36,48 @@ class NoiseDock(QWidget):
         self.shared = window_of(napari_viewer)
         self.scan, self.form, self._mask = ScanPanel(napari_viewer), ExperimentForm(), MaskPicture()
         self.form.value = preferred_experiment()
+        self._first: Experiment | None = self.form.value  # until a scan has been suited
         self.form.sections["Undersampling"].rows.addWidget(self._mask)
         self._entered, self._rested = _timer(self, _PAUSE), _timer(self, _LIVE_PAUSE)
-        self.show_panel = ShowPanel(self.shared)
+        self.show_panel, self.tiles = ShowPanel(self.shared), Tiles(napari_viewer, self.shared.shelf)
         self._arrange()
         self._entered.timeout.connect(self._take_over)
         self._rested.timeout.connect(self._run_live)
         self.form.changed.connect(self._wait)
-        self.scan.chosen.connect(self._take_over)
+        self.scan.chosen.connect(self._suit)
         self.shared.changed.connect(self._refresh)
         self.destroyed.connect(_farewell(self))
-        self._take_over()
+        self._suit()
 
     def _arrange(self) -> None:
         scan, shown = Section("Scan"), Section("Show")
         scan.rows.addWidget(self.scan)
+        shown.rows.addWidget(self.tiles)
         shown.rows.addWidget(self.show_panel)
         self.take_away = TakeAway(self.shared, self.form)
         self.run_button, self.cancel_button = QPushButton("Run"), QPushButton("Cancel")
+        self.run_button.setStyleSheet(PRIMARY)
         self.live = QCheckBox("live")
         self.live.setChecked(bool(preferences().defaults.live))
         self.live.setToolTip("Run again, a short pause after each change")
         self.bar, self.status, self._device = QProgressBar(), StatusLine(), QLabel()
         self._device.setWordWrap(True)
+        self._device.setStyleSheet(MUTED)
+        self.bar.setStyleSheet(THIN_BAR)
         self.bar.setTextVisible(False)
-        self.bar.setFixedHeight(6)
+        self.bar.setFixedHeight(4)
         self.run_button.clicked.connect(lambda _checked: self.run())
         self.cancel_button.clicked.connect(lambda _checked: self.shared.cancel())
         pressed = QHBoxLayout()
-        for widget in (self.run_button, self.cancel_button, self.live, self.take_away):
-            pressed.addWidget(widget)
+        for widget, stretch in ((self.run_button, 3), (self.cancel_button, 3), (self.take_away, 2), (self.live, 0)):
+            pressed.addWidget(widget, stretch)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(scrolling(stacked([scan, *self.form.sections.values(), shown])), 1)
         footer = QVBoxLayout()
         footer.setContentsMargins(8, 2, 8, 8)
         footer.addLayout(pressed)
-        for widget in (self.bar, self.status, self._device):
+        for widget in (self.bar, self._device, self.status):
             footer.addWidget(widget)
         layout.addLayout(footer)
         self.setMinimumWidth(300)
@@ -80,6 +87,15 @@ class NoiseDock(QWidget):
         self._take_over()
         if self.shared.session.can_run:
             self.shared.run()
+
+    def _suit(self) -> None:
+        """Undersample the first scan that holds all of k-space, unless the user has chosen something."""
+        opened = self.scan.opened
+        if opened is not None and self._first is not None and self.form.unchanged_from(self._first):
+            undersampling = first_undersampling(opened.scan[self.scan.index])
+            self.form.value = self._first.model_copy(update={"undersampling": undersampling})
+            self._first = None
+        self._take_over()
 
     def _wait(self) -> None:
         """Let a pause pass after an entry."""
@@ -129,11 +145,12 @@ def _timer(parent: QWidget, milliseconds: int) -> QTimer:
 
 def _farewell(dock: NoiseDock) -> Callable[..., None]:
     """What is done when a dock goes with its window: its run ends, and nothing reaches the dock any more."""
-    shared, scan, refresh = dock.shared, dock.scan, dock._refresh
+    shared, parts, refresh = dock.shared, (dock.scan, dock.tiles, dock._mask), dock._refresh
 
     def leave(*_: object) -> None:
         shared.cancel()
         shared.changed.disconnect(refresh)
-        scan.leave()
+        for part in parts:
+            part.leave()
 
     return leave

@@ -1,10 +1,13 @@
 """Scans and results as layers, read when they are looked at."""
 
 from pathlib import Path
+from typing import Any
 
 import dask.array as da
 import numpy as np
 from dask.delayed import delayed
+from napari.utils.notifications import show_error
+from numpy.typing import NDArray
 
 from mri_noise.io import open_scan
 from mri_noise.io.hdf5 import open_hdf5
@@ -76,7 +79,7 @@ def view_spec(opened: OpenedScan, view: ScanView) -> LayerSpec:
     component = COMPONENTS["magnitude"]
     return LayerSpec(
         key=view.key,
-        title=f"{scan.name}, {view.title}",
+        title=f"{view.title}, {scan.name}" if view.title else scan.name,
         unit="" if view.key == "coil_maps" else DATA_UNITS,
         data=data,
         look=Look(component.colormap, component.window(example)),
@@ -92,12 +95,19 @@ def view_spec(opened: OpenedScan, view: ScanView) -> LayerSpec:
 
 
 def _lazy(scan: Scan, view: ScanView) -> da.Array:
-    """Shape ([coils,] slices, rows, columns), computed slice by slice."""
+    """Shape ([coils,] slices, rows, columns), read slice by slice; one that cannot be read is said, and is NaN."""
     dtype = np.complex64 if view.by_coil else np.float32
     shape = (scan.n_coils, *scan.matrix) if view.by_coil else scan.matrix
-    read = delayed(lambda index: as_array(view, scan[index]))
-    planes = [da.from_delayed(read(index), shape, dtype) for index in range(len(scan))]
-    return da.stack(planes, axis=-3)
+
+    @delayed
+    def read(index: int) -> NDArray[Any]:
+        try:
+            return as_array(view, scan[index])
+        except (ValueError, OSError) as error:
+            show_error(str(error))
+            return np.full(shape, np.nan, dtype)
+
+    return da.stack([da.from_delayed(read(index), shape, dtype) for index in range(len(scan))], axis=-3)
 
 
 def _with_coils(place: Geometry) -> Geometry:

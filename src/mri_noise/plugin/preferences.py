@@ -6,7 +6,11 @@ from typing import Any
 from napari.settings import get_plugin_settings
 
 from mri_noise.experiment import Experiment
+from mri_noise.masks import Undersampling
+from mri_noise.recon.shipped import SHIPPED_NAMES
+from mri_noise.scan import Slice
 from mri_noise.session.layers import LayerSpec
+from mri_noise.session.scans import suggested_undersampling
 
 PLUGIN = "napari-mri-noise"
 
@@ -19,13 +23,20 @@ def preferences() -> Any:
 def preferred_experiment() -> Experiment:
     """What a new window starts with."""
     chosen = preferences().defaults
+    model = str(chosen.model)
     return Experiment.parse(
         {
             "device": str(chosen.device),
-            "reconstruction": {"kind": str(chosen.reconstruction)},
+            "reconstruction": {"kind": "shipped", "name": model} if model in SHIPPED_NAMES else {"kind": model},
             "variance": {"kind": "sketch", "n_probes": int(chosen.n_probes)},
         }
     )
+
+
+def first_undersampling(acquired: Slice) -> Undersampling:
+    """What a new window starts with for a scan: undersampling where all of k-space was acquired."""
+    acceleration = float(preferences().defaults.acceleration)
+    return suggested_undersampling(acquired, acceleration)
 
 
 def coloured(spec: LayerSpec) -> LayerSpec:

@@ -5,11 +5,12 @@ from napari.layers import Layer
 from psygnal import Signal
 from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QSpinBox, QVBoxLayout, QWidget
 
-from mri_noise.plugin.editors import leave_wheel_to_scrolling
-from mri_noise.plugin.forms import LABEL_WIDTH
+from mri_noise.plugin.editors import leave_wheel_to_scrolling, let_shrink
+from mri_noise.plugin.forms import LABEL_WIDTH, SPACING
 from mri_noise.plugin.layers import add_layer, source_of
 from mri_noise.plugin.opening import view_layer
 from mri_noise.plugin.sections import buttons
+from mri_noise.plugin.slider import show_slice, shown_slice
 from mri_noise.session.jobs import OpenedScan
 from mri_noise.session.scans import COILS, KSPACE, MAPS, ScanView
 
@@ -27,9 +28,10 @@ class ScanPanel(QWidget):
         self._facts.setWordWrap(True)
         for box in (self._menu, self._slice):
             leave_wheel_to_scrolling(box)
-        self._menu.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        let_shrink(self._menu)
         self._slice.setToolTip("Slice that Run computes; the slider under the image follows")
         rows = QFormLayout()
+        rows.setHorizontalSpacing(SPACING)
         rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         for title, widget in (("scan", self._menu), ("slice", self._slice)):
             label = QLabel(title)
@@ -42,7 +44,7 @@ class ScanPanel(QWidget):
         layout.addWidget(
             buttons(
                 ("k-space", "Add the k-space: logarithm of its magnitude, four decades", self.add_kspace),
-                ("coils", "Add the image of each coil", self.add_coils),
+                ("coil images", "Add the image of each coil", self.add_coils),
                 ("coil maps", "Add the coil sensitivities: of the file, or low-resolution ones", self.add_coil_maps),
             )
         )
@@ -50,6 +52,7 @@ class ScanPanel(QWidget):
         self._slice.valueChanged.connect(self._step)
         viewer.layers.events.inserted.connect(self._list)
         viewer.layers.events.removed.connect(self._list)
+        viewer.dims.events.point.connect(self._follow)
         self._list()
 
     @property
@@ -66,6 +69,7 @@ class ScanPanel(QWidget):
         """Stop listening to the window."""
         self._viewer.layers.events.inserted.disconnect(self._list)
         self._viewer.layers.events.removed.disconnect(self._list)
+        self._viewer.dims.events.point.disconnect(self._follow)
 
     def _list(self, _event: object = None) -> None:
         """Offer the scans whose layers are in the window, each once."""
@@ -84,14 +88,18 @@ class ScanPanel(QWidget):
         self._facts.setText("" if opened is None else facts(opened))
         if opened is not None:
             self._slice.setRange(0, len(opened.scan) - 1)
+            self._follow()
         self.chosen.emit()
 
     def _step(self, index: int) -> None:
-        opened = self.opened
-        if opened is not None and self._viewer.dims.ndim > 2:
-            thickness = (opened.scan.voxel_size or (1.0,))[0]
-            self._viewer.dims.set_point(self._viewer.dims.ndim - 3, index * thickness)
+        if self.opened is not None:
+            show_slice(self._viewer, index, self.opened.scan.voxel_size)
         self.chosen.emit()
+
+    def _follow(self, _event: object = None) -> None:
+        """Choose the slice that the slider under the image shows."""
+        if self.opened is not None:
+            self._slice.setValue(shown_slice(self._viewer, self.opened.scan.voxel_size))
 
     def add_kspace(self) -> None:
         """Show the k-space."""
@@ -111,10 +119,11 @@ class ScanPanel(QWidget):
 
 
 def facts(opened: OpenedScan) -> str:
-    """What a scan is, in one line."""
+    """What a scan is, in two lines."""
     scan = opened.scan
     size = "" if scan.voxel_size is None else ", " + " x ".join(f"{length:.3g}" for length in scan.voxel_size) + " mm"
-    return f"{scan.layout}: {len(scan)} slices, {scan.n_coils} coils, {scan.matrix[0]} x {scan.matrix[1]}{size}"
+    matrix = f"{scan.matrix[0]} x {scan.matrix[1]}"
+    return f"{len(scan)} slices, {scan.n_coils} coils, {matrix}{size}\n{scan.layout}"
 
 
 def _scan_of(layer: Layer) -> OpenedScan | None:

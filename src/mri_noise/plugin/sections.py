@@ -27,6 +27,23 @@ _MARKS: dict[StatusKind, tuple[str, str]] = {
 }
 
 
+PRIMARY = """
+QPushButton {font-weight: bold; color: white; background-color: #2f6fb5;}
+QPushButton:hover {background-color: #3b82cf;}
+QPushButton:disabled {color: #8a8f98; background-color: rgba(128, 128, 128, 60);}
+"""
+"""The style of the one button that a dock is there for."""
+
+
+MUTED = "color: #8a8f98;"
+"""The style of what is good to know, and does not change."""
+
+THIN_BAR = """
+QProgressBar {border: none; border-radius: 2px; background-color: rgba(128, 128, 128, 60);}
+QProgressBar::chunk {border-radius: 2px; background-color: #2f6fb5;}
+"""
+
+
 class Section(QWidget):
     """A title that folds and unfolds what is below it."""
 
@@ -49,6 +66,10 @@ class Section(QWidget):
         layout.addWidget(self._title)
         layout.addWidget(self._content)
         self._fold(not folded)
+
+    def unfold(self) -> None:
+        """Show what is below the title."""
+        self._title.setChecked(True)
 
     def _fold(self, opened: bool) -> None:
         self._title.setArrowType(Qt.ArrowType.DownArrow if opened else Qt.ArrowType.RightArrow)

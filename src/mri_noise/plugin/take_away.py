@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from napari.utils.notifications import show_error, show_info
-from qtpy.QtWidgets import QApplication, QFileDialog, QMenu, QToolButton, QWidget
+from qtpy.QtWidgets import QApplication, QFileDialog, QMenu, QPushButton, QWidget
 
 from mri_noise.experiment import Experiment
 from mri_noise.io.atomic import replacing
@@ -21,15 +21,14 @@ _EXPERIMENT = "Experiment (*.yaml)"
 _EXPERIMENTS = "Experiments and results (*.yaml *.yml *.h5)"
 
 
-class TakeAway(QToolButton):
+class TakeAway(QPushButton):
     """A menu of all that can be saved, copied and loaded."""
 
     def __init__(self, shared: Window, form: ExperimentForm) -> None:
         super().__init__()
         self._shared, self._form = shared, form
-        self.setText("Save …")
+        self.setText("Save")
         self.setToolTip("Save, load or copy the run that is shown")
-        self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(self)
         for text, action in (
             ("Save results …", lambda: _to_file(self, "Save results", _RESULTS, self.save_results)),

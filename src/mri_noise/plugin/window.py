@@ -10,6 +10,7 @@ from mri_noise.experiment import Experiment
 from mri_noise.plugin.layers import Shelf
 from mri_noise.plugin.preferences import coloured
 from mri_noise.plugin.side_by_side import SideBySide
+from mri_noise.plugin.slider import show_slice
 from mri_noise.plugin.worker import Handlers, Runner
 from mri_noise.result import Result
 from mri_noise.session.captions import caption
@@ -53,6 +54,7 @@ class Window:
         if after.shown is not None:
             self.shelf.renew()
             self.show(after.shown)
+            show_slice(self.viewer, result.index, result.provenance.voxel_size)
         self._become(after)
 
     def run(self) -> None:
@@ -127,7 +129,11 @@ class Window:
         result, name = snapshot.result, snapshot.job.name
         first = snapshot.result.estimate is None
         specs = image_layers(result, name, snapshot.reference) if first or result.complete else ()
+        before = self.shelf.present()
         self.shelf.show(map(coloured, (*specs, *map_layers(result, name))), result)
+        layers = self.shelf.present()
+        if len(layers) > len(before) and "reconstruction" in layers:
+            self.viewer.layers.selection = {layers["reconstruction"]}  # what the keys of the components act on
         text = self.viewer.canvas.overlays.text
         text.text, text.visible = caption(result), True
 

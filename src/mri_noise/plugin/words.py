@@ -1,24 +1,31 @@
 """What fields and kinds of settings are called on screen."""
 
+from mri_noise.session.models import KIND_TITLES
+
 _KINDS = {
+    **KIND_TITLES,
     "as-acquired": "as acquired",
-    "cg-sense": "CG-SENSE",
-    "checkpoint": "own weights …",
     "espirit": "ESPIRiT",
     "exact": "exact, every voxel",
     "file": "from the file",
     "low-resolution": "low resolution",
     "measured": "as measured",
-    "modl": "MoDL, random weights",
     "monte-carlo": "Monte Carlo",
     "poisson-disc": "Poisson disc",
     "random-2d": "random points",
     "random-lines": "random lines",
     "sketch": "Jacobian sketch",
-    "unet": "U-Net, random weights",
-    "unrolled": "unrolled, random weights",
-    "varnet": "VarNet, random weights",
-    "zero-filled": "zero-filled",
+}
+
+
+_FIELDS = {
+    "coils": "coil maps",
+    "max_iterations": "iterations",
+    "noise": "noise level",
+    "object": "object mask",
+    "reconstruction": "model",
+    "undersampling": "mask",
+    "variance": "method",
 }
 
 
@@ -29,4 +36,4 @@ def title_of_kind(kind: str) -> str:
 
 def title_of_field(name: str) -> str:
     """The name of a setting: counts without their ``n_``."""
-    return name.removeprefix("n_").replace("_", " ")
+    return _FIELDS.get(name, name.removeprefix("n_").replace("_", " "))

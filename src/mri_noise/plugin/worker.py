@@ -1,18 +1,31 @@
 """The one way that the plugin computes: a generator in a thread, whose steps arrive in the window."""
 
-import time
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, field
+from threading import Event
 from typing import Any, TypeVar, no_type_check
 
 import torch
 from napari.qt.threading import GeneratorWorker, create_worker
 from napari.utils.notifications import notification_manager
+from qtpy.QtCore import QTimer
+
+from mri_noise.allocation import is_out_of_memory
 
 T = TypeVar("T")
 
-STEPS_PER_SECOND = 20.0
+PAUSE = 50
+"""[ms] for the user after each step: a window takes at most 20 a second, and fewer where it draws slowly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What a window tells the thread that computes for it: that it can take a step, and that it wants no more."""
+
+    ready: Event = field(default_factory=Event)
+    stopped: Event = field(default_factory=Event)
 
 
 class ReleasingWorker(GeneratorWorker):
@@ -21,6 +34,15 @@ class ReleasingWorker(GeneratorWorker):
     superqt takes a RuntimeError, which most of torch's errors are, for a deleted worker and says nothing; and napari
     keeps every worker for the life of its window, so that an unfinished generator would never be closed.
     """
+
+    def __init__(self, make: Callable[..., Any], steps: Callable[[], Iterator[Any]], pace: Pace) -> None:
+        super().__init__(make, steps, pace)
+        self._pace = pace
+
+    def quit(self) -> None:
+        """Stop after the step that is being computed."""
+        super().quit()
+        self._pace.stopped.set()
 
     def work(self) -> Any:
         """Run the generator; close it in this thread."""
@@ -36,28 +58,26 @@ class ReleasingWorker(GeneratorWorker):
             self._gen.close()
 
 
-def rate_limited(steps: Iterable[T], per_second: float = STEPS_PER_SECOND) -> Generator[T, None, None]:
-    """Pass on the latest step so many times a second, and always the first and the last one."""
-    last = 0.0
+def paced(steps: Iterable[T], pace: Pace) -> Generator[T, None, None]:
+    """Pass on the latest step whenever the window is ready; the last one always, also that before a stop.
+
+    Steps that the window has no time for are dropped: were they queued, they would fill the memory.
+    """
     waiting: list[T] = []
     for step in steps:
         waiting = [step]
-        now = time.perf_counter()
-        if now - last >= 1 / per_second:
-            last = now
+        if pace.stopped.is_set():
+            break
+        if pace.ready.is_set():
+            pace.ready.clear()
             yield waiting.pop()
     yield from waiting
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out, on the device or on the host."""
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "memory" in str(error))
 
 
 def sentence_of(error: BaseException) -> str:
     """What to tell the user: the core's own sentence, or what happened and what to do."""
     if is_out_of_memory(error):
-        return "There is not enough memory for this batch; lower variance.batch, or choose device cpu."
+        return "There is not enough memory for this run; choose a smaller model, or the device cpu."
     said = str(error).strip().rstrip(".")
     if not _is_foreseen(error) or not said:
         said = f"an unexpected error, {type(error).__name__}: {said}; the notification at the lower right has its trace"
@@ -84,6 +104,7 @@ class Runner:
     def __init__(self) -> None:
         self._worker: ReleasingWorker | None = None
         self._next: Callable[[], None] | None = None
+        self._left = False
 
     @property
     def busy(self) -> bool:
@@ -104,11 +125,25 @@ class Runner:
         if self._worker is not None:
             self._worker.quit()
 
+    def leave(self) -> None:
+        """Stop at the next step, and tell nothing any more: who listened is gone."""
+        self._left = True
+        self.cancel()
+
     def _start(self, steps: Callable[[], Iterator[Any]], handlers: Handlers) -> None:
+        pace = Pace()
+        pace.ready.set()
         worker = create_worker(
-            _stepwise, steps, _worker_class=ReleasingWorker, _ignore_errors=True, _start_thread=False
+            _stepwise, steps, pace, _worker_class=ReleasingWorker, _ignore_errors=True, _start_thread=False
         )
-        worker.yielded.connect(handlers.on_step)
+
+        def take(step: object) -> None:
+            try:
+                self._tell(lambda: handlers.on_step(step))
+            finally:
+                QTimer.singleShot(PAUSE, pace.ready.set)
+
+        worker.yielded.connect(take)
         worker.returned.connect(lambda _: self._ended(handlers.on_end))
         worker.aborted.connect(lambda: self._ended(handlers.on_cancelled))
         worker.errored.connect(lambda error: self._failed(error, handlers.on_error))
@@ -123,13 +158,17 @@ class Runner:
 
     def _ended(self, then: Callable[[], None]) -> None:
         following, self._next, self._worker = self._next, None, None
-        then()
+        self._tell(then)
         if following is not None:
             following()
 
+    def _tell(self, what: Callable[[], None]) -> None:
+        if not self._left:
+            what()
+
 
 @no_type_check  # a checked generator function is no longer recognised as one
-def _stepwise(steps: Callable[[], Iterator[Any]]) -> Generator[Any, None, None]:
+def _stepwise(steps: Callable[[], Iterator[Any]], pace: Pace) -> Generator[Any, None, None]:
     """The steps, without gradients; torch's grad mode is one of the thread that computes."""
-    with torch.no_grad():
-        yield from rate_limited(steps())
+    with torch.no_grad(), closing(steps()) as computed:
+        yield from paced(computed, pace)

@@ -13,13 +13,15 @@ from mri_noise.arrays import Image
 from mri_noise.report import DIFFERENCE_COLOURS, MAP_COLOURS, bright, estimate_of, g_factor_of
 from mri_noise.result import Result
 from mri_noise.session.components import Window
+from mri_noise.session.models import title_of_model
 from mri_noise.variance.maps import inverse_g_factor, snr
 
 METADATA = "mri_noise"
 """The key of a layer's metadata under which its provenance is, as plain JSON values."""
 
 METADATA_VERSION = 1
-DATA_UNITS = "data units"
+DATA_UNITS = "a.u."
+"""Those of the data, which raw data do not name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,12 @@ def _std_error(result: Result) -> Tensor:
     return torch.where(sigma > 0, estimate.standard_error_magnitude / (2 * sigma), 0)
 
 
+def _snr(result: Result) -> Tensor:
+    """SNR of the magnitude in the object; NaN outside of it, where there is no signal."""
+    ratio = snr(result.image, estimate_of(result).variance_magnitude)
+    return torch.where(result.object, ratio, torch.nan)
+
+
 def _std(channel: str) -> Callable[[Result], Tensor]:
     return lambda result: getattr(estimate_of(result), channel).sqrt()
 
@@ -115,14 +123,14 @@ def _std(channel: str) -> Callable[[Result], Tensor]:
 QUANTITIES = {
     each.key: each
     for each in (
-        Quantity("std", "noise std, magnitude", DATA_UNITS, _std("variance_magnitude")),
+        Quantity("std", "noise std", DATA_UNITS, _std("variance_magnitude")),
         Quantity("std_complex", "noise std, complex", DATA_UNITS, _std("variance")),
-        Quantity("std_real", "noise std, real part", DATA_UNITS, _std("variance_real")),
-        Quantity("std_imaginary", "noise std, imaginary part", DATA_UNITS, _std("variance_imaginary")),
-        Quantity("snr", "SNR", "", lambda r: snr(r.image, estimate_of(r).variance_magnitude), "viridis"),
+        Quantity("std_real", "noise std, real", DATA_UNITS, _std("variance_real")),
+        Quantity("std_imaginary", "noise std, imaginary", DATA_UNITS, _std("variance_imaginary")),
+        Quantity("snr", "SNR", "", _snr, "viridis"),
         Quantity("g", "g-factor", "", g_factor_of, "turbo", least_top=2.0),
         Quantity("inverse_g", "1/g", "", lambda r: inverse_g_factor(g_factor_of(r)), "turbo", least_top=1.0),
-        Quantity("std_error", "standard error of the noise std", DATA_UNITS, _std_error),
+        Quantity("std_error", "error of noise std", DATA_UNITS, _std_error),
     )
 }
 """Every map of a variance, by key."""
@@ -156,16 +164,16 @@ def image_layers(result: Result, run: str, reference: Image | None = None) -> tu
     """Zero-filled image and reconstruction; with a reference, that and the error against it."""
     top = bright(result.zero_filled.abs(), result.object)
     gray = Look("gray", (0.0, top), visible=False)
-    kind = result.experiment.reconstruction.kind
+    title = title_of_model(result.experiment.reconstruction)
     layers = [
         _layer(result, run, "zero_filled", "zero-filled", result.zero_filled, gray),
-        _layer(result, run, "reconstruction", kind, result.image, replace(gray, visible=True)),
+        _layer(result, run, "reconstruction", title, result.image, replace(gray, visible=True)),
     ]
     if reference is not None:
         error = result.image.abs() - reference.abs()
         look = Look(DIFFERENCE_COLOURS, (-0.2 * top, 0.2 * top), visible=False)
-        layers.insert(0, _layer(result, run, "reference", "reference, all samples", reference, gray))
-        layers.append(_layer(result, run, "error", "error of the magnitude", error, look))
+        layers.insert(0, _layer(result, run, "reference", "fully sampled", reference, gray))
+        layers.append(_layer(result, run, "error", "error of magnitude", error, look))
     return tuple(layers)
 
 
@@ -179,7 +187,7 @@ def map_layers(result: Result, run: str, keys: Sequence[str] = DEFAULT_QUANTITIE
 def map_layer(result: Result, run: str, quantity: Quantity, *, visible: bool = True) -> LayerSpec:
     """One noise map of a result."""
     values = quantity.values(result)
-    top = max(quantity.least_top, bright(values.nan_to_num(posinf=0.0), result.object)) or 1.0
+    top = max(quantity.least_top, bright(values.nan_to_num(nan=0.0, posinf=0.0), result.object)) or 1.0
     look = Look(quantity.colormap, (0.0, top), visible)
     return _layer(result, run, quantity.key, quantity.title, values, look, quantity.unit)
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mri_noise.coils import LowResolution
 from mri_noise.encoding import centered_ifft
+from mri_noise.masks import AsAcquired, Equispaced, Undersampling
 from mri_noise.scan import Slice
 
 
@@ -19,7 +20,9 @@ class ScanView:
 
     Attributes
     ----------
-    key, title
+    key
+    title
+        What is seen of the scan; empty for the scan itself.
     values
         Of a slice: shape (rows, columns), or (coils, rows, columns) if ``by_coil``.
     by_coil
@@ -51,7 +54,14 @@ def coil_maps(acquired: Slice) -> Tensor:
     return LowResolution()(acquired.kspace, acquired.mask, None)
 
 
-COMBINED = ScanView("magnitude", "magnitude", combined, by_coil=False)
+def suggested_undersampling(acquired: Slice, acceleration: float) -> Undersampling:
+    """Equispaced lines where all of k-space was acquired, so that there is something to reconstruct; else none."""
+    if acceleration <= 1 or not bool(acquired.mask.all()):
+        return AsAcquired()
+    return Equispaced(acceleration=acceleration)
+
+
+COMBINED = ScanView("magnitude", "", combined, by_coil=False)
 KSPACE = ScanView("kspace", "k-space", lambda acquired: acquired.kspace, component="log magnitude")
 COILS = ScanView("coils", "coil images", coil_images)
 MAPS = ScanView("coil_maps", "coil maps", coil_maps)

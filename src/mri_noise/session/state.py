@@ -7,8 +7,10 @@ from typing import Literal
 from mri_noise.experiment import Experiment
 from mri_noise.report import estimate_of, map_error
 from mri_noise.result import Result
+from mri_noise.session.captions import samples_of
 from mri_noise.session.differences import described, differences
 from mri_noise.session.jobs import Job, OpenedScan, Snapshot, loaded, up_to_here
+from mri_noise.session.models import title_of_model
 from mri_noise.variance.replica import MonteCarlo
 
 StatusKind = Literal["missing", "ready", "running", "stale", "done", "failed"]
@@ -166,9 +168,9 @@ class Session:
         name = self.job.title
         if kept is None:
             return replace(self.finished(), shown=_last(self.runs), problem=f"{name} was cancelled before its map.")
-        n_samples = estimate_of(kept.result).n_samples
+        reached = f"{estimate_of(kept.result).n_samples} {samples_of(kept.result)}"
         ended = replace(self, latest=kept).finished()
-        return replace(ended, problem=f"{name} was cancelled; its map of {n_samples} samples is kept.")
+        return replace(ended, problem=f"{name} was cancelled; its map of {reached} is kept.")
 
     def failed(self, sentence: str) -> "Session":
         """End the run that is on, with the reason; former results stay."""
@@ -220,8 +222,8 @@ class Session:
 
     def _at_rest(self) -> Status:
         if self.shown is None:
-            kind = self.experiment.reconstruction.kind
-            return Status("ready", f"Ready: Run reconstructs slice {self.index} by {kind} and maps its noise.")
+            model = title_of_model(self.experiment.reconstruction)
+            return Status("ready", f"Ready: Run reconstructs slice {self.index} by {model} and maps its noise.")
         if self.stale:
             return Status("stale", f"Stale: the layers show {self.shown.job.name}. Changed since: {self.stale}.")
         return Status("done", _summary(self.shown))
@@ -250,8 +252,8 @@ def _kept(latest: Snapshot | None) -> Snapshot | None:
 
 def _running(job: Job, latest: Snapshot | None) -> Status:
     if latest is None:
-        kind = job.experiment.reconstruction.kind
-        return Status("running", f"{job.title}: reading slice {job.index}, reconstructing by {kind}.")
+        model = title_of_model(job.experiment.reconstruction)
+        return Status("running", f"{job.title}: reading slice {job.index}, reconstructing by {model}.")
     result = latest.result
     if result.estimate is None:
         return Status("running", f"{job.title}: the image is there, the first samples are on their way.")
@@ -261,15 +263,26 @@ def _running(job: Job, latest: Snapshot | None) -> Status:
     error = f"map error {100 * map_error(result):.1f} %, " if estimate.n_samples > 1 else ""
     return Status(
         "running",
-        f"{job.title}: {estimate.n_samples} of {estimate.n_total} samples, {estimate.n_evaluations} evaluations, "
-        f"{error}{left:.0f} s left.",
+        f"{job.title}: {estimate.n_samples} of {estimate.n_total} {samples_of(result)}, "
+        f"{estimate.n_evaluations} evaluations, "
+        f"{error}{left:.0f} s left.{_halved(job, result)}",
         share,
     )
+
+
+def _halved(job: Job, result: Result) -> str:
+    """What is said where memory ran out and the batch was halved; else nothing."""
+    batch = result.experiment.variance.batch
+    if batch == job.experiment.variance.batch:
+        return ""
+    return f" Memory ran out; this run uses batches of {batch}."
 
 
 def _summary(shown: Snapshot) -> str:
     estimate, seconds = estimate_of(shown.result), shown.result.provenance.seconds
     return (
-        f"{shown.job.title} is done: {estimate.n_samples} samples, {estimate.n_evaluations} evaluations in "
+        f"{shown.job.title} is done: {estimate.n_samples} {samples_of(shown.result)}, "
+        f"{estimate.n_evaluations} evaluations in "
         f"{seconds:.1f} s; the map's own error is {100 * map_error(shown.result):.1f} %."
+        f"{_halved(shown.job, shown.result)}"
     )
