@@ -39,7 +39,7 @@ def test_it_says_what_is_missing(docks: tuple[NoiseDock, CompareDock]) -> None:
 
 def test_replicas_stand_beside_the_map(qtbot: QtBot, viewer: Viewer, docks: tuple[NoiseDock, CompareDock]) -> None:
     noise, compare = docks
-    run(qtbot, noise, QUICK.model_copy(update={"variance": Sketch(n_probes=40)}))
+    run(qtbot, noise, QUICK.model_copy(update={"variance": Sketch(n_probes=100)}))
     compare.n_replicas.setValue(40)
     compare.compare()
     wait(qtbot, compare)
@@ -53,7 +53,7 @@ def test_replicas_stand_beside_the_map(qtbot: QtBot, viewer: Viewer, docks: tupl
     assert found["NRMSE [%]"] == pytest.approx(100 * comparison.nrmse)
     assert found["slope"] == pytest.approx(comparison.slope)
     assert list(compare.costs.frame.columns) == ["run 1", "run 2"]
-    assert list(compare.costs.frame.loc["evaluations"]) == [40, 40]
+    assert list(compare.costs.frame.loc["evaluations"]) == [100, 40]
     assert compare.status.text.text() == verdict(session.shown, reference)
     run_map, other, difference = (layer for layer in viewer.layers if layer.visible)
     assert viewer.canvas.grid.enabled

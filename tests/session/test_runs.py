@@ -31,7 +31,7 @@ def test_a_row_says_what_changed() -> None:
     )
     assert list(table.index) == ["run 1", "run 2", "run 4"]
     assert list(table["changed"]) == ["", "slice 2, reconstruction zero-filled", "nothing"]
-    assert list(table["model"]) == ["cg-sense", "zero-filled", "zero-filled"]
+    assert list(table["model"]) == ["CG-SENSE", "zero-filled", "zero-filled"]
     assert list(table["slice"]) == [1, 2, 2]
     assert (table["median std"] > 0).all()
     other = run_of(5, noise=NoiseFromPrescan())

@@ -9,7 +9,7 @@ from superqt.utils import qthrottled
 
 from mri_noise.plugin.editors import leave_wheel_to_scrolling
 from mri_noise.plugin.plots import ComparisonPlots
-from mri_noise.plugin.sections import StatusLine, button, scrolling, stacked
+from mri_noise.plugin.sections import MUTED, PRIMARY, THIN_BAR, StatusLine, button, scrolling, stacked
 from mri_noise.plugin.tables import Table
 from mri_noise.plugin.window import window_of
 from mri_noise.plugin.worker import Handlers, Runner, sentence_of
@@ -134,16 +134,20 @@ class CompareDock(QWidget):
         leave_wheel_to_scrolling(self.n_replicas)
         self.bar.setRange(0, 1000)
         self.bar.setTextVisible(False)
-        self.bar.setFixedHeight(6)
+        self.bar.setFixedHeight(4)
+        self.bar.setStyleSheet(THIN_BAR)
         self._start = button("Compare", "Run replicas of the same data", self.compare)
+        self._start.setStyleSheet(PRIMARY)
         self._stop = button("Cancel", "Stop, and keep the replicas that are in", self.cancel)
         self._leave = button("Leave grid", "Show the layers of the run again", self.leave_grid)
+        explained = QLabel(_EXPLAINED)
+        explained.setWordWrap(True)
+        explained.setStyleSheet(MUTED)
         parts = [
             _row(QLabel("replicas"), self.n_replicas, self._start),
             _row(self._stop, self._leave),
-            *(self.bar, self.status, self.plots, self.agreement, QLabel(_EXPLAINED), self.costs),
+            *(self.bar, self.status, self.plots, self.agreement, explained, self.costs),
         ]
-        parts[-2].setWordWrap(True)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(scrolling(stacked(parts)))
@@ -168,7 +172,7 @@ def _farewell(dock: CompareDock) -> Callable[..., None]:
     shared, look, runner, draw_soon = dock.shared, dock._look, dock._runner, dock._draw_soon
 
     def leave(*_: object) -> None:
-        runner.cancel()
+        runner.leave()
         draw_soon.cancel()
         shared.changed.disconnect(look)
 

@@ -28,7 +28,7 @@ class Correlation(QCheckBox):
         status, runner, clicked, callbacks = VoxelStatus(shared), self._runner, self._clicked, self._callbacks
 
         def leave(*_: object) -> None:
-            runner.cancel()
+            runner.leave()
             status.leave()
             if clicked in callbacks:
                 callbacks.remove(clicked)

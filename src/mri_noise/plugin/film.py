@@ -29,7 +29,7 @@ class FilmPanel(QWidget):
         self.play.toggled.connect(self._played)
         self.amplification.valueChanged.connect(lambda _value: self._show())
         runner = self._runner
-        self.destroyed.connect(lambda *_: runner.cancel())
+        self.destroyed.connect(lambda *_: runner.leave())
 
     @property
     def busy(self) -> bool:

@@ -7,7 +7,7 @@ from napari.viewer import Viewer
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from mri_noise.plugin.region_layer import RegionLayer
-from mri_noise.plugin.sections import StatusLine, button, buttons
+from mri_noise.plugin.sections import MUTED, StatusLine, button, buttons
 from mri_noise.plugin.tables import Table
 from mri_noise.plugin.window import window_of
 from mri_noise.plugin.worker import Handlers, Runner, sentence_of
@@ -134,6 +134,7 @@ class RoiDock(QWidget):
     def _arrange(self) -> None:
         units = QLabel(_UNITS)
         units.setWordWrap(True)
+        units.setStyleSheet(MUTED)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
         layout.addWidget(self._tools())
@@ -180,7 +181,7 @@ def _farewell(dock: RoiDock) -> Callable[..., None]:
     shared, look, runner, regions = dock.shared, dock._look, dock._runner, dock.regions
 
     def leave(*_: object) -> None:
-        runner.cancel()
+        runner.leave()
         regions.leave()
         shared.changed.disconnect(look)
 

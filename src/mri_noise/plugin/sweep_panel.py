@@ -143,7 +143,7 @@ def _farewell(panel: SweepPanel) -> Callable[..., None]:
     runner, stack, regions = panel._runner, panel.stack, panel.regions
 
     def leave(*_: object) -> None:
-        runner.cancel()
+        runner.leave()
         draw_soon.cancel()
         regions.leave()
         stack.forget()

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import pandas as pd
 
 from mri_noise.experiment import Experiment
-from mri_noise.report import estimate_of, map_error, reconstruction_name
+from mri_noise.report import estimate_of, map_error
 from mri_noise.session.differences import described, differences
 from mri_noise.session.jobs import Snapshot
+from mri_noise.session.models import title_of_model
 from mri_noise.variance.maps import acceleration
 from mri_noise.variance.replica import MonteCarlo
 
@@ -47,7 +48,7 @@ def _row(run: Snapshot, former: Snapshot | None) -> dict[str, str | int | float]
         "changed": "" if former is None else _changes(former, run),
         "median SNR": float((result.image.abs()[result.object] / sigma).median()),
         "R": acceleration(result.mask),
-        "model": reconstruction_name(result),
+        "model": title_of_model(result.experiment.reconstruction),
         "method": result.experiment.variance.kind,
         "samples": estimate.n_samples,
         "map error [%]": 100 * map_error(result),
