@@ -9,6 +9,7 @@ from pytestqt.qtbot import QtBot
 from mri_noise.pipeline import StageCache
 from mri_noise.plugin.noise_dock import NoiseDock
 from mri_noise.session.readouts import read_voxel
+from mri_noise.session.state import Session
 from mri_noise.session.voxels import voxel_sentence
 from tests.plugin import mouse
 from tests.plugin.users import PATIENCE, open_dock, open_sample, run
@@ -99,6 +100,6 @@ def test_the_status_bar_tells_the_noise_of_the_voxel_under_the_pointer(
 
 
 def test_a_run_without_its_scan_has_no_correlation(viewer: Viewer, noise: NoiseDock) -> None:
-    noise.shared.session = noise.shared.session.__class__(shown=noise.shared.session.shown)
+    noise.shared.session = Session(shown=noise.shared.session.shown)
     noise.show_panel.correlation.ask(VOXEL)
     assert "needs a finished run of the open scan" in viewer.status

@@ -64,7 +64,7 @@ def test_finished_runs_are_listed_shown_again_and_compared(
     runs.compare_selected()
     assert viewer.canvas.grid.enabled
     left, right, difference = (layer for layer in viewer.layers if layer.visible)
-    assert left.name.startswith("run 2: std, sketch")
+    assert left.name.startswith("run 2: std, sketch [")
     assert right.name.startswith("run 1: std, sketch")
     assert np.allclose(difference.data, left.data - right.data, atol=1e-6)
     nrmse = comparison_of(second.result, first.result).nrmse

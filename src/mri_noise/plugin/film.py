@@ -6,6 +6,7 @@ from qtpy.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QPushButton, QSp
 from mri_noise.plugin.editors import leave_wheel_to_scrolling
 from mri_noise.plugin.layers import Shelf
 from mri_noise.plugin.sections import button
+from mri_noise.plugin.slider import show_slice
 from mri_noise.plugin.window import Window
 from mri_noise.plugin.worker import Handlers, Runner
 from mri_noise.session.films import Film, film, film_layer
@@ -49,7 +50,11 @@ class FilmPanel(QWidget):
 
     def _take_in(self, made: Film) -> None:
         self._film = made
+        first = not self._shelf.present()
         self._show()
+        if first:
+            result = made.run.result
+            show_slice(self._shared.viewer, result.index, result.provenance.voxel_size)
         self.said.setText(f"{len(made.noise)} of {made.n_frames} frames")
 
     def _end(self) -> None:

@@ -142,8 +142,8 @@ def draw_sweep(axes: Axes, done: Sweep, curves: Sequence[SweepCurve], position: 
         axes.errorbar(done.positions, curve.means, curve.intervals, fmt=".-", ms=5, lw=1.2, capsize=2, label=curve.name)
     if position is not None:
         axes.axvline(done.positions[position], color="0.5", lw=1, ls=":")
-    if not done.parameter.is_number:
-        axes.set_xticks(done.positions, done.values[: len(done.runs)], rotation=30, ha="right")
+    axes.set_xticks(done.positions, done.values[: len(done.runs)])
+    axes.tick_params(axis="x", rotation=0 if done.parameter.is_number else 20)
     axes.set(xlabel=done.parameter.title, ylabel=f"mean noise std [{DATA_UNITS}]")
     axes.set_ylim(bottom=0)
     axes.legend()

@@ -21,7 +21,7 @@ from mri_noise.session.state import Status
 
 _NO_RUN = Status("missing", "No map: run the dock MRI noise first, then draw regions.")
 _NO_REGION = Status("ready", "Draw a region on the image: its figures follow the mouse, exact error bars its release.")
-_UNITS = f"Signal and std in {DATA_UNITS}. Exact, to first order: std and SNR of the mean, and contrasts."
+_UNITS = f"Signal and std in [{DATA_UNITS}]; exact to first order: std and SNR of the mean, and contrasts."
 
 
 class RoiDock(QWidget):

@@ -11,7 +11,7 @@ from mri_noise.plugin.backdrop import Backdrop
 from mri_noise.plugin.layers import Shelf
 from mri_noise.plugin.preferences import coloured
 from mri_noise.session.jobs import Snapshot
-from mri_noise.session.layers import QUANTITIES, LayerSpec, difference_layer, map_layer, method_of
+from mri_noise.session.layers import QUANTITIES, LayerSpec, difference_layer, map_layer
 
 _WIDE = 2.0  # width over height of a canvas that three cells in a row fill better than two by two
 _BAR, _FONT_SIZE = (14, 100), 8  # width and height [pixels]; [points]
@@ -68,7 +68,8 @@ class SideBySide:
 
 def _named(run: Snapshot, key: str) -> LayerSpec:
     spec = coloured(map_layer(run.result, run.job.name, QUANTITIES["std"]))
-    return replace(spec, key=key, title=f"{run.job.name}: std, {method_of(run.result)}")
+    method = run.result.experiment.variance.kind.replace("-", " ")
+    return replace(spec, key=key, title=f"{run.job.name}: std, {method}")
 
 
 def _difference(run: Snapshot, other: Snapshot) -> LayerSpec:

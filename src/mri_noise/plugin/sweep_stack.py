@@ -5,6 +5,7 @@ from napari.components import ViewerModel
 from mri_noise.plugin.backdrop import Backdrop
 from mri_noise.plugin.layers import Shelf
 from mri_noise.plugin.preferences import coloured
+from mri_noise.plugin.slider import show_slice
 from mri_noise.session.captions import caption
 from mri_noise.session.sweeps import Sweep, stack_layers
 
@@ -41,8 +42,8 @@ class SweepStack:
         origin = sweep.runs[0].result
         self._shelf.show([coloured(spec) for spec in stack_layers(sweep)], origin)
         self._viewer.layers.selection.active = self._shelf["stack_std"]
+        show_slice(self._viewer, origin.index, origin.provenance.voxel_size)
         dims = self._viewer.dims
-        dims.set_current_step(dims.ndim - 3, sweep.runs[0].job.index)
         dims.set_current_step(dims.ndim - 4, len(sweep.runs) - 1)
         self._write()
 

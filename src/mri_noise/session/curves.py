@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from mri_noise.report import map_error
 from mri_noise.result import Result
 
+_LEAST = 4  # samples: a standard error from fewer says little
+
 
 @dataclass(frozen=True, slots=True)
 class Curve:
@@ -16,6 +18,6 @@ class Curve:
     def extended(self, result: Result) -> "Curve":
         """The curve with one more snapshot; without, if that has no error or brings nothing new."""
         estimate = result.estimate
-        if estimate is None or estimate.n_samples < 2 or estimate.n_evaluations in self.evaluations[-1:]:
+        if estimate is None or estimate.n_samples < _LEAST or estimate.n_evaluations in self.evaluations[-1:]:
             return self
         return Curve((*self.evaluations, estimate.n_evaluations), (*self.errors, 100 * map_error(result)))
