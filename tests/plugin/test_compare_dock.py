@@ -65,7 +65,8 @@ def test_replicas_stand_beside_the_map(qtbot: QtBot, viewer: Viewer, docks: tupl
         compare.plots.setCurrentWidget(plot)
         qtbot.waitUntil(lambda plot=plot: bool(plot.figure.axes), timeout=PATIENCE)
     curves = compare.plots.curves.figure.axes[0].lines
-    assert [len(line.get_xdata()) > 1 for line in curves] == [True, True]
+    assert list(curves[1].get_xdata()) == list(range(4, 41, 2))
+    assert curves[0].get_xdata()[-1] == 100
     assert compare.plots.bland_altman.figure.axes[0].get_xlabel() == f"mean of the two [{DATA_UNITS}]"
     before = len(viewer.layers)
     compare.leave_grid()
@@ -80,6 +81,10 @@ def test_cancelled_replicas_leave_the_run_as_it_was(qtbot: QtBot, docks: tuple[N
     compare.n_replicas.setValue(100_000)
     compare.compare()
     qtbot.waitUntil(lambda: compare.shared.grid.on, timeout=PATIENCE)
+    compare.leave_grid()
+    seen = compare._reference
+    qtbot.waitUntil(lambda: compare._reference is not seen, timeout=PATIENCE)
+    assert not noise.shared.grid.on
     compare.cancel()
     wait(qtbot, compare)
     assert "were cancelled" in compare.status.text.text()

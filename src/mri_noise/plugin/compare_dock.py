@@ -15,7 +15,7 @@ from mri_noise.plugin.window import window_of
 from mri_noise.plugin.worker import Handlers, Runner, sentence_of
 from mri_noise.report import estimate_of
 from mri_noise.session.agreement import agreement_table, costs, verdict
-from mri_noise.session.curves import Curve
+from mri_noise.session.curves import Curve, Traced, traced
 from mri_noise.session.jobs import Snapshot, snapshots, up_to_here
 from mri_noise.session.state import Status, StatusKind
 from mri_noise.variance.replica import MonteCarlo
@@ -60,7 +60,7 @@ class CompareDock(QWidget):
             return
         self._run, self._reference, self._curve = run, None, Curve()
         handlers = Handlers(self._take_in, self._end, self._cancelled, self._complain)
-        self._runner.start(lambda: snapshots(job, self.shared.cache), handlers)
+        self._runner.start(lambda: traced(snapshots(job, self.shared.cache)), handlers)
         self._say("running", f"{job.title}: replicas of {run.job.name} are on their way.")
         self._enable()
 
@@ -72,13 +72,16 @@ class CompareDock(QWidget):
         """Show the layers of the run again."""
         self.shared.grid.leave()
 
-    def _take_in(self, reference: Snapshot) -> None:
-        estimate, run = reference.result.estimate, self._run
+    def _take_in(self, step: Traced) -> None:
+        reference, run = step.snapshot, self._run
+        estimate = reference.result.estimate
         if estimate is None or estimate.n_samples < 2 or run is None:
             return
-        self._reference, self._curve = reference, self._curve.extended(reference.result)
+        first = self._reference is None
+        self._reference, self._curve = reference, step.curve
         self.bar.setValue(round(1000 * estimate.n_samples / estimate.n_total))
-        self.shared.grid.show(run, reference)
+        if first or self.shared.grid.on:  # who leaves the grid is not brought back
+            self.shared.grid.show(run, reference)
         self.agreement.show_frame(agreement_table(run, reference))
         self.costs.show_frame(costs(run, reference))
         self._draw_soon()

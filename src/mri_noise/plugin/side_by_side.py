@@ -25,6 +25,7 @@ class SideBySide:
         self._viewer = viewer
         self._shelf, self._backdrop = Shelf(viewer), Backdrop(viewer)
         self._pair: tuple[int, int] | None = None
+        viewer.canvas.grid.events.enabled.connect(self._follow)
 
     @property
     def on(self) -> bool:
@@ -53,6 +54,11 @@ class SideBySide:
         self._pair = None
         self._viewer.canvas.grid.enabled = False
         self._backdrop.restore()
+
+    def _follow(self, _event: object = None) -> None:
+        """Leave with the grid that another button of the window switches off."""
+        if self.on and not self._viewer.canvas.grid.enabled:
+            self.leave()
 
     def _arrange(self, layers: list[Layer]) -> None:
         height, width = self._viewer.canvas.size

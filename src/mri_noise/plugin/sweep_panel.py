@@ -42,11 +42,6 @@ class SweepPanel(QWidget):
         """Whether a sweep is on."""
         return self._runner.busy
 
-    @property
-    def sweep(self) -> Sweep | None:
-        """The sweep that is shown."""
-        return self._sweep
-
     def start(self) -> None:
         """Run the present choices at each value."""
         parameter, experiment = PARAMETERS[self.parameter.currentIndex()], self.shared.session.experiment
