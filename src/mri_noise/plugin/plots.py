@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, ScalarFormatter
 from napari.components import ViewerModel
 from napari.utils.theme import get_theme
+from qtpy.QtCore import QSize
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QSizePolicy, QTabWidget
 
@@ -20,7 +21,7 @@ from mri_noise.session.sweeps import Sweep, SweepCurve
 
 Drawing = Callable[[Axes], None]
 
-_HEIGHT = 270  # [pixels]
+_WIDTH, _HEIGHT = 200, 270  # [pixels]
 _FONT_SIZE = 8.5  # [points]
 
 
@@ -33,7 +34,7 @@ class Plot(FigureCanvasQTAgg):
         self._drawing: Drawing | None = None
         self._waits = False
         self.setFixedHeight(_HEIGHT)
-        self.setMinimumWidth(200)
+        self.setMinimumWidth(_WIDTH)
         viewer.events.theme.connect(self._again)
         again = self._again
         self.destroyed.connect(lambda *_: viewer.events.theme.disconnect(again))
@@ -42,6 +43,10 @@ class Plot(FigureCanvasQTAgg):
         """Draw on empty axes, now or when the plot is seen."""
         self._drawing = drawing
         self._again()
+
+    def sizeHint(self) -> QSize:
+        """As small as it can be: matplotlib asks for the size of a page."""
+        return QSize(_WIDTH, _HEIGHT)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Draw what has waited."""
