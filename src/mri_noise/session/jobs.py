@@ -136,10 +136,10 @@ def loaded(result: Result, number: int) -> Snapshot:
 
 
 class SharedCache(StageCache):
-    """Intermediate results that threads share: what one makes, the others wait for."""
+    """A few intermediate results that threads share: what one makes, the others wait for."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(n_entries=6)
         self._lock = RLock()
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
