@@ -58,4 +58,4 @@ class Arrivals:
         """Let the keys of the components act on the reconstruction, and not on the layer that came last."""
         image = self._shelf.present().get("reconstruction")
         if image is not None:
-            self._shelf.viewer.layers.selection = {image}
+            self._shelf.viewer.layers.selection.active = image

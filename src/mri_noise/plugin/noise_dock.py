@@ -17,7 +17,7 @@ from mri_noise.plugin.show_panel import ShowPanel
 from mri_noise.plugin.take_away import TakeAway
 from mri_noise.plugin.tiles import Tiles
 from mri_noise.plugin.window import window_of
-from mri_noise.session.jobs import device_note
+from mri_noise.session.jobs import OpenedScan, device_note
 from mri_noise.settings import SettingsError
 
 _PAUSE = 200  # [ms] after an entry, before it is taken over
@@ -38,6 +38,7 @@ class NoiseDock(QWidget):
         self.form.value = preferred_experiment()
         self._first: Experiment | None = self.form.value  # until a scan has been suited
         self.form.sections["Undersampling"].rows.addWidget(self._mask)
+        self._prepared: OpenedScan | None = None  # the scan whose coil maps were asked for
         self._entered, self._rested = _timer(self, _PAUSE), _timer(self, _LIVE_PAUSE)
         self.show_panel, self.tiles = ShowPanel(self.shared), Tiles(napari_viewer, self.shared.shelf)
         self._arrange()
@@ -93,6 +94,9 @@ class NoiseDock(QWidget):
             self.form.value = self._first.model_copy(update={"undersampling": undersampling})
             self._first = None
         self._take_over()
+        if opened is not None and opened is not self._prepared:
+            self._prepared = opened
+            self.shared.prepare()
 
     def _wait(self) -> None:
         """Let a pause pass after an entry."""

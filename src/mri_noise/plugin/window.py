@@ -11,11 +11,11 @@ from mri_noise.plugin.arrivals import Arrivals
 from mri_noise.plugin.layers import Shelf
 from mri_noise.plugin.preferences import coloured
 from mri_noise.plugin.viewers import is_open, show_slice
-from mri_noise.plugin.worker import Handlers, Runner
+from mri_noise.plugin.worker import SILENT, Handlers, Runner
 from mri_noise.result import Result
 from mri_noise.session.captions import caption
 from mri_noise.session.curves import Curve
-from mri_noise.session.jobs import Job, OpenedScan, SharedCache, Snapshot, snapshots
+from mri_noise.session.jobs import Job, OpenedScan, SharedCache, Snapshot, ahead, snapshots
 from mri_noise.session.layers import image_layers, map_layers
 from mri_noise.session.state import Session
 from mri_noise.variance.replica import MonteCarlo
@@ -32,7 +32,7 @@ class Window:
         self.cache = SharedCache()
         self.shelf = Shelf(viewer)
         self._arrivals = Arrivals(self.shelf)
-        self._runner = Runner()
+        self._runner, self._ahead = Runner(), Runner()
         self._curves: dict[int, Curve] = {}
 
     @property
@@ -56,6 +56,13 @@ class Window:
             self.show(after.shown)
             show_slice(self.viewer, result.index, result.provenance.voxel_size)
         self._become(after)
+
+    def prepare(self) -> None:
+        """Find the coil maps while the user looks at the scan; what does not work is said when it is run."""
+        session = self.session
+        opened, index, experiment = session.opened, session.index, session.experiment
+        if opened is not None and session.can_run:
+            self._ahead.start(lambda: ahead(opened, index, experiment, self.cache), SILENT)
 
     def run(self) -> None:
         """Run the present choices; a run that is on is cancelled first.
@@ -101,6 +108,7 @@ class Window:
     def leave(self) -> None:
         """End with the window: stop the run that is on, and add no more layers."""
         self.cancel()
+        self._ahead.leave()
         self._arrivals.stop()
 
     def _take_in(self, snapshot: Snapshot) -> None:
