@@ -80,7 +80,7 @@ def save(viewer: Viewer, name: str) -> None:
 
 def finish(dock: "NoiseDock") -> None:
     """Wait for the end of a run."""
-    wait(lambda: dock.shared.session.job is None)
+    wait(lambda: dock.shared.session.job is None and not dock.shared.busy)
 
 
 def wait(happened: Callable[[], bool]) -> None:

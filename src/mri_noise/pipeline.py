@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 _ADDED_NOISE, _VARIANCE = 0, 1
 _UPSTREAM_OF_MAPS = {
-    "undersampling", "noise", "noise_scale", "added_noise", "prewhiten", "coils", "precision", "device", "seed",
+    "undersampling", "noise", "noise_scale", "added_noise", "prewhiten", "coils", "precision", "device",
 }  # fmt: skip
 
 
@@ -108,7 +108,8 @@ def choose_device(name: str) -> torch.device:
 
 def prepare(scan: Scan, experiment: Experiment, index: int, cache: StageCache) -> Prepared:
     """Read a slice, undersample and prewhiten it, add noise where asked for, and find its coil maps."""
-    upstream = experiment.model_dump_json(include=_UPSTREAM_OF_MAPS)
+    drawn = {"seed"} if experiment.added_noise > 0 else set()
+    upstream = experiment.model_dump_json(include=_UPSTREAM_OF_MAPS | drawn)
     return cache.get(("prepared", scan.fingerprint, index, upstream), lambda: _prepare(scan, experiment, index, cache))
 
 

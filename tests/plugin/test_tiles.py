@@ -25,7 +25,7 @@ def visible(viewer: ViewerModel) -> list[str]:
 
 
 def test_the_image_and_its_maps_are_laid_out_and_taken_back(qtbot: QtBot, shelf: Shelf) -> None:
-    viewer = shelf._viewer
+    viewer = shelf.viewer
     tiles = Tiles(viewer, shelf)
     qtbot.addWidget(tiles)
     before = visible(viewer)
@@ -39,7 +39,7 @@ def test_the_image_and_its_maps_are_laid_out_and_taken_back(qtbot: QtBot, shelf:
 
 
 def test_it_follows_the_grid_of_the_window(qtbot: QtBot, shelf: Shelf) -> None:
-    viewer = shelf._viewer
+    viewer = shelf.viewer
     tiles = Tiles(viewer, shelf)
     qtbot.addWidget(tiles)
     viewer.canvas.grid.enabled = True

@@ -76,14 +76,12 @@ def test_a_run_ends_once_and_lets_go_of_its_memory(qtbot: QtBot, error: Exceptio
     assert computation.big() is None
 
 
-def test_cancel_takes_less_than_a_second_and_frees_the_memory(qtbot: QtBot) -> None:
+def test_cancel_ends_a_run_at_its_next_step_and_frees_the_memory(qtbot: QtBot) -> None:
     runner, tape, computation = Runner(), Tape(), Computation(n_steps=1000)
     runner.start(computation, tape.handlers())
     qtbot.waitUntil(lambda: bool(tape.steps), timeout=5000)
-    start = time.perf_counter()
     runner.cancel()
     qtbot.waitUntil(lambda: bool(tape.ends), timeout=5000)
-    assert time.perf_counter() - start < 1
     assert tape.ends == ["cancelled"]
     gc.collect()
     assert computation.closed

@@ -36,7 +36,7 @@ def open_sample(viewer: Viewer) -> None:
 
 def finish(qtbot: QtBot, dock: NoiseDock) -> None:
     """Wait for the end of a run."""
-    qtbot.waitUntil(lambda: dock.shared.session.job is None, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: dock.shared.session.job is None and not dock.shared.busy, timeout=PATIENCE)
 
 
 def run(qtbot: QtBot, dock: NoiseDock, experiment: Experiment = QUICK) -> None:

@@ -7,7 +7,7 @@ import torch
 
 from mri_noise.masks import AsAcquired
 from mri_noise.pipeline import StageCache, prepare
-from mri_noise.session.jobs import SharedCache, device_note, loaded, snapshots, up_to_here
+from mri_noise.session.jobs import SharedCache, ahead, device_note, loaded, snapshots, up_to_here
 from mri_noise.variance.exact import Exact
 from tests.session.examples import EXPERIMENT, JOB, OPENED, steps
 
@@ -74,3 +74,11 @@ def test_threads_that_share_a_cache_make_a_value_once() -> None:
     with ThreadPoolExecutor(4) as threads:
         assert list(threads.map(lambda _: cache.get("key", make), range(4))) == [7] * 4
     assert made == [1]
+
+
+def test_what_is_computed_ahead_is_there_for_the_run() -> None:
+    cache = StageCache()
+    assert list(ahead(OPENED, 1, EXPERIMENT, cache)) == [None]
+    prepared = cache.get(next(iter(key for key in cache._entries if key[0] == "prepared")), lambda: None)
+    list(snapshots(JOB, cache))
+    assert [value for key, value in cache._entries.items() if key[0] == "prepared"] == [prepared]

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from napari.viewer import Viewer
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSpinBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QSpinBox, QVBoxLayout, QWidget
 from superqt.utils import qthrottled
 
 from mri_noise.plugin.editors import leave_wheel_to_scrolling
 from mri_noise.plugin.plots import ComparisonPlots
-from mri_noise.plugin.sections import MUTED, PRIMARY, THIN_BAR, StatusLine, button, scrolling, stacked
+from mri_noise.plugin.sections import MUTED, PRIMARY, StatusLine, ThinBar, button, scrolling, stacked
 from mri_noise.plugin.tables import Table
 from mri_noise.plugin.window import window_of
 from mri_noise.plugin.worker import Handlers, Runner, sentence_of
@@ -31,7 +31,7 @@ class CompareDock(QWidget):
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__()
         self.shared, self._runner = window_of(napari_viewer), Runner()
-        self.n_replicas, self.bar, self.status = QSpinBox(), QProgressBar(), StatusLine()
+        self.n_replicas, self.bar, self.status = QSpinBox(), ThinBar(), StatusLine()
         self.agreement, self.costs, self.plots = Table(fits=True), Table(fits=True), ComparisonPlots(napari_viewer)
         self._draw_soon = qthrottled(self._draw, timeout=_REDRAW)
         self._run: Snapshot | None = None
@@ -79,7 +79,7 @@ class CompareDock(QWidget):
             return
         first = self._reference is None
         self._reference, self._curve = reference, step.curve
-        self.bar.setValue(round(1000 * estimate.n_samples / estimate.n_total))
+        self.bar.share = estimate.n_samples / estimate.n_total
         if first or self.shared.grid.on:  # who leaves the grid is not brought back
             self.shared.grid.show(run, reference)
         self.agreement.show_frame(agreement_table(run, reference))
@@ -90,7 +90,7 @@ class CompareDock(QWidget):
     def _end(self) -> None:
         """Keep the replicas, and say how the maps agree."""
         run, reference = self._run, self._reference
-        self.bar.setValue(0)
+        self.bar.share = 0.0
         if run is not None and reference is not None:
             self._draw()
             self.shared.keep(replace(reference, result=up_to_here(reference.result)))
@@ -104,7 +104,7 @@ class CompareDock(QWidget):
         self._say("failed", f"The replicas were cancelled; {kept}.")
 
     def _complain(self, sentence: str) -> None:
-        self.bar.setValue(0)
+        self.bar.share = 0.0
         self._say("failed", sentence)
         self._enable()
 
@@ -135,10 +135,6 @@ class CompareDock(QWidget):
         self.n_replicas.setValue(200)
         self.n_replicas.setToolTip("Noise realisations; the sampling error of their map is about 1 / sqrt(2 replicas)")
         leave_wheel_to_scrolling(self.n_replicas)
-        self.bar.setRange(0, 1000)
-        self.bar.setTextVisible(False)
-        self.bar.setFixedHeight(4)
-        self.bar.setStyleSheet(THIN_BAR)
         self._start = button("Compare", "Run replicas of the same data", self.compare)
         self._start.setStyleSheet(PRIMARY)
         self._stop = button("Cancel", "Stop, and keep the replicas that are in", self.cancel)

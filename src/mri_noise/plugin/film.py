@@ -6,7 +6,7 @@ from qtpy.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QPushButton, QSp
 from mri_noise.plugin.editors import leave_wheel_to_scrolling
 from mri_noise.plugin.layers import Shelf
 from mri_noise.plugin.sections import button
-from mri_noise.plugin.slider import show_slice
+from mri_noise.plugin.viewers import show_slice
 from mri_noise.plugin.window import Window
 from mri_noise.plugin.worker import Handlers, Runner
 from mri_noise.session.films import Film, film, film_layer

@@ -120,15 +120,18 @@ class Shelf:
     """The layers that show one thing: refined in place, and never put back after the user has deleted them."""
 
     def __init__(self, viewer: ViewerModel) -> None:
-        self._viewer = viewer
+        self.viewer = viewer
         self._layers: dict[str, Image] = {}
 
     def __getitem__(self, key: str) -> Image:
         return self._layers[key]
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._layers
+
     def present(self) -> dict[str, Image]:
         """The layers that the user has not deleted, by quantity."""
-        return {key: layer for key, layer in self._layers.items() if layer in self._viewer.layers}
+        return {key: layer for key, layer in self._layers.items() if layer in self.viewer.layers}
 
     def renew(self) -> None:
         """Forget what was deleted: the next run shows all its layers."""
@@ -137,7 +140,7 @@ class Shelf:
     def clear(self) -> None:
         """Take all layers off the window."""
         for layer in self.present().values():
-            self._viewer.layers.remove(layer)
+            self.viewer.layers.remove(layer)
         self._layers = {}
 
     def show(self, specs: Iterable[LayerSpec], origin: OpenedScan | Result | None) -> None:
@@ -145,8 +148,8 @@ class Shelf:
         for spec in specs:
             layer = self._layers.get(spec.key)
             if layer is None:
-                self._layers[spec.key] = add_layer(self._viewer, layer_data(spec, origin))
-            elif layer in self._viewer.layers:
+                self._layers[spec.key] = add_layer(self.viewer, layer_data(spec, origin))
+            elif layer in self.viewer.layers:
                 _refine(layer, spec, origin)
 
 
@@ -166,9 +169,11 @@ def _refine(layer: Image, spec: LayerSpec, origin: OpenedScan | Result | None) -
     untouched = before is not None and _is_window_of(layer, _shown(before.spec, COMPONENTS[component]))
     layer.metadata = {METADATA: {**spec.provenance, "component": component}, SOURCE: Source(origin, spec)}
     layer.data = shown.data
-    layer.name = shown.name
-    layer.translate = spec.geometry.translate
-    if untouched:
+    if layer.name != shown.name:
+        layer.name = shown.name
+    if tuple(layer.translate) != spec.geometry.translate:
+        layer.translate = spec.geometry.translate
+    if untouched and not _is_window_of(layer, shown):
         layer.contrast_limits_range = shown.window
         layer.contrast_limits = shown.window
 

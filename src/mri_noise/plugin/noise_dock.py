@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from mri_noise.experiment import Experiment
 from mri_noise.plugin.experiment_form import ExperimentForm
@@ -12,12 +12,12 @@ from mri_noise.plugin.keys import bind_component_keys
 from mri_noise.plugin.mask_picture import MaskPicture
 from mri_noise.plugin.preferences import first_undersampling, preferences, preferred_experiment
 from mri_noise.plugin.scan_panel import ScanPanel
-from mri_noise.plugin.sections import MUTED, PRIMARY, THIN_BAR, Section, StatusLine, scrolling, stacked
+from mri_noise.plugin.sections import MUTED, PRIMARY, Section, StatusLine, ThinBar, scrolling, stacked
 from mri_noise.plugin.show_panel import ShowPanel
 from mri_noise.plugin.take_away import TakeAway
 from mri_noise.plugin.tiles import Tiles
 from mri_noise.plugin.window import window_of
-from mri_noise.session.jobs import device_note
+from mri_noise.session.jobs import OpenedScan, device_note
 from mri_noise.settings import SettingsError
 
 _PAUSE = 200  # [ms] after an entry, before it is taken over
@@ -38,6 +38,7 @@ class NoiseDock(QWidget):
         self.form.value = preferred_experiment()
         self._first: Experiment | None = self.form.value  # until a scan has been suited
         self.form.sections["Undersampling"].rows.addWidget(self._mask)
+        self._prepared: OpenedScan | None = None  # the scan whose coil maps were asked for
         self._entered, self._rested = _timer(self, _PAUSE), _timer(self, _LIVE_PAUSE)
         self.show_panel, self.tiles = ShowPanel(self.shared), Tiles(napari_viewer, self.shared.shelf)
         self._arrange()
@@ -60,12 +61,9 @@ class NoiseDock(QWidget):
         self.live = QCheckBox("live")
         self.live.setChecked(bool(preferences().defaults.live))
         self.live.setToolTip("Run again, a short pause after each change")
-        self.bar, self.status, self._device = QProgressBar(), StatusLine(), QLabel()
+        self.bar, self.status, self._device = ThinBar(), StatusLine(), QLabel()
         self._device.setWordWrap(True)
         self._device.setStyleSheet(MUTED)
-        self.bar.setStyleSheet(THIN_BAR)
-        self.bar.setTextVisible(False)
-        self.bar.setFixedHeight(4)
         self.run_button.clicked.connect(lambda _checked: self.run())
         self.cancel_button.clicked.connect(lambda _checked: self.shared.cancel())
         pressed = QHBoxLayout()
@@ -96,6 +94,9 @@ class NoiseDock(QWidget):
             self.form.value = self._first.model_copy(update={"undersampling": undersampling})
             self._first = None
         self._take_over()
+        if opened is not None and opened is not self._prepared:
+            self._prepared = opened
+            self.shared.prepare()
 
     def _wait(self) -> None:
         """Let a pause pass after an entry."""
@@ -132,8 +133,7 @@ class NoiseDock(QWidget):
         self._device.setText(device_note(session.experiment))
         self.run_button.setEnabled(session.can_run)
         self.cancel_button.setEnabled(running)
-        self.bar.setRange(0, 0 if running and status.progress is None else 1000)
-        self.bar.setValue(round(1000 * (status.progress or 0)))
+        self.bar.share = status.progress or 0.0
 
 
 def _timer(parent: QWidget, milliseconds: int) -> QTimer:
@@ -148,7 +148,7 @@ def _farewell(dock: NoiseDock) -> Callable[..., None]:
     shared, parts, refresh = dock.shared, (dock.scan, dock.tiles, dock._mask), dock._refresh
 
     def leave(*_: object) -> None:
-        shared.cancel()
+        shared.leave()
         shared.changed.disconnect(refresh)
         for part in parts:
             part.leave()

@@ -10,7 +10,7 @@ from mri_noise.plugin.forms import LABEL_WIDTH, SPACING
 from mri_noise.plugin.layers import add_layer, source_of
 from mri_noise.plugin.opening import view_layer
 from mri_noise.plugin.sections import buttons
-from mri_noise.plugin.slider import show_slice, shown_slice
+from mri_noise.plugin.viewers import show_slice, shown_slice
 from mri_noise.session.jobs import OpenedScan
 from mri_noise.session.scans import COILS, KSPACE, MAPS, ScanView
 

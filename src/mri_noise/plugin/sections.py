@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor, QPainter, QPaintEvent
 from qtpy.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -38,10 +39,8 @@ QPushButton:disabled {color: #8a8f98; background-color: rgba(128, 128, 128, 60);
 MUTED = "color: #8a8f98;"
 """The style of what is good to know, and does not change."""
 
-THIN_BAR = """
-QProgressBar {border: none; border-radius: 2px; background-color: rgba(128, 128, 128, 60);}
-QProgressBar::chunk {border-radius: 2px; background-color: #2f6fb5;}
-"""
+_ACCENT = QColor("#2f6fb5")
+_GROOVE = QColor(128, 128, 128, 60)
 
 
 class Section(QWidget):
@@ -98,6 +97,36 @@ class StatusLine(QWidget):
         mark, colour = _MARKS[status.kind]
         self._mark.setText(f'<span style="color: {colour}; font-size: 14px;">{mark}</span>')
         self.text.setText(status.sentence)
+
+
+class ThinBar(QWidget):
+    """How far a run is.
+
+    It only asks to be painted; a QProgressBar paints at once, and with it the whole window and its image.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._share = 0.0
+        self.setFixedHeight(4)
+
+    @property
+    def share(self) -> float:
+        """Between 0 and 1."""
+        return self._share
+
+    @share.setter
+    def share(self, share: float) -> None:
+        if share != self._share:
+            self._share = share
+            self.update()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Draw the groove, and what is done of it."""
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), _GROOVE)
+        painter.fillRect(0, 0, round(self._share * self.width()), self.height(), _ACCENT)
+        painter.end()
 
 
 def scrolling(content: QWidget) -> QScrollArea:

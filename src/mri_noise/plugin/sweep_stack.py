@@ -5,7 +5,7 @@ from napari.components import ViewerModel
 from mri_noise.plugin.backdrop import Backdrop
 from mri_noise.plugin.layers import Shelf
 from mri_noise.plugin.preferences import coloured
-from mri_noise.plugin.slider import show_slice
+from mri_noise.plugin.viewers import show_slice
 from mri_noise.session.captions import caption
 from mri_noise.session.sweeps import Sweep, stack_layers
 

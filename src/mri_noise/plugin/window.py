@@ -7,15 +7,16 @@ from napari.components import ViewerModel
 from psygnal import Signal
 
 from mri_noise.experiment import Experiment
+from mri_noise.plugin.arrivals import Arrivals
 from mri_noise.plugin.layers import Shelf
 from mri_noise.plugin.preferences import coloured
 from mri_noise.plugin.side_by_side import SideBySide
-from mri_noise.plugin.slider import show_slice
-from mri_noise.plugin.worker import Handlers, Runner
+from mri_noise.plugin.viewers import is_open, show_slice
+from mri_noise.plugin.worker import SILENT, Handlers, Runner
 from mri_noise.result import Result
 from mri_noise.session.captions import caption
 from mri_noise.session.curves import Curve
-from mri_noise.session.jobs import Job, OpenedScan, SharedCache, Snapshot, snapshots
+from mri_noise.session.jobs import Job, OpenedScan, SharedCache, Snapshot, ahead, snapshots
 from mri_noise.session.layers import image_layers, map_layers
 from mri_noise.session.state import Session
 from mri_noise.variance.replica import MonteCarlo
@@ -32,13 +33,14 @@ class Window:
         self.cache = SharedCache()
         self.shelf = Shelf(viewer)
         self.grid = SideBySide(viewer)
-        self._runner = Runner()
+        self._arrivals = Arrivals(self.shelf)
+        self._runner, self._ahead = Runner(), Runner()
         self._curves: dict[int, Curve] = {}
 
     @property
     def busy(self) -> bool:
-        """Whether a thread computes."""
-        return self._runner.busy
+        """Whether a thread computes, or layers are still to come."""
+        return self._runner.busy or not self._arrivals.settled
 
     def open(self, opened: OpenedScan, index: int) -> None:
         """Choose a scan and a slice, and show that slice."""
@@ -56,6 +58,13 @@ class Window:
             self.show(after.shown)
             show_slice(self.viewer, result.index, result.provenance.voxel_size)
         self._become(after)
+
+    def prepare(self) -> None:
+        """Find the coil maps while the user looks at the scan; what does not work is said when it is run."""
+        session = self.session
+        opened, index, experiment = session.opened, session.index, session.experiment
+        if opened is not None and session.can_run:
+            self._ahead.start(lambda: ahead(opened, index, experiment, self.cache), SILENT)
 
     def run(self) -> None:
         """Run the present choices; a run that is on is cancelled first.
@@ -110,9 +119,15 @@ class Window:
         """Stop the run that is on, and keep what it reached."""
         self._runner.cancel()
 
+    def leave(self) -> None:
+        """End with the window: stop the run that is on, and add no more layers."""
+        self.cancel()
+        self._ahead.leave()
+        self._arrivals.stop()
+
     def _take_in(self, snapshot: Snapshot) -> None:
         after = self.session.received(snapshot)
-        if after is not self.session:
+        if after is not self.session and is_open(self.viewer):
             number = snapshot.job.number
             self._curves[number] = self.curve_of(number).extended(snapshot.result)
             self.show(snapshot)
@@ -129,11 +144,7 @@ class Window:
         result, name = snapshot.result, snapshot.job.name
         first = snapshot.result.estimate is None
         specs = image_layers(result, name, snapshot.reference) if first or result.complete else ()
-        before = self.shelf.present()
-        self.shelf.show(map(coloured, (*specs, *map_layers(result, name))), result)
-        layers = self.shelf.present()
-        if len(layers) > len(before) and "reconstruction" in layers:
-            self.viewer.layers.selection = {layers["reconstruction"]}  # what the keys of the components act on
+        self._arrivals.show(map(coloured, (*specs, *map_layers(result, name))), result)
         text = self.viewer.canvas.overlays.text
         text.text, text.visible = caption(result), True
 

@@ -31,8 +31,9 @@ class Pace:
 class ReleasingWorker(GeneratorWorker):
     """A generator worker that reports torch's errors, and lets go of its memory however it ends.
 
-    superqt takes a RuntimeError, which most of torch's errors are, for a deleted worker and says nothing; and napari
-    keeps every worker for the life of its window, so that an unfinished generator would never be closed.
+    superqt takes a RuntimeError, which most of torch's errors are, for a deleted worker and says nothing; napari's own
+    listener to a worker's errors fails with PySide6; and napari keeps every worker for the life of its window, so that
+    an unfinished generator would never be closed. An error is therefore returned, as a :class:`Failure`.
     """
 
     def __init__(self, make: Callable[..., Any], steps: Callable[[], Iterator[Any]], pace: Pace) -> None:
@@ -48,14 +49,23 @@ class ReleasingWorker(GeneratorWorker):
         """Run the generator; close it in this thread."""
         try:
             result = super().work()
-            if isinstance(result, RuntimeError):
-                raise result
-            return result
+            return _failure(result) if isinstance(result, RuntimeError) else result
         except Exception as error:
-            traceback.clear_frames(error.__traceback__)  # notifications keep it, and with it the tensors
-            raise
+            return _failure(error)
         finally:
             self._gen.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a computation ended early."""
+
+    error: Exception
+
+
+def _failure(error: Exception) -> Failure:
+    traceback.clear_frames(error.__traceback__)  # notifications keep it, and with it the tensors
+    return Failure(error)
 
 
 def paced(steps: Iterable[T], pace: Pace) -> Generator[T, None, None]:
@@ -96,6 +106,14 @@ class Handlers:
     on_end: Callable[[], None]
     on_cancelled: Callable[[], None]
     on_error: Callable[[str], None]
+
+
+def _nothing(*_: object) -> None:
+    """Do nothing."""
+
+
+SILENT = Handlers(_nothing, _nothing, _nothing, _nothing)
+"""For what is computed ahead, and is not missed if it fails."""
 
 
 class Runner:
@@ -144,12 +162,17 @@ class Runner:
                 QTimer.singleShot(PAUSE, pace.ready.set)
 
         worker.yielded.connect(take)
-        worker.returned.connect(lambda _: self._ended(handlers.on_end))
+        worker.returned.connect(lambda result: self._returned(result, handlers))
         worker.aborted.connect(lambda: self._ended(handlers.on_cancelled))
-        worker.errored.connect(lambda error: self._failed(error, handlers.on_error))
         worker.warned.connect(lambda warning: notification_manager.receive_warning(*warning))
         self._worker = worker
         worker.start()
+
+    def _returned(self, result: object, handlers: Handlers) -> None:
+        if isinstance(result, Failure):
+            self._failed(result.error, handlers.on_error)
+        else:
+            self._ended(handlers.on_end)
 
     def _failed(self, error: Exception, on_error: Callable[[str], None]) -> None:
         if not _is_foreseen(error):

@@ -46,4 +46,9 @@ def _overrides(default: Values, wanted: Values, prefix: str) -> Iterator[tuple[s
 
 def described(changes: dict[str, tuple[Any, Any]]) -> str:
     """The second values of differences, in words: ``reconstruction cg-sense, acceleration 4``."""
-    return ", ".join(f"{name.removesuffix('.kind').rpartition('.')[2]} {value}" for name, (_, value) in changes.items())
+    return ", ".join(f"{_last_word(name)} {value}" for name, (_, value) in changes.items())
+
+
+def _last_word(name: str) -> str:
+    """What a dotted name ends with, in words: ``probes`` of ``variance.n_probes``."""
+    return name.removesuffix(".kind").rpartition(".")[2].removeprefix("n_").replace("_", " ")

@@ -98,6 +98,18 @@ def snapshots(job: Job, cache: StageCache) -> Iterator[Snapshot]:
             return
 
 
+def ahead(opened: OpenedScan, index: int, experiment: Experiment, cache: StageCache) -> Iterator[None]:
+    """Find the coil maps of a slice, so that they are there when its run is asked for.
+
+    Raises
+    ------
+    ValueError
+        Whatever the run will say.
+    """
+    prepare(opened.scan, experiment, index, cache)
+    yield None
+
+
 def _reached(result: Result, target: float | None) -> bool:
     if target is None or result.estimate is None or result.complete or result.estimate.n_samples < 2:
         return False
@@ -136,10 +148,10 @@ def loaded(result: Result, number: int) -> Snapshot:
 
 
 class SharedCache(StageCache):
-    """Intermediate results that threads share: what one makes, the others wait for."""
+    """A few intermediate results that threads share: what one makes, the others wait for."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(n_entries=6)
         self._lock = RLock()
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:

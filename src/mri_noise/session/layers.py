@@ -112,8 +112,15 @@ def _std_error(result: Result) -> Tensor:
 
 def _snr(result: Result) -> Tensor:
     """SNR of the magnitude in the object; NaN outside of it, where there is no signal."""
-    ratio = snr(result.image, estimate_of(result).variance_magnitude)
-    return torch.where(result.object, ratio, torch.nan)
+    return _in_object(result, snr(result.image, estimate_of(result).variance_magnitude))
+
+
+def _g(result: Result) -> Tensor:
+    return _in_object(result, g_factor_of(result))
+
+
+def _in_object(result: Result, values: Tensor) -> Tensor:
+    return torch.where(result.object, values, torch.nan)
 
 
 def _std(channel: str) -> Callable[[Result], Tensor]:
@@ -128,8 +135,8 @@ QUANTITIES = {
         Quantity("std_real", "noise std, real", DATA_UNITS, _std("variance_real")),
         Quantity("std_imaginary", "noise std, imaginary", DATA_UNITS, _std("variance_imaginary")),
         Quantity("snr", "SNR", "", _snr, "viridis"),
-        Quantity("g", "g-factor", "", g_factor_of, "turbo", least_top=2.0),
-        Quantity("inverse_g", "1/g", "", lambda r: inverse_g_factor(g_factor_of(r)), "turbo", least_top=1.0),
+        Quantity("g", "g-factor", "", _g, "turbo", least_top=2.0),
+        Quantity("inverse_g", "1/g", "", lambda r: inverse_g_factor(_g(r)), "turbo", least_top=1.0),
         Quantity("std_error", "error of noise std", DATA_UNITS, _std_error),
     )
 }
@@ -171,7 +178,8 @@ def image_layers(result: Result, run: str, reference: Image | None = None) -> tu
     ]
     if reference is not None:
         error = result.image.abs() - reference.abs()
-        look = Look(DIFFERENCE_COLOURS, (-0.2 * top, 0.2 * top), visible=False)
+        span = bright(error.abs(), result.object) or top
+        look = Look(DIFFERENCE_COLOURS, (-span, span), visible=False)
         layers.insert(0, _layer(result, run, "reference", "fully sampled", reference, gray))
         layers.append(_layer(result, run, "error", "error of magnitude", error, look))
     return tuple(layers)

@@ -1,8 +1,17 @@
-"""The slider under the image, in slices."""
+"""What the plugin asks of a viewer: whether its window is open, and which slice it shows."""
 
 from napari.components import ViewerModel
 
 VoxelSize = tuple[float, float, float] | None
+
+
+def is_open(viewer: ViewerModel) -> bool:
+    """Whether the window of a viewer, if it has one, is still there: napari lets go of it before its docks go."""
+    window = getattr(viewer, "window", None)
+    try:
+        return window is None or bool(window.geometry())
+    except (AttributeError, RuntimeError):
+        return False
 
 
 def show_slice(viewer: ViewerModel, index: int, voxel_size: VoxelSize) -> None:
