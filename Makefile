@@ -3,6 +3,8 @@
 .PHONY: help setup demo train test lint types core docs bench constraints
 
 bin := .venv/bin
+# The plugin's tests and pictures open windows: on a screen of their own where there is a virtual one.
+screen := $(if $(shell command -v xvfb-run),xvfb-run --auto-servernum --server-args="-screen 0 1920x1200x24")
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -17,7 +19,7 @@ train: .venv/.anatomy ## Train a network (make train RECIPE=recipes/modl.yaml; o
 	@$(bin)/mri-noise train "$(RECIPE)" --output "runs/$(basename $(notdir $(RECIPE)))" $(ARGS)
 
 test: .venv/.ready ## Run the tests (choose some with ARGS="-k noise")
-	@$(bin)/pytest $(ARGS)
+	@$(screen) $(bin)/pytest $(ARGS)
 
 lint: .venv/.ready ## Check style, format and the import order
 	@$(bin)/ruff check
@@ -32,16 +34,16 @@ core: .core-venv/.ready ## Check that the core works where neither napari nor Qt
 	@.core-venv/bin/pytest -q tests/test_house.py
 
 docs: .venv/.ready ## Draw the figures of the documentation again (docs/make_*.py)
-	@set -e; for script in $(sort $(wildcard docs/make_*.py)); do echo "$$script"; $(bin)/python $$script; done
+	@set -e; for script in $(sort $(wildcard docs/make_*.py)); do echo "$$script"; $(screen) $(bin)/python $$script; done
 
 bench: .venv/.ready ## Run every benchmark (benchmarks/bench_*.py)
-	@set -e; for script in $(sort $(wildcard benchmarks/bench_*.py)); do echo "$$script"; $(bin)/python $$script; done
+	@set -e; for script in $(sort $(wildcard benchmarks/bench_*.py)); do echo "$$script"; $(screen) $(bin)/python $$script; done
 
 constraints: .venv/.ready ## Write the versions that .venv holds to constraints.txt
 	@bash tools/constraints.sh
 
 .venv/.ready: pyproject.toml constraints.txt tools/setup.sh
-	@bash tools/setup.sh .venv test,lint,train
+	@bash tools/setup.sh .venv test,gui-test,lint,train
 
 .venv/.anatomy: .venv/.ready tools/anatomy.sh
 	@bash tools/anatomy.sh .venv

@@ -68,6 +68,12 @@ python=$(find_python)
 system_packages=()
 "$python" -c 'import ensurepip, venv' 2>/dev/null ||
   system_packages+=("$("$python" -c 'import sys; print("python{}.{}-venv".format(*sys.version_info))')")
+# What Qt and OpenGL need to open windows on a virtual screen.
+[[ $extras != *gui-test* ]] ||
+  system_packages+=(
+    xvfb xauth libegl1 libgl1 libgl1-mesa-dri libdbus-1-3 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4
+    libxcb-image0 libxcb-keysyms1 libxcb-render-util0 libxcb-shape0 libxcb-xinerama0
+  )
 install_system_packages "${system_packages[@]}"
 
 make_environment

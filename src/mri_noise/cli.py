@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from mri_noise import console
+from mri_noise.allocation import is_out_of_memory
 
 app = typer.Typer(
     name="mri-noise",
@@ -189,9 +190,9 @@ def _one_sentence() -> Iterator[None]:
         console.complain(str(error))
         raise typer.Exit(1) from None
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "memory" not in str(error):
+        if not is_out_of_memory(error):
             raise
-        console.complain("not enough memory for this batch; lower variance.batch")
+        console.complain("there is not enough memory for this run; choose a smaller model, or device=cpu")
         raise typer.Exit(1) from None
 
 

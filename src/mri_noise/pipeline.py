@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 
 import torch
 
+from mri_noise.allocation import is_out_of_memory
 from mri_noise.arrays import Image, KSpace, Mask
 from mri_noise.encoding import Sense
 from mri_noise.experiment import Experiment
@@ -22,14 +23,14 @@ from mri_noise.result import Provenance, Result, RoiReadout
 from mri_noise.scan import Scan, Slice, prewhitened
 from mri_noise.seeds import generator_of
 from mri_noise.variance.estimate import VarianceEstimate
-from mri_noise.variance.point import OperatingPoint, noise_jacobian, operating_point
+from mri_noise.variance.point import OperatingPoint, batch_size, noise_jacobian, operating_point
 from mri_noise.variance.readout import region_noise
 
 T = TypeVar("T")
 
 _ADDED_NOISE, _VARIANCE = 0, 1
 _UPSTREAM_OF_MAPS = {
-    "undersampling", "noise", "noise_scale", "added_noise", "prewhiten", "coils", "precision", "device", "seed",
+    "undersampling", "noise", "noise_scale", "added_noise", "prewhiten", "coils", "precision", "device",
 }  # fmt: skip
 
 
@@ -77,12 +78,15 @@ def run(
     """Reconstruct slices of a scan and map the noise variance of the images.
 
     Yields snapshots: for each slice the image as soon as it is there, then the variance as it refines; the last
-    snapshot of a slice is ``complete``. Closing the iterator stops the work.
+    snapshot of a slice is ``complete``. Closing the iterator stops the work. Where memory runs out the variance starts
+    again with half the batch, and the experiment of the result says which.
 
     Raises
     ------
     ValueError
         One sentence, for data or settings that do not fit together.
+    MemoryError, RuntimeError
+        If memory runs out even for a batch of one.
     """
     stages = StageCache() if cache is None else cache
     for index in slices:
@@ -104,7 +108,8 @@ def choose_device(name: str) -> torch.device:
 
 def prepare(scan: Scan, experiment: Experiment, index: int, cache: StageCache) -> Prepared:
     """Read a slice, undersample and prewhiten it, add noise where asked for, and find its coil maps."""
-    upstream = experiment.model_dump_json(include=_UPSTREAM_OF_MAPS)
+    drawn = {"seed"} if experiment.added_noise > 0 else set()
+    upstream = experiment.model_dump_json(include=_UPSTREAM_OF_MAPS | drawn)
     return cache.get(("prepared", scan.fingerprint, index, upstream), lambda: _prepare(scan, experiment, index, cache))
 
 
@@ -144,8 +149,32 @@ def _run_slice(scan: Scan, experiment: Experiment, index: int, cache: StageCache
         provenance=_provenance(scan, index, prepared.kspace.device),
     )
     yield snapshot
-    meter = Meter(prepared.kspace.device)
-    generator = generator_of(experiment.seed, index, _VARIANCE)
+    yield from _refine_as_memory_allows(snapshot, point)
+
+
+def _refine_as_memory_allows(snapshot: Result, point: OperatingPoint) -> Iterator[Result]:
+    """Refine the variance; where memory runs out, start again with half the batch, which the experiment then says.
+
+    Little is lost, since the first batch takes as much memory as the others; and the experiment of the result gives
+    its numbers again.
+    """
+    while True:
+        try:
+            yield from _refine(snapshot, point)
+        except (MemoryError, RuntimeError) as error:
+            batch = batch_size(snapshot.experiment.variance.batch, point)
+            if batch == 1 or not is_out_of_memory(error):
+                raise
+        else:
+            return
+        variance = snapshot.experiment.variance.model_copy(update={"batch": batch // 2})
+        snapshot = replace(snapshot, experiment=snapshot.experiment.model_copy(update={"variance": variance}))
+
+
+def _refine(snapshot: Result, point: OperatingPoint) -> Iterator[Result]:
+    experiment = snapshot.experiment
+    meter = Meter(point.kspace.device)
+    generator = generator_of(experiment.seed, snapshot.index, _VARIANCE)
     with closing(_estimates(experiment, point, generator)) as estimates:
         while True:
             with meter:

@@ -201,18 +201,18 @@ def result_figure(result: Result) -> Figure:
     estimate = estimate_of(result)
     sigma = estimate.variance_magnitude.sqrt()
     figure, axes = _grid(2, 3)
-    window = (0.0, _bright(result.zero_filled.abs(), result.object))
+    window = (0.0, bright(result.zero_filled.abs(), result.object))
     _panel(axes[0, 0], result.mask.float(), "sampling mask", "gray", (0.0, 1.0), bar=False)
     _panel(axes[0, 1], result.zero_filled.abs(), "zero-filled", "gray", window)
     _panel(axes[0, 2], result.image.abs(), reconstruction_name(result), "gray",
-           (0.0, _bright(result.image.abs(), result.object)))  # fmt: skip
+           (0.0, bright(result.image.abs(), result.object)))  # fmt: skip
     _panel(
-        axes[1, 0], sigma, "noise std of the magnitude [data units]", MAP_COLOURS, (0.0, _bright(sigma, result.object))
+        axes[1, 0], sigma, "noise std of the magnitude [data units]", MAP_COLOURS, (0.0, bright(sigma, result.object))
     )
     ratio = snr(result.image, estimate.variance_magnitude)
-    _panel(axes[1, 1], ratio, "SNR", "viridis", (0.0, _bright(ratio, result.object)))
+    _panel(axes[1, 1], ratio, "SNR", "viridis", (0.0, bright(ratio, result.object)))
     g = g_factor_of(result)
-    _panel(axes[1, 2], g, "g-factor", "turbo", (0.0, max(2.0, _bright(g, result.object))))
+    _panel(axes[1, 2], g, "g-factor", "turbo", (0.0, max(2.0, bright(g, result.object))))
     figure.suptitle(_headline(result), fontsize=10)
     return figure
 
@@ -222,15 +222,15 @@ def comparison_figure(result: Result, reference: Result) -> Figure:
     sigma, truth = (estimate_of(each).variance_magnitude.sqrt() for each in (result, reference))
     names = [each.experiment.variance.kind for each in (result, reference)]
     figure, axes = _grid(2, 3)
-    window = (0.0, _bright(truth, result.object))
+    window = (0.0, bright(truth, result.object))
     _panel(axes[0, 0], sigma, f"std, {names[0]} ({estimate_of(result).n_samples})", MAP_COLOURS, window)
     _panel(axes[0, 1], truth, f"std, {names[1]} ({estimate_of(reference).n_samples})", MAP_COLOURS, window)
     limit = 0.3 * window[1]
     _panel(axes[0, 2], sigma - truth, "difference", DIFFERENCE_COLOURS, (-limit, limit))
     x, y = truth[result.object].numpy(), sigma[result.object].numpy()
     comparison = comparison_of(result, reference)
-    _scatter(axes[1, 0], x, y, names, comparison)
-    _bland_altman(axes[1, 1], x, y, comparison)
+    scatter(axes[1, 0], x, y, names, comparison)
+    bland_altman(axes[1, 1], x, y, comparison)
     _z_scores(axes[1, 2], result, reference, comparison)
     figure.suptitle(_headline(result), fontsize=10)
     return figure
@@ -248,7 +248,8 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
         draft.write(table.to_csv().encode())
 
 
-def _scatter(axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64], names: Sequence[str], c: Comparison) -> None:
+def scatter(axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64], names: Sequence[str], c: Comparison) -> None:
+    """Draw a map over its reference, voxel by voxel, with identity and regression."""
     axes.hexbin(x, y, gridsize=60, bins="log", mincnt=1, cmap="viridis")
     axes.axline((0, 0), slope=1, color="0.5", lw=1, label="identity")
     axes.axline((x.mean(), y.mean()), slope=c.slope, color="tab:red", lw=1, label=f"slope {c.slope:.3f}")
@@ -256,7 +257,8 @@ def _scatter(axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64], names: 
     axes.legend(fontsize=8)
 
 
-def _bland_altman(axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64], c: Comparison) -> None:
+def bland_altman(axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64], c: Comparison) -> None:
+    """Draw the difference of two maps over their mean, with bias and limits of agreement."""
     axes.hexbin((x + y) / 2, y - x, gridsize=60, bins="log", mincnt=1, cmap="viridis")
     axes.axhline(c.bias, color="tab:red", lw=1, label=f"bias {c.bias:.2g}")
     for limit in c.limits:
@@ -293,7 +295,7 @@ def _panel(
     scale.ax.set_visible(bar)  # its place is kept, so that panels align
 
 
-def _bright(values: Tensor, region: Tensor) -> float:
+def bright(values: Tensor, region: Tensor) -> float:
     """Upper end of a window: the 99.5th percentile over a region."""
     return float(np.percentile(values[region].numpy(), 99.5))
 

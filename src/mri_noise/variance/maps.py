@@ -26,9 +26,13 @@ def g_factor(variance: RealMap, coil_maps: CoilMaps, covariance: CoilCovariance,
     sigma_full is that of the optimal fully sampled combination, R the net acceleration. Below 1 where a
     reconstruction suppresses noise. Pruessmann 1999, doi:10.1002/(SICI)1522-2594(199911)42:5<952::AID-MRM16>3.0.CO;2-S.
     """
+    return g_factor_of_voxels(variance, coil_maps, covariance, acceleration(mask))
+
+
+def g_factor_of_voxels(variance: RealMap, coil_maps: CoilMaps, covariance: CoilCovariance, net: float) -> RealMap:
+    """The g-factor of some voxels, of an image or cut out of one, at a net acceleration."""
     full = fully_sampled_variance(coil_maps, covariance)
-    ratio = variance / (full * acceleration(mask))
-    return torch.where(full > 0, ratio, 0).sqrt()
+    return torch.where(full > 0, variance / (full * net), 0).sqrt()
 
 
 def inverse_g_factor(g: RealMap) -> RealMap:

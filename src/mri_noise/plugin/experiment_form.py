@@ -1,0 +1,90 @@
+"""The form of an experiment, in sections."""
+
+from magicgui.widgets import LineEdit
+from psygnal import Signal
+from qtpy.QtWidgets import QFormLayout, QLabel
+
+from mri_noise.experiment import Experiment
+from mri_noise.plugin.forms import LABEL_WIDTH, SPACING, Offer, SettingsForm, column
+from mri_noise.plugin.sections import Section
+from mri_noise.session.models import NETWORKS, RARE_KINDS
+from mri_noise.settings import SettingsError
+
+_SECTIONS = {
+    "Undersampling": ("undersampling",),
+    "Noise level": ("noise", "noise_scale", "added_noise"),
+    "Model": ("reconstruction",),
+    "Noise map": ("variance",),
+    "Advanced": ("coils", "prewhiten", "object", "precision", "device", "seed"),
+}
+_FOLDED = ("Noise level", "Advanced")
+
+
+class ExperimentForm:
+    """Every choice of an experiment but its regions, which are drawn; ``changed`` tells of an entry."""
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        self._form = SettingsForm(Experiment, {"reconstruction": Offer(NETWORKS, RARE_KINDS)})
+        self._form.changed.connect(self._tell)
+        self._target = LineEdit()
+        self._target.changed.connect(self._tell)
+        self.editors = self._form.editors
+        self.sections = {title: self._section(title, names) for title, names in _SECTIONS.items()}
+        self.sections["Noise map"].rows.addLayout(self._target_row())
+
+    @property
+    def value(self) -> Experiment:
+        """The experiment; SettingsError where an entry does not fit."""
+        value = self._form.value
+        assert isinstance(value, Experiment)
+        return value
+
+    @value.setter
+    def value(self, value: Experiment) -> None:
+        self._form.value = value
+
+    def unchanged_from(self, experiment: Experiment) -> bool:
+        """Whether the form still says what an experiment says."""
+        try:
+            return self.value == experiment
+        except SettingsError:
+            return False
+
+    @property
+    def target(self) -> float | None:
+        """The error of the map [%] at which a run stops; SettingsError if it is no positive number."""
+        text = self._target.value.strip()
+        if not text:
+            return None
+        try:
+            target = float(text)
+        except ValueError:
+            target = 0.0
+        if target > 0:
+            return target
+        raise SettingsError(f"stop at error: expected a percentage above 0, or nothing, got '{text}'")
+
+    @target.setter
+    def target(self, target: float | None) -> None:
+        self._target.value = "" if target is None else f"{target:g}"
+
+    def _tell(self) -> None:
+        self.changed.emit()
+
+    def _section(self, title: str, names: tuple[str, ...]) -> Section:
+        section = Section(title, folded=title in _FOLDED)
+        section.rows.addWidget(column(Experiment, self._form.editors, names))
+        return section
+
+    def _target_row(self) -> QFormLayout:
+        tip = "Stop before the last sample once the map's own relative error [%] is below this"
+        row, label = QFormLayout(), QLabel("stop at error")
+        label.setFixedWidth(LABEL_WIDTH)
+        row.setHorizontalSpacing(SPACING)
+        for widget in (label, self._target.native):
+            widget.setToolTip(tip)
+        self._target.native.setPlaceholderText("5 for 5 %; empty: never")
+        row.addRow(label, self._target.native)
+        return row

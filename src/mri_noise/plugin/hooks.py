@@ -1,0 +1,69 @@
+"""What napari calls: readers, samples, writers."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from napari.utils.notifications import show_error
+
+from mri_noise.io.nifti import save_nifti
+from mri_noise.io.results import save_results
+from mri_noise.plugin.layers import SOURCE, LayerData
+from mri_noise.plugin.opening import open_file
+from mri_noise.plugin.samples import FASTMRI, ISMRMRD, sample_path
+from mri_noise.result import Result
+
+Reader = Callable[[str | Sequence[str]], list[LayerData] | list[tuple[None]]]
+
+
+def get_reader(path: str | Sequence[str]) -> Reader | None:
+    """Read scans (fastMRI, ISMRMRD, BART) and saved results; a fault is one sentence when it is read."""
+    return None if not path else read
+
+
+def read(path: str | Sequence[str]) -> list[LayerData] | list[tuple[None]]:
+    """Read one file, or several; those that cannot be read are told in a sentence each."""
+    made: list[LayerData] = []
+    for each in [path] if isinstance(path, str) else path:
+        try:
+            made += open_file(Path(each))
+        except (ValueError, OSError) as error:
+            show_error(str(error))
+    return made or [(None,)]  # napari's sign for a reader that adds no layers
+
+
+def open_fastmri_sample() -> list[LayerData]:
+    """The simulated brain of four slices, fastMRI HDF5."""
+    return open_file(sample_path(FASTMRI))
+
+
+def open_ismrmrd_sample() -> list[LayerData]:
+    """Two slices of the simulated brain, ISMRMRD HDF5."""
+    return open_file(sample_path(ISMRMRD))
+
+
+def write_hdf5(path: str, layers: Sequence[LayerData]) -> list[str]:
+    """Save the results that layers show: images, maps and provenance."""
+    save_results(_results_of(layers), path)
+    return [path]
+
+
+def write_nifti(path: str, layers: Sequence[LayerData]) -> list[str]:
+    """Save the maps that layers show as NIfTI volumes."""
+    save_nifti(_results_of(layers), Path(path))
+    return [path]
+
+
+def _results_of(layers: Sequence[LayerData]) -> list[Result]:
+    """The results behind layers, each once, by slice.
+
+    Raises
+    ------
+    ValueError
+        If no layer shows a complete result.
+    """
+    sources = [arguments.get("metadata", {}).get(SOURCE) for _, arguments, _ in layers]
+    origins = [source.origin for source in sources if source is not None]
+    found = {id(origin): origin for origin in origins if isinstance(origin, Result) and origin.complete}
+    if not found:
+        raise ValueError("none of these layers shows a complete result of MRI noise; select its layers")
+    return sorted(found.values(), key=lambda result: result.index)

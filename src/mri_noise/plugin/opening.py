@@ -1,0 +1,114 @@
+"""Scans and results as layers, read when they are looked at."""
+
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import numpy as np
+from dask.delayed import delayed
+from napari.utils.notifications import show_error
+from numpy.typing import NDArray
+
+from mri_noise.io import open_scan
+from mri_noise.io.hdf5 import open_hdf5
+from mri_noise.io.results import FORMAT, load_results
+from mri_noise.plugin.keys import bind_component_keys
+from mri_noise.plugin.layers import LayerData, layer_data
+from mri_noise.result import Result
+from mri_noise.scan import Scan
+from mri_noise.session.components import COMPONENTS
+from mri_noise.session.jobs import OpenedScan
+from mri_noise.session.layers import (
+    DATA_UNITS,
+    METADATA_VERSION,
+    Geometry,
+    LayerSpec,
+    Look,
+    geometry,
+    image_layers,
+    map_layers,
+)
+from mri_noise.session.scans import COMBINED, ScanView, as_array
+
+
+def open_file(path: Path) -> list[LayerData]:
+    """Open a scan or a saved result, which its content tells.
+
+    Raises
+    ------
+    ValueError
+        In one sentence, for anything else.
+    """
+    bind_component_keys()
+    if is_result(path):
+        return [made for result in load_results(path) for made in result_layers(result, path.stem)]
+    return [scan_layer(OpenedScan(open_scan(path), path.absolute()))]
+
+
+def is_result(path: Path) -> bool:
+    """Whether a file is a saved result."""
+    if path.suffix not in (".h5", ".hdf5") or not path.is_file():
+        return False
+    try:
+        with open_hdf5(path) as file:
+            return file.attrs.get("format") == FORMAT
+    except ValueError:
+        return False
+
+
+def scan_layer(opened: OpenedScan) -> LayerData:
+    """The coil-combined magnitude of a scan, a slice at a time."""
+    return layer_data(view_spec(opened, COMBINED), opened)
+
+
+def view_layer(opened: OpenedScan, view: ScanView) -> LayerData:
+    """The k-space, the coils or the coil maps of a scan."""
+    return layer_data(view_spec(opened, view), opened, view.component)
+
+
+def result_layers(result: Result, run: str) -> list[LayerData]:
+    """The images and maps of a saved result."""
+    return [layer_data(spec, result) for spec in (*image_layers(result, run), *map_layers(result, run))]
+
+
+def view_spec(opened: OpenedScan, view: ScanView) -> LayerSpec:
+    """What a view shows of all slices of a scan; the coils are the first axis, where napari makes them a slider."""
+    scan = opened.scan
+    data = _lazy(scan, view)
+    example = as_array(view, scan[len(scan) // 2])
+    component = COMPONENTS["magnitude"]
+    return LayerSpec(
+        key=view.key,
+        title=f"{view.title}, {scan.name}" if view.title else scan.name,
+        unit="" if view.key == "coil_maps" else DATA_UNITS,
+        data=data,
+        look=Look(component.colormap, component.window(example)),
+        geometry=_with_coils(geometry(scan.voxel_size)) if view.by_coil else geometry(scan.voxel_size),
+        provenance={
+            "version": METADATA_VERSION,
+            "quantity": view.key,
+            "scan": scan.name,
+            "path": str(opened.path),
+            "fingerprint": scan.fingerprint,
+        },
+    )
+
+
+def _lazy(scan: Scan, view: ScanView) -> da.Array:
+    """Shape ([coils,] slices, rows, columns), read slice by slice; one that cannot be read is said, and is NaN."""
+    dtype = np.complex64 if view.by_coil else np.float32
+    shape = (scan.n_coils, *scan.matrix) if view.by_coil else scan.matrix
+
+    @delayed
+    def read(index: int) -> NDArray[Any]:
+        try:
+            return as_array(view, scan[index])
+        except (ValueError, OSError) as error:
+            show_error(str(error))
+            return np.full(shape, np.nan, dtype)
+
+    return da.stack([da.from_delayed(read(index), shape, dtype) for index in range(len(scan))], axis=-3)
+
+
+def _with_coils(place: Geometry) -> Geometry:
+    return Geometry((1.0, *place.scale), (0.0, *place.translate), ("pixel", *place.units), ("coil", *place.axis_labels))

@@ -1,0 +1,49 @@
+"""What the user prefers: napari's Preferences > Plugins > MRI noise."""
+
+from dataclasses import replace
+from typing import Any
+
+from napari.settings import get_plugin_settings
+
+from mri_noise.experiment import Experiment
+from mri_noise.masks import Undersampling
+from mri_noise.recon.shipped import SHIPPED_NAMES
+from mri_noise.scan import Slice
+from mri_noise.session.layers import LayerSpec
+from mri_noise.session.scans import suggested_undersampling
+
+PLUGIN = "napari-mri-noise"
+
+
+def preferences() -> Any:
+    """The sections ``defaults`` and ``colours`` of the manifest, as napari keeps them."""
+    return get_plugin_settings(PLUGIN)
+
+
+def preferred_experiment() -> Experiment:
+    """What a new window starts with."""
+    chosen = preferences().defaults
+    model = str(chosen.model)
+    return Experiment.parse(
+        {
+            "device": str(chosen.device),
+            "reconstruction": {"kind": "shipped", "name": model} if model in SHIPPED_NAMES else {"kind": model},
+            "variance": {"kind": "sketch", "n_probes": int(chosen.n_probes)},
+        }
+    )
+
+
+def first_undersampling(acquired: Slice) -> Undersampling:
+    """What a new window starts with for a scan: undersampling where all of k-space was acquired."""
+    acceleration = float(preferences().defaults.acceleration)
+    return suggested_undersampling(acquired, acceleration)
+
+
+def coloured(spec: LayerSpec) -> LayerSpec:
+    """A layer in the preferred colours: those of noise maps and of g-factors can be chosen."""
+    colours = preferences().colours
+    if spec.key in ("g", "inverse_g"):
+        return replace(spec, look=replace(spec.look, colormap=str(colours.g_factor)))
+    if spec.key.startswith("std"):
+        return replace(spec, look=replace(spec.look, colormap=str(colours.noise)))
+    return spec

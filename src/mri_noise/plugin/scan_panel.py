@@ -1,0 +1,131 @@
+"""Which scan, and which of its slices; what else of it to show."""
+
+from napari.components import ViewerModel
+from napari.layers import Layer
+from psygnal import Signal
+from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QSpinBox, QVBoxLayout, QWidget
+
+from mri_noise.plugin.editors import leave_wheel_to_scrolling, let_shrink
+from mri_noise.plugin.forms import LABEL_WIDTH, SPACING
+from mri_noise.plugin.layers import add_layer, source_of
+from mri_noise.plugin.opening import view_layer
+from mri_noise.plugin.sections import buttons
+from mri_noise.plugin.viewers import show_slice, shown_slice
+from mri_noise.session.jobs import OpenedScan
+from mri_noise.session.scans import COILS, KSPACE, MAPS, ScanView
+
+
+class ScanPanel(QWidget):
+    """A menu of the window's scans and the number of a slice; ``chosen`` tells that one of them changed."""
+
+    chosen = Signal()
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self._scans: dict[str, OpenedScan] = {}
+        self._menu, self._slice, self._facts = QComboBox(), QSpinBox(), QLabel()
+        self._facts.setWordWrap(True)
+        for box in (self._menu, self._slice):
+            leave_wheel_to_scrolling(box)
+        let_shrink(self._menu)
+        self._slice.setToolTip("Slice that Run computes; the slider under the image follows")
+        rows = QFormLayout()
+        rows.setHorizontalSpacing(SPACING)
+        rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        for title, widget in (("scan", self._menu), ("slice", self._slice)):
+            label = QLabel(title)
+            label.setFixedWidth(LABEL_WIDTH)
+            rows.addRow(label, widget)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(rows)
+        layout.addWidget(self._facts)
+        layout.addWidget(
+            buttons(
+                ("k-space", "Add the k-space: logarithm of its magnitude, four decades", self.add_kspace),
+                ("coil images", "Add the image of each coil", self.add_coils),
+                ("coil maps", "Add the coil sensitivities: of the file, or low-resolution ones", self.add_coil_maps),
+            )
+        )
+        self._menu.currentTextChanged.connect(lambda _name: self._choose())
+        self._slice.valueChanged.connect(self._step)
+        viewer.layers.events.inserted.connect(self._list)
+        viewer.layers.events.removed.connect(self._list)
+        viewer.dims.events.point.connect(self._follow)
+        self._list()
+
+    @property
+    def opened(self) -> OpenedScan | None:
+        """The chosen scan."""
+        return self._scans.get(self._menu.currentText())
+
+    @property
+    def index(self) -> int:
+        """The chosen slice."""
+        return self._slice.value()
+
+    def leave(self) -> None:
+        """Stop listening to the window."""
+        self._viewer.layers.events.inserted.disconnect(self._list)
+        self._viewer.layers.events.removed.disconnect(self._list)
+        self._viewer.dims.events.point.disconnect(self._follow)
+
+    def _list(self, _event: object = None) -> None:
+        """Offer the scans whose layers are in the window, each once."""
+        self._scans = {opened.path.name: opened for layer in self._viewer.layers if (opened := _scan_of(layer))}
+        shown = self._menu.currentText()
+        if [self._menu.itemText(row) for row in range(self._menu.count())] != list(self._scans):
+            self._menu.blockSignals(True)
+            self._menu.clear()
+            self._menu.addItems(list(self._scans))
+            self._menu.setCurrentText(shown if shown in self._scans else next(iter(self._scans), ""))
+            self._menu.blockSignals(False)
+            self._choose()
+
+    def _choose(self) -> None:
+        opened = self.opened
+        self._facts.setText("" if opened is None else facts(opened))
+        if opened is not None:
+            self._slice.setRange(0, len(opened.scan) - 1)
+            self._follow()
+        self.chosen.emit()
+
+    def _step(self, index: int) -> None:
+        if self.opened is not None:
+            show_slice(self._viewer, index, self.opened.scan.voxel_size)
+        self.chosen.emit()
+
+    def _follow(self, _event: object = None) -> None:
+        """Choose the slice that the slider under the image shows."""
+        if self.opened is not None:
+            self._slice.setValue(shown_slice(self._viewer, self.opened.scan.voxel_size))
+
+    def add_kspace(self) -> None:
+        """Show the k-space."""
+        self._add(KSPACE)
+
+    def add_coils(self) -> None:
+        """Show the coil images."""
+        self._add(COILS)
+
+    def add_coil_maps(self) -> None:
+        """Show the coil sensitivities."""
+        self._add(MAPS)
+
+    def _add(self, view: ScanView) -> None:
+        if self.opened is not None:
+            add_layer(self._viewer, view_layer(self.opened, view))
+
+
+def facts(opened: OpenedScan) -> str:
+    """What a scan is, in two lines."""
+    scan = opened.scan
+    size = "" if scan.voxel_size is None else ", " + " x ".join(f"{length:.3g}" for length in scan.voxel_size) + " mm"
+    matrix = f"{scan.matrix[0]} x {scan.matrix[1]}"
+    return f"{len(scan)} slices, {scan.n_coils} coils, {matrix}{size}\n{scan.layout}"
+
+
+def _scan_of(layer: Layer) -> OpenedScan | None:
+    source = source_of(layer)
+    return source.origin if source is not None and isinstance(source.origin, OpenedScan) else None

@@ -1,0 +1,42 @@
+"""What stands on screen beside a map: how it was made."""
+
+from mri_noise.report import estimate_of, map_error
+from mri_noise.result import Result
+from mri_noise.session.models import title_of_model
+from mri_noise.variance.maps import acceleration
+from mri_noise.variance.replica import MonteCarlo
+from mri_noise.variance.sketch import Sketch
+
+_GAP = "   "
+
+
+def caption(result: Result) -> str:
+    """One line on the image and one on its map: how each was made, and how well the map is known."""
+    lines = [_of_image(result)] if result.estimate is None else [_of_image(result), _of_map(result)]
+    return "\n".join(lines)
+
+
+def _of_image(result: Result) -> str:
+    choices = result.experiment
+    parts = [result.provenance.label, f"R = {acceleration(result.mask):.2f}", title_of_model(choices.reconstruction)]
+    if choices.noise_scale != 1:
+        parts.append(f"noise x {choices.noise_scale:g}")
+    if choices.added_noise > 0:
+        parts.append(f"noise added x {choices.added_noise:g}")
+    return _GAP.join(parts)
+
+
+def _of_map(result: Result) -> str:
+    n_samples = estimate_of(result).n_samples
+    parts = [f"{n_samples} {samples_of(result)}", f"seed {result.experiment.seed}"]
+    if n_samples > 1:
+        parts.append(f"map error {100 * map_error(result):.1f} %")
+    return _GAP.join(parts)
+
+
+def samples_of(result: Result) -> str:
+    """What the samples of a variance method are called."""
+    variance = result.experiment.variance
+    if isinstance(variance, Sketch):
+        return "probes"
+    return "replicas" if isinstance(variance, MonteCarlo) else "voxels"

@@ -1,0 +1,171 @@
+"""A run of an experiment on one slice: what was asked for, and what came of it."""
+
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import RLock
+from typing import TypeVar
+
+import torch
+
+from mri_noise.arrays import Image
+from mri_noise.experiment import Experiment
+from mri_noise.masks import AsAcquired
+from mri_noise.pipeline import StageCache, prepare, run
+from mri_noise.report import estimate_of, map_error
+from mri_noise.result import Result
+from mri_noise.scan import Scan
+from mri_noise.variance.replica import MonteCarlo
+from mri_noise.variance.sketch import Sketch
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedScan:
+    """A scan and the file that it was read from."""
+
+    scan: Scan
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What one run is asked for.
+
+    Attributes
+    ----------
+    number
+        Counts the runs of a window, from 1.
+    opened, index
+        The scan and its slice; None for a result from a file, whose scan is not open.
+    experiment
+    target
+        Stop when the map's own relative error [%] is below this; None: run to the end.
+    """
+
+    number: int
+    opened: OpenedScan | None
+    index: int
+    experiment: Experiment
+    target: float | None = None
+
+    @property
+    def name(self) -> str:
+        """What the run is called on screen."""
+        return f"run {self.number}"
+
+    @property
+    def title(self) -> str:
+        """Its name at the start of a sentence."""
+        return f"Run {self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """How far a run has come.
+
+    Attributes
+    ----------
+    job
+    result
+    reference : shape (rows, columns)
+        Coil combination of all samples, where the scan holds all and not all are used.
+    """
+
+    job: Job
+    result: Result
+    reference: Image | None = None
+
+
+def snapshots(job: Job, cache: StageCache) -> Iterator[Snapshot]:
+    """Run a job, to its end or to its target.
+
+    Raises
+    ------
+    ValueError
+        If its scan is not open; and whatever the core raises.
+    """
+    if job.opened is None:
+        raise ValueError(f"the scan of {job.name} is not open; open its file first")
+    scan, reference = job.opened.scan, None
+    for position, result in enumerate(run(scan, job.experiment, slices=[job.index], cache=cache)):
+        if position == 0:
+            reference = _reference(scan, job, cache)
+        reached = _reached(result, job.target)
+        yield Snapshot(job, up_to_here(result) if reached else result, reference)
+        if reached:
+            return
+
+
+def ahead(opened: OpenedScan, index: int, experiment: Experiment, cache: StageCache) -> Iterator[None]:
+    """Find the coil maps of a slice, so that they are there when its run is asked for.
+
+    Raises
+    ------
+    ValueError
+        Whatever the run will say.
+    """
+    prepare(opened.scan, experiment, index, cache)
+    yield None
+
+
+def _reached(result: Result, target: float | None) -> bool:
+    if target is None or result.estimate is None or result.complete or result.estimate.n_samples < 2:
+        return False
+    return 100 * map_error(result) <= target
+
+
+def _reference(scan: Scan, job: Job, cache: StageCache) -> Image | None:
+    if isinstance(job.experiment.undersampling, AsAcquired) or not bool(scan[job.index].mask.all()):
+        return None
+    return prepare(scan, job.experiment, job.index, cache).combined.cpu()
+
+
+def up_to_here(result: Result) -> Result:
+    """The result that stops at the samples that are in: the experiment that asks for just these gives it again.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two samples, or the method cannot be cut short.
+    """
+    estimate = estimate_of(result)
+    variance = result.experiment.variance
+    if estimate.n_samples < 2 or not isinstance(variance, Sketch | MonteCarlo):
+        raise ValueError("nothing was reached that can be kept; let the run go on")
+    asked = {"n_probes" if isinstance(variance, Sketch) else "n_replicas": estimate.n_samples}
+    return replace(
+        result,
+        estimate=replace(estimate, n_total=estimate.n_samples),
+        experiment=result.experiment.model_copy(update={"variance": variance.model_copy(update=asked)}),
+    )
+
+
+def loaded(result: Result, number: int) -> Snapshot:
+    """A result from a file, as a run of its own."""
+    return Snapshot(Job(number, None, result.index, result.experiment), result)
+
+
+class SharedCache(StageCache):
+    """A few intermediate results that threads share: what one makes, the others wait for."""
+
+    def __init__(self) -> None:
+        super().__init__(n_entries=6)
+        self._lock = RLock()
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what is stored under the key, or make it."""
+        with self._lock:
+            return super().get(key, make)
+
+
+def device_note(experiment: Experiment) -> str:
+    """Where a run computes, and why."""
+    if experiment.device == "cpu":
+        return "Computes on the CPU, as chosen."
+    if torch.cuda.is_available():
+        return f"Computes on the GPU: {torch.cuda.get_device_name()}."
+    if experiment.device == "cuda":
+        return "A GPU is asked for, but torch finds none here; set device to auto or cpu."
+    return f"Computes on the CPU with {torch.get_num_threads()} threads: torch finds no GPU here."

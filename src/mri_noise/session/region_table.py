@@ -1,0 +1,77 @@
+"""The table of regions: which figures of which run belong into which row."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from mri_noise.result import Result
+from mri_noise.roi import Roi
+from mri_noise.session.jobs import Snapshot
+from mri_noise.session.readouts import Readouts, RegionQuestion
+from mri_noise.session.regions import (
+    EXACT_FIGURES,
+    contrast_statistics,
+    mean_statistics,
+    region_statistics,
+)
+from mri_noise.session.runs import over_slices
+from mri_noise.session.state import Session
+from mri_noise.variance.readout import ContrastNoise, RegionNoise
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A region and the slice that it was drawn on."""
+
+    index: int
+    roi: Roi
+
+
+def questions(session: Session, shown: Snapshot, drawn: Sequence[Drawn], *, everywhere: bool) -> list[RegionQuestion]:
+    """What is asked about regions: each in the run of its slice, or in those of all slices.
+
+    Runs of other slices belong to the table if they ask for the same as the one that is shown.
+    """
+    runs = over_slices(session.runs, shown)
+    return [
+        RegionQuestion(run, each.roi) for run in runs for each in drawn if everywhere or each.index == run.job.index
+    ]
+
+
+def contrast_question(asked: Sequence[RegionQuestion], selected: Sequence[str]) -> RegionQuestion | None:
+    """The difference of the two selected regions, or of the only two; None if that is not what there is."""
+    chosen = [each for each in asked if each.roi.name in selected] if len(selected) == 2 else list(asked)
+    if len(chosen) != 2 or chosen[0].run is not chosen[1].run:
+        return None
+    return RegionQuestion(chosen[0].run, chosen[0].roi, chosen[1].roi)
+
+
+def region_table(
+    asked: Sequence[RegionQuestion], answers: Readouts, replicas: Mapping[int, Result], *, everywhere: bool = False
+) -> pd.DataFrame:
+    """A row a question, named after its region: what the maps say, and what of the exact figures is known.
+
+    ``replicas`` are Monte Carlo results by the number of the run of the same image.
+    """
+    rows = {_row_name(each, everywhere): _row(each, answers, replicas.get(each.run.job.number)) for each in asked}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("region")
+
+
+def _row_name(question: RegionQuestion, everywhere: bool) -> str:
+    name = question.roi.name if question.other is None else f"{question.roi.name} - {question.other.name}"
+    return f"{name}, slice {question.run.job.index}" if everywhere else name
+
+
+def _row(question: RegionQuestion, answers: Readouts, replicas: Result | None) -> dict[str, float | int]:
+    answer = answers.get(question.key)
+    row: dict[str, float | int] = {"slice": question.run.job.index}
+    if question.other is None:
+        row |= region_statistics(question.run.result, question.roi, replicas)
+    return row | dict.fromkeys(EXACT_FIGURES, float("nan")) | _exact(answer)
+
+
+def _exact(answer: RegionNoise | ContrastNoise | None) -> dict[str, float]:
+    if answer is None:
+        return {}
+    return contrast_statistics(answer) if isinstance(answer, ContrastNoise) else mean_statistics(answer)

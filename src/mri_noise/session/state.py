@@ -1,0 +1,288 @@
+"""What an open window knows: its scan, its choices, the run that is on, the runs that are done."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from mri_noise.experiment import Experiment
+from mri_noise.report import estimate_of, map_error
+from mri_noise.result import Result
+from mri_noise.session.captions import samples_of
+from mri_noise.session.differences import described, differences
+from mri_noise.session.jobs import Job, OpenedScan, Snapshot, loaded, up_to_here
+from mri_noise.session.models import title_of_model
+from mri_noise.variance.replica import MonteCarlo
+
+StatusKind = Literal["missing", "ready", "running", "stale", "done", "failed"]
+N_RUNS_KEPT = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the status line says, and how it is coloured.
+
+    Attributes
+    ----------
+    kind
+    sentence
+    progress
+        Share of the samples that are in, between 0 and 1; None where nothing is counted.
+    """
+
+    kind: StatusKind
+    sentence: str
+    progress: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The knowledge of one window; what happens to it makes a new one.
+
+    Attributes
+    ----------
+    opened, index, experiment, target
+        The scan, its slice, and what the form says.
+    job, latest
+        The run that is on, and its last snapshot.
+    runs
+        Complete snapshots, oldest first.
+    shown
+        Whose layers are on screen.
+    fault
+        What in the form does not fit, in one sentence.
+    problem
+        Why the last run ended early, in one sentence.
+    n_started
+        Runs so far.
+    """
+
+    opened: OpenedScan | None = None
+    index: int = 0
+    experiment: Experiment = field(default_factory=Experiment)
+    target: float | None = None
+    job: Job | None = None
+    latest: Snapshot | None = None
+    runs: tuple[Snapshot, ...] = ()
+    shown: Snapshot | None = None
+    fault: str | None = None
+    problem: str | None = None
+    n_started: int = 0
+
+    def with_scan(self, opened: OpenedScan, index: int) -> "Session":
+        """Choose a scan and a slice."""
+        return replace(self, opened=opened, index=min(index, len(opened.scan) - 1), problem=None)
+
+    def with_choices(self, experiment: Experiment, target: float | None) -> "Session":
+        """Take over what the form says; a former problem is forgotten if it changed."""
+        if (experiment, target) == (self.experiment, self.target):
+            return replace(self, fault=None)
+        return replace(self, experiment=experiment, target=target, fault=None, problem=None)
+
+    def with_fault(self, sentence: str) -> "Session":
+        """Remember that the form holds something that does not fit."""
+        return replace(self, fault=sentence)
+
+    def started(self) -> tuple["Session", Job]:
+        """Start a run of the present choices, and return it too.
+
+        Raises
+        ------
+        ValueError
+            If there is no scan, or the form does not fit.
+        """
+        if self.opened is None or self.fault is not None:
+            raise ValueError(self.fault or _NO_SCAN)
+        number = self.n_started + 1
+        job = Job(number, self.opened, self.index, self.experiment, self.target)
+        return replace(self, job=job, latest=None, problem=None, n_started=number), job
+
+    def aside(self, run: Snapshot, variance: MonteCarlo) -> tuple["Session", Job]:
+        """Ask for replicas of a run, to be computed beside what is shown.
+
+        Raises
+        ------
+        ValueError
+            If the scan of the run is not open.
+        """
+        opened = self.opened
+        if opened is None or opened.scan.fingerprint != run.result.provenance.fingerprint:
+            raise ValueError(f"the scan of {run.job.name} is not open; open its file")
+        number = self.n_started + 1
+        experiment = run.result.experiment.model_copy(update={"variance": variance})
+        return replace(self, n_started=number), Job(number, opened, run.result.index, experiment)
+
+    def beside(self, experiments: Sequence[Experiment]) -> tuple["Session", tuple[Job, ...]]:
+        """Ask for runs of experiments on the chosen slice, to be computed beside what is shown.
+
+        Raises
+        ------
+        ValueError
+            If there is no scan.
+        """
+        if self.opened is None:
+            raise ValueError(_NO_SCAN)
+        first = self.n_started + 1
+        jobs = tuple(Job(first + n, self.opened, self.index, each) for n, each in enumerate(experiments))
+        return replace(self, n_started=self.n_started + len(jobs)), jobs
+
+    def with_shown(self, snapshot: Snapshot) -> "Session":
+        """Show a finished run again."""
+        return replace(self, shown=snapshot)
+
+    def with_kept(self, snapshot: Snapshot) -> "Session":
+        """Keep a complete run that was computed beside what is shown."""
+        return replace(self, runs=(*self.runs, snapshot)[-N_RUNS_KEPT:])
+
+    def replicas_of(self, run: Snapshot) -> Snapshot | None:
+        """The latest Monte Carlo run of the same image."""
+        asked = _apart_from_variance(run.result.experiment)
+        origin = (run.result.provenance.fingerprint, run.result.index)
+        for other in reversed(self.runs):
+            result = other.result
+            if (
+                isinstance(result.experiment.variance, MonteCarlo)
+                and (result.provenance.fingerprint, result.index) == origin
+                and _apart_from_variance(result.experiment) == asked
+            ):
+                return other
+        return None
+
+    def received(self, snapshot: Snapshot) -> "Session":
+        """Take in a snapshot; those of a run that is no longer on are ignored."""
+        if self.job is None or snapshot.job.number != self.job.number:
+            return self
+        return replace(self, latest=snapshot, shown=snapshot)
+
+    def finished(self) -> "Session":
+        """End the run that is on; its last snapshot joins the finished runs if it is complete."""
+        latest = self.latest
+        if latest is None or not latest.result.complete:
+            return replace(self, job=None, latest=None)
+        return replace(self, job=None, latest=None, runs=(*self.runs, latest)[-N_RUNS_KEPT:], shown=latest)
+
+    def cancelled(self) -> "Session":
+        """End the run that is on, and keep what it reached."""
+        if self.job is None:
+            return self
+        kept = _kept(self.latest)
+        name = self.job.title
+        if kept is None:
+            return replace(self.finished(), shown=_last(self.runs), problem=f"{name} was cancelled before its map.")
+        reached = f"{estimate_of(kept.result).n_samples} {samples_of(kept.result)}"
+        ended = replace(self, latest=kept).finished()
+        return replace(ended, problem=f"{name} was cancelled; its map of {reached} is kept.")
+
+    def failed(self, sentence: str) -> "Session":
+        """End the run that is on, with the reason; former results stay."""
+        return replace(self, job=None, latest=None, shown=_last(self.runs), problem=sentence)
+
+    def with_loaded(self, result: Result) -> "Session":
+        """Take in a complete result from a file, as a run of its own."""
+        snapshot = loaded(result, self.n_started + 1)
+        runs = (*self.runs, snapshot)[-N_RUNS_KEPT:]
+        return replace(self, runs=runs, shown=snapshot, n_started=snapshot.job.number, problem=None)
+
+    @property
+    def can_run(self) -> bool:
+        """Whether everything is there for a run."""
+        return self.opened is not None and self.fault is None
+
+    @property
+    def wants_run(self) -> bool:
+        """Whether what is shown, or computed at the moment, is not what the form asks for."""
+        if self.job is not None:
+            return (self.job.experiment, self.job.index) != (self.experiment, self.index)
+        return self.status.kind in ("ready", "stale")
+
+    @property
+    def stale(self) -> str:
+        """What changed since the run that is shown; empty if nothing did."""
+        if self.shown is None:
+            return ""
+        job = self.shown.job
+        changes = described(differences(job.experiment, self.experiment))
+        if self.opened is not None and self.shown.result.provenance.fingerprint != self.opened.scan.fingerprint:
+            return "the scan"
+        if job.index != self.index:
+            return f"slice {self.index}" + (f", {changes}" if changes else "")
+        return changes
+
+    @property
+    def status(self) -> Status:
+        """What is missing, running, stale or done."""
+        if self.job is not None:
+            return _running(self.job, self.latest)
+        if self.fault is not None:
+            return Status("missing", f"This does not fit: {self.fault}.")
+        if self.problem is not None:
+            return Status("failed", self.problem)
+        if self.opened is None:
+            return Status("missing", _NO_SCAN)
+        return self._at_rest()
+
+    def _at_rest(self) -> Status:
+        if self.shown is None:
+            model = title_of_model(self.experiment.reconstruction)
+            return Status("ready", f"Ready: Run reconstructs slice {self.index} by {model} and maps its noise.")
+        if self.stale:
+            return Status("stale", f"Stale: the layers show {self.shown.job.name}. Changed since: {self.stale}.")
+        return Status("done", _summary(self.shown))
+
+
+_NO_SCAN = "No scan: drop a file on the window, or choose File > Open Sample > MRI noise."
+
+
+def _apart_from_variance(experiment: Experiment) -> Experiment:
+    return experiment.model_copy(update={"variance": MonteCarlo(), "rois": ()})
+
+
+def _last(runs: tuple[Snapshot, ...]) -> Snapshot | None:
+    return runs[-1] if runs else None
+
+
+def _kept(latest: Snapshot | None) -> Snapshot | None:
+    """The snapshot cut off at its samples, or None if there is nothing worth keeping."""
+    if latest is None:
+        return None
+    try:
+        return replace(latest, result=up_to_here(latest.result))
+    except ValueError:
+        return None
+
+
+def _running(job: Job, latest: Snapshot | None) -> Status:
+    if latest is None:
+        model = title_of_model(job.experiment.reconstruction)
+        return Status("running", f"{job.title}: reading slice {job.index}, reconstructing by {model}.")
+    result = latest.result
+    if result.estimate is None:
+        return Status("running", f"{job.title}: the image is there, the first samples are on their way.")
+    estimate = result.estimate
+    share = estimate.n_samples / estimate.n_total
+    left = result.provenance.seconds * (1 - share) / share
+    error = f"map error {100 * map_error(result):.1f} %, " if estimate.n_samples > 1 else ""
+    return Status(
+        "running",
+        f"{job.title}: {estimate.n_samples} of {estimate.n_total} {samples_of(result)}, "
+        f"{estimate.n_evaluations} evaluations, "
+        f"{error}{left:.0f} s left.{_halved(job, result)}",
+        share,
+    )
+
+
+def _halved(job: Job, result: Result) -> str:
+    """What is said where memory ran out and the batch was halved; else nothing."""
+    batch = result.experiment.variance.batch
+    if batch == job.experiment.variance.batch:
+        return ""
+    return f" Memory ran out; this run uses batches of {batch}."
+
+
+def _summary(shown: Snapshot) -> str:
+    estimate, seconds = estimate_of(shown.result), shown.result.provenance.seconds
+    return (
+        f"{shown.job.title} is done: {estimate.n_samples} {samples_of(shown.result)}, "
+        f"{estimate.n_evaluations} evaluations in "
+        f"{seconds:.1f} s; the map's own error is {100 * map_error(shown.result):.1f} %."
+        f"{_halved(shown.job, shown.result)}"
+    )

@@ -1,0 +1,17 @@
+"""What is known of one voxel."""
+
+from mri_noise.report import estimate_of
+from mri_noise.result import Result
+
+
+def voxel_sentence(result: Result, voxel: tuple[int, int]) -> str:
+    """Magnitude, noise std, how well that is known, and SNR of a voxel (row, column)."""
+    estimate = estimate_of(result)
+    value, variance = float(result.image[voxel].abs()), float(estimate.variance_magnitude[voxel])
+    where = f"voxel {voxel[0]}, {voxel[1]}: magnitude {value:.3g}"
+    if variance <= 0:
+        return f"{where}, without noise"
+    share = 100 * float(estimate.standard_error_magnitude[voxel]) / (2 * variance)
+    std = variance**0.5
+    known = f" ± {share:.0f} %" if estimate.n_samples > 1 else ""
+    return f"{where}, noise std {std:.3g}{known}, SNR {value / std:.3g}"

@@ -1,0 +1,43 @@
+from dataclasses import replace
+
+from napari.components import ViewerModel
+from pytestqt.qtbot import QtBot
+
+from mri_noise.plugin.arrivals import Arrivals
+from mri_noise.plugin.layers import Shelf
+from mri_noise.session.layers import METADATA, image_layers, map_layers
+from tests.session.examples import steps
+
+FIRST, EARLY, LAST = steps()[0], steps()[2], steps()[-1]
+
+
+def test_layers_come_one_at_a_time_the_visible_one_first(qtbot: QtBot) -> None:
+    shelf = Shelf(ViewerModel())
+    arrivals = Arrivals(shelf)
+    arrivals.show(image_layers(FIRST.result, "run 1", FIRST.reference), FIRST.result)
+    assert list(shelf.present()) == ["reconstruction"]
+    assert not arrivals.settled
+    qtbot.waitUntil(lambda: arrivals.settled, timeout=5000)
+    assert set(shelf.present()) == {"reconstruction", "reference", "zero_filled", "error"}
+    assert shelf.viewer.layers.selection == {shelf["reconstruction"]}
+
+
+def test_what_arrives_is_the_latest(qtbot: QtBot) -> None:
+    shelf = Shelf(ViewerModel())
+    arrivals = Arrivals(shelf)
+    arrivals.show(map_layers(EARLY.result, "run 1"), EARLY.result)
+    arrivals.show(map_layers(LAST.result, "run 1"), LAST.result)
+    qtbot.waitUntil(lambda: arrivals.settled, timeout=5000)
+    assert [layer.metadata[METADATA]["n_samples"] for layer in shelf.present().values()] == [8, 8, 8]
+
+
+def test_a_layer_that_was_deleted_does_not_arrive_again_and_after_a_stop_none_does(qtbot: QtBot) -> None:
+    shelf = Shelf(ViewerModel())
+    arrivals = Arrivals(shelf)
+    arrivals.show(map_layers(EARLY.result, "run 1"), EARLY.result)
+    shelf.viewer.layers.remove(shelf["std"])
+    arrivals.stop()
+    qtbot.wait(50)
+    assert shelf.present() == {}
+    arrivals.show([replace(spec) for spec in map_layers(LAST.result, "run 1", ["std"])], LAST.result)
+    assert shelf.present() == {}

@@ -1,0 +1,56 @@
+import subprocess
+import sys
+
+from npe2 import PluginManager, PluginManifest
+
+from mri_noise.plugin.preferences import preferences, preferred_experiment
+from mri_noise.recon.linear import ZeroFilled
+from mri_noise.recon.shipped import SHIPPED_NAMES, Shipped
+
+NAME = "napari-mri-noise"
+
+
+def test_the_manifest_leads_to_what_exists() -> None:
+    manifest = PluginManifest.from_distribution(NAME)
+    manifest.validate_imports()
+    contributions = manifest.contributions
+    groups = (contributions.readers, contributions.writers, contributions.sample_data, contributions.widgets)
+    used = {each.command for group in groups for each in group}
+    assert used == {command.id for command in contributions.commands}
+
+
+def test_registration_imports_no_torch() -> None:
+    script = (
+        "import sys; from npe2 import PluginManager; manager = PluginManager.instance(); manager.discover();"
+        f"assert '{NAME}' in manager; list(manager.iter_widgets()); print('torch' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.split()[-1] == "False"
+
+
+def test_napari_starts_without_torch() -> None:
+    script = (
+        "import sys; from napari import Viewer; from npe2 import PluginManager; viewer = Viewer(show=False);"
+        f"assert '{NAME}' in PluginManager.instance(); viewer.close(); print('torch' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.split()[-1] == "False"
+
+
+def test_preferences_make_the_first_experiment(npe2pm: PluginManager) -> None:
+    with npe2pm.tmp_plugin(manifest=PluginManifest.from_distribution(NAME)):
+        chosen = preferences()
+        first = preferred_experiment()
+        chosen.defaults.model = "zero-filled"
+        chosen.defaults.n_probes = 33
+        experiment = preferred_experiment()
+        chosen.defaults.model, chosen.defaults.n_probes = "modl", 100
+    assert first.reconstruction == Shipped(name="modl")
+    assert experiment.reconstruction == ZeroFilled()
+    assert experiment.variance.n_probes == 33
+
+
+def test_the_preferences_offer_every_network_of_the_package() -> None:
+    defaults = PluginManifest.from_distribution(NAME).contributions.configurations["defaults"]
+    offered = defaults.properties["model"].enum
+    assert set(SHIPPED_NAMES) < set(offered)

@@ -1,0 +1,176 @@
+"""What goes wrong in a window: each mishap is a sentence with a remedy, and leaves the former maps as they were."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from napari import Viewer
+from napari.utils.notifications import Notification, notification_manager
+from pytestqt.qtbot import QtBot
+from safetensors.torch import save_file
+
+from mri_noise.coils import Espirit, MapsFromFile
+from mri_noise.masks import Equispaced
+from mri_noise.noise import NoiseFromFile
+from mri_noise.plugin.noise_dock import NoiseDock
+from mri_noise.plugin.samples import FASTMRI, ISMRMRD, sample_path
+from mri_noise.recon.checkpoint import Checkpoint
+from mri_noise.variance.exact import Exact
+from mri_noise.variance.sketch import Sketch
+from tests.plugin.users import LONG, QUICK, finish, open_dock, run
+
+
+@pytest.fixture
+def dock(viewer: Viewer) -> NoiseDock:
+    return open_dock(viewer, "MRI noise")
+
+
+@pytest.fixture
+def said() -> Iterator[list[str]]:
+    """The notifications."""
+    messages: list[str] = []
+
+    def listen(notification: Notification) -> None:
+        messages.append(notification.message)
+
+    notification_manager.notification_ready.connect(listen)
+    yield messages
+    notification_manager.notification_ready.disconnect(listen)
+
+
+def weights(folder: Path, **tensors: torch.Tensor) -> Path:
+    path = folder / f"{'-'.join(tensors)}.safetensors"
+    save_file(tensors, path)
+    return path
+
+
+def mishaps(folder: Path) -> dict[str, dict[str, Any]]:
+    """Choices that cannot be run on the sample, by what the sentence says of them."""
+    (folder / "text.safetensors").write_text("no weights")
+    return {
+        "500 calibration lines do not fit": {"undersampling": Equispaced(n_calibration=500)},
+        "layout": {"reconstruction": Checkpoint(path=weights(folder, foreign=torch.zeros(3)))},
+        "text.safetensors": {"reconstruction": Checkpoint(path=folder / "text.safetensors")},
+        "absent.safetensors": {"reconstruction": Checkpoint(path=folder / "absent.safetensors")},
+        "no.h5": {"noise": NoiseFromFile(path=folder / "no.h5")},
+        "Coil calibration needs 500": {"coils": Espirit(n_calibration=500)},
+        "max_voxels": {"variance": Exact(max_voxels=10)},
+        "cuda": {"device": "cuda"} if not torch.cuda.is_available() else {"variance": Exact(max_voxels=11)},
+    }
+
+
+def test_choices_that_cannot_be_run_are_sentences(
+    qtbot: QtBot, viewer: Viewer, dock: NoiseDock, tmp_path: Path
+) -> None:
+    viewer.open_sample("napari-mri-noise", "brain")
+    run(qtbot, dock)
+    former = dock.shared.shelf["std"].data.copy()
+    for words, choices in mishaps(tmp_path).items():
+        run(qtbot, dock, QUICK.model_copy(update=choices))
+        status = dock.shared.session.status
+        assert status.kind == "failed", words
+        assert words in status.sentence
+        assert dock.status.text.text() == status.sentence
+        assert "Traceback" not in status.sentence
+        assert np.array_equal(dock.shared.shelf["std"].data, former)
+        assert not dock.shared.busy
+        assert dock.bar.share == 0
+        assert dock.run_button.isEnabled()
+    run(qtbot, dock)
+    assert dock.shared.session.status.kind == "done"
+
+
+def test_a_scan_that_lacks_what_is_asked_for_is_a_sentence(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
+    viewer.open_sample("napari-mri-noise", "brain-ismrmrd")
+    run(qtbot, dock, QUICK.model_copy(update={"coils": MapsFromFile()}))
+    assert dock.shared.session.status.kind == "failed"
+    assert "coil" in dock.status.text.text()
+
+
+def test_a_scan_file_that_disappears_is_a_sentence(
+    qtbot: QtBot, viewer: Viewer, dock: NoiseDock, tmp_path: Path, said: list[str]
+) -> None:
+    path = tmp_path / "scan.h5"
+    shutil.copy(sample_path(FASTMRI), path)
+    viewer.open(path, plugin="napari-mri-noise")
+    run(qtbot, dock)
+    former = dock.shared.shelf["std"].data.copy()
+    path.unlink()
+    viewer.dims.set_current_step(0, 3)
+    qtbot.waitUntil(lambda: any("scan.h5" in message for message in said), timeout=10_000)
+    run(qtbot, dock)
+    assert "scan.h5" in dock.status.text.text()
+    assert np.array_equal(dock.shared.shelf["std"].data, former)
+
+
+@pytest.mark.parametrize("content", [b"", b"not HDF5"])
+def test_a_file_that_is_no_scan_is_a_sentence_and_no_traceback(
+    viewer: Viewer, dock: NoiseDock, tmp_path: Path, said: list[str], content: bytes
+) -> None:
+    path = tmp_path / "text.h5"
+    path.write_bytes(content)
+    viewer.open(path, plugin="napari-mri-noise")
+    (message,) = said
+    assert "text.h5" in message
+    assert "Traceback" not in message
+    assert len(viewer.layers) == 0
+    assert "No scan" in dock.status.text.text()
+
+
+def test_memory_that_runs_out_halves_the_batch_and_the_status_says_so(
+    qtbot: QtBot, viewer: Viewer, dock: NoiseDock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compute = Sketch.__call__
+
+    def exhaust(self: Sketch, *arguments: Any) -> Any:
+        if self.batch is not None and self.batch > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return compute(self, *arguments)
+
+    monkeypatch.setattr(Sketch, "__call__", exhaust)
+    viewer.open_sample("napari-mri-noise", "brain")
+    run(qtbot, dock, QUICK.model_copy(update={"variance": Sketch(n_probes=8, batch=8)}))
+    assert dock.shared.session.status.kind == "done"
+    assert dock.status.text.text().endswith("Memory ran out; this run uses batches of 2.")
+
+
+def test_memory_that_runs_out_altogether_is_a_sentence(
+    qtbot: QtBot, viewer: Viewer, dock: NoiseDock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhaust(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    viewer.open_sample("napari-mri-noise", "brain")
+    monkeypatch.setattr("mri_noise.pipeline.reconstruct", exhaust)
+    run(qtbot, dock)
+    assert "not enough memory" in dock.status.text.text()
+    assert not dock.shared.busy
+
+
+def test_a_cancelled_run_leaves_no_thread(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
+    viewer.open_sample("napari-mri-noise", "brain")
+    dock.form.value = LONG
+    dock.run()
+    dock.cancel_button.click()
+    finish(qtbot, dock)
+    assert not dock.shared.busy
+    assert dock.shared.session.problem == "Run 1 was cancelled before its map."
+    assert dock.bar.share == 0
+
+
+def test_weights_that_are_chosen_by_hand(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
+    viewer.open_sample("napari-mri-noise", "brain")
+    menu = dock.form.editors["reconstruction"].menu
+    menu.setCurrentIndex(menu.findText("own weights …"))
+    qtbot.waitUntil(lambda: "no file is chosen" in dock.status.text.text(), timeout=5000)
+    assert not dock.run_button.isEnabled()
+
+
+def test_samples_have_both_formats() -> None:
+    assert sample_path(ISMRMRD).is_file()
+    with pytest.raises(ValueError, match="not installed"):
+        sample_path("other.h5")

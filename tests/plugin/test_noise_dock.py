@@ -1,0 +1,202 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from napari import Viewer
+from pytestqt.qtbot import QtBot
+from qtpy.QtWidgets import QApplication
+
+from mri_noise.masks import Equispaced
+from mri_noise.plugin.noise_dock import NoiseDock
+from mri_noise.recon.linear import CGSense, ZeroFilled
+from mri_noise.recon.shipped import Shipped
+from mri_noise.session.layers import METADATA
+from mri_noise.variance.sketch import Sketch
+from tests.plugin.users import LONG, QUICK, finish, open_dock, open_sample, run
+
+
+@pytest.fixture
+def dock(viewer: Viewer) -> NoiseDock:
+    return open_dock(viewer, "MRI noise")
+
+
+def test_it_says_what_is_missing(dock: NoiseDock) -> None:
+    assert "No scan" in dock.status.text.text()
+    assert not dock.run_button.isEnabled()
+    assert not dock.cancel_button.isEnabled()
+
+
+def test_a_scan_that_opens_is_chosen(viewer: Viewer, dock: NoiseDock) -> None:
+    open_sample(viewer)
+    assert dock.scan.opened is not None
+    assert dock.run_button.isEnabled()
+    assert dock.status.text.text().startswith("Ready")
+    dock.scan._slice.setValue(3)
+    assert viewer.dims.current_step[0] == 3
+    assert dock.shared.session.index == 3
+    viewer.dims.set_current_step(0, 2)
+    assert dock.scan.index == dock.shared.session.index == 2
+    viewer.layers.clear()
+    assert dock.scan.opened is None
+
+
+def test_a_new_window_undersamples_a_full_scan_and_maps_a_network(viewer: Viewer, dock: NoiseDock) -> None:
+    open_sample(viewer)
+    experiment = dock.shared.session.experiment
+    assert experiment.undersampling == Equispaced(acceleration=4)
+    assert experiment.reconstruction == Shipped(name="modl")
+    assert "by MoDL" in dock.status.text.text()
+
+
+def test_what_the_user_chose_before_the_scan_stays(viewer: Viewer, dock: NoiseDock) -> None:
+    chosen = QUICK.model_copy(update={"undersampling": Equispaced(acceleration=2)})
+    dock.form.value = chosen
+    open_sample(viewer)
+    assert dock.shared.session.experiment == chosen
+
+
+def test_a_run_shows_its_image_first_and_refines_its_map(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
+    open_sample(viewer)
+    seen: list[tuple[int, int]] = []
+
+    def look() -> None:
+        shown = dock.shared.shelf.present()
+        if "reconstruction" in shown:
+            seen.append((len(shown), shown["std"].metadata[METADATA]["n_samples"] if "std" in shown else 0))
+
+    dock.shared.changed.connect(look)
+    run(qtbot, dock, QUICK.model_copy(update={"variance": Sketch(n_probes=300)}))
+    counts = [n_samples for _, n_samples in seen]
+    assert counts[0] == 0
+    assert counts == sorted(counts)
+    assert counts[-1] == 300
+    assert len(set(counts)) > 3
+    layers = dock.shared.shelf.present()
+    assert set(layers) == {"reference", "zero_filled", "reconstruction", "error", "std", "snr", "g"}
+    result = dock.shared.session.runs[0].result
+    assert np.allclose(layers["std"].data[0], result.estimate.variance_magnitude.sqrt(), rtol=1e-5)
+    assert layers["std"].colorbar.visible
+    assert "300 probes" in viewer.canvas.overlays.text.text
+    assert "is done" in dock.status.text.text()
+
+
+def test_a_change_makes_it_stale_and_live_runs_again(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
+    open_sample(viewer)
+    run(qtbot, dock)
+    dock.form.value = QUICK.model_copy(update={"reconstruction": ZeroFilled()})
+    qtbot.waitUntil(lambda: dock.shared.session.status.kind == "stale", timeout=5000)
+    assert "reconstruction zero-filled" in dock.status.text.text()
+    dock.live.setChecked(True)
+    dock.form.editors["seed"].value = 1
+    qtbot.waitUntil(lambda: len(dock.shared.session.runs) == 2, timeout=30_000)
+    assert dock.shared.session.runs[-1].result.experiment.seed == 1
+    assert len([layer for layer in viewer.layers if "noise std" in layer.name]) == 1
+
+
+def test_cancel_keeps_the_map(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
+    open_sample(viewer)
+    dock.form.value = LONG
+    dock.run()
+    qtbot.waitUntil(lambda: "std" in dock.shared.shelf.present(), timeout=30_000)
+    dock.cancel_button.click()
+    finish(qtbot, dock)
+    assert "is kept" in dock.status.text.text()
+    assert dock.shared.session.runs[0].result.complete
+
+
+def test_a_target_stops_the_run(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
+    open_sample(viewer)
+    dock.form.target = 20.0
+    run(qtbot, dock, LONG)
+    assert dock.shared.session.runs[0].result.estimate.n_samples < 40
+
+
+def test_an_entry_that_does_not_fit_blocks_run(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
+    open_sample(viewer)
+    dock.form.editors["noise_scale"].native.setText("loud")
+    qtbot.waitUntil(lambda: not dock.run_button.isEnabled(), timeout=5000)
+    assert "noise scale" in dock.status.text.text()
+    dock.form.editors["noise_scale"].native.setText("2")
+    qtbot.waitUntil(dock.run_button.isEnabled, timeout=5000)
+
+
+def test_two_runs_started_quickly_give_the_maps_of_the_second(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
+    open_sample(viewer)
+    dock.form.value = LONG
+    dock.run()
+    run(qtbot, dock, QUICK)
+    assert dock.shared.session.runs[-1].result.experiment == QUICK
+    assert dock.shared.shelf["std"].metadata[METADATA]["n_samples"] == 8
+
+
+def test_a_layer_deleted_during_a_run_stays_away(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
+    open_sample(viewer)
+    dock.form.value = QUICK.model_copy(update={"variance": Sketch(n_probes=60)})
+    dock.run()
+    qtbot.waitUntil(lambda: "snr" in dock.shared.shelf.present(), timeout=30_000)
+    viewer.layers.remove(dock.shared.shelf["snr"])
+    finish(qtbot, dock)
+    assert not [layer for layer in viewer.layers if layer.name == "SNR"]
+    assert dock.shared.session.status.kind == "done"
+
+
+def test_further_maps_and_components_are_shown_on_demand(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
+    open_sample(viewer)
+    run(qtbot, dock)
+    panel = dock.show_panel
+    for row in range(1, panel._maps.count()):
+        panel._add(row)
+    assert {"std_complex", "std_real", "std_imaginary", "inverse_g", "std_error"} < set(dock.shared.shelf.present())
+    image = dock.shared.shelf["reconstruction"]
+    viewer.layers.selection = {image}
+    panel.show_component("phase")
+    assert image.name.endswith("phase [rad]")
+    before = len(viewer.layers)
+    dock.scan.add_kspace()
+    assert len(viewer.layers) == before + 1
+
+
+def test_a_clicked_voxel_shows_its_correlation(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
+    open_sample(viewer)
+    run(qtbot, dock)
+    correlation = dock.show_panel.correlation
+    correlation.ask((60, 50))
+    qtbot.waitUntil(lambda: any("correlation" in layer.name for layer in viewer.layers), timeout=20_000)
+    (layer,) = [layer for layer in viewer.layers if "correlation" in layer.name]
+    assert layer.data[0, 60, 50] == pytest.approx(1, abs=0.5)  # its variance is an estimate of eight probes
+    assert layer.contrast_limits == [-1, 1]
+
+
+def test_results_are_saved_loaded_and_copied(qtbot: QtBot, viewer: Viewer, dock: NoiseDock, tmp_path: Path) -> None:
+    open_sample(viewer)
+    run(qtbot, dock)
+    take = dock.take_away
+    take.save_results(tmp_path / "a.h5")
+    take.save_experiment(tmp_path / "a.yaml")
+    take.copy_command()
+    assert QApplication.clipboard().text().startswith("mri-noise run ")
+    take.copy_python()
+    assert "open_scan" in QApplication.clipboard().text()
+    saved = dock.shared.shelf["std"].data.copy()
+    run(qtbot, dock, QUICK.model_copy(update={"reconstruction": CGSense(tikhonov=0.5)}))
+    take.load_experiment(tmp_path / "a.yaml")
+    assert dock.form.value == QUICK
+    take.load_results(tmp_path / "a.h5")
+    assert np.array_equal(dock.shared.shelf["std"].data, saved)
+    with pytest.raises(ValueError, match="came from a file"):
+        take.copy_command()
+
+
+def test_the_window_can_close_during_a_run(
+    qtbot: QtBot, make_napari_viewer_proxy: Callable[[], Viewer], capfd: pytest.CaptureFixture[str]
+) -> None:
+    viewer = make_napari_viewer_proxy()
+    made = open_dock(viewer, "MRI noise")
+    open_sample(viewer)
+    made.form.value = LONG
+    made.run()
+    shared = made.shared
+    qtbot.waitUntil(lambda: "std" in shared.shelf.present(), timeout=30_000)
+    viewer.close()
+    qtbot.waitUntil(lambda: not shared.busy, timeout=5000)

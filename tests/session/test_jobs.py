@@ -1,0 +1,84 @@
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+import torch
+
+from mri_noise.masks import AsAcquired
+from mri_noise.pipeline import StageCache, prepare
+from mri_noise.session.jobs import SharedCache, ahead, device_note, loaded, snapshots, up_to_here
+from mri_noise.variance.exact import Exact
+from tests.session.examples import EXPERIMENT, JOB, OPENED, steps
+
+
+def test_the_reference_is_the_combination_of_all_samples() -> None:
+    everything = EXPERIMENT.model_copy(update={"undersampling": AsAcquired()})
+    for step in steps():
+        assert step.reference is not None
+        assert torch.equal(step.reference, prepare(OPENED.scan, EXPERIMENT, 1, StageCache()).combined)
+    (first, *_) = snapshots(replace(JOB, experiment=everything), StageCache())
+    assert first.reference is None
+
+
+def test_a_run_stops_at_its_target_and_can_be_repeated() -> None:
+    *_, last = snapshots(replace(JOB, target=30.0), StageCache())
+    assert last.result.complete
+    n_probes = last.result.experiment.variance.n_probes
+    assert 2 <= n_probes < 8
+    *_, again = snapshots(replace(JOB, experiment=last.result.experiment), StageCache())
+    assert torch.equal(again.result.estimate.variance, last.result.estimate.variance)
+
+
+def test_a_target_out_of_reach_runs_to_the_end() -> None:
+    *_, last = snapshots(replace(JOB, target=0.01), StageCache())
+    assert last.result.experiment == EXPERIMENT
+
+
+def test_a_result_cut_short_is_that_of_fewer_probes() -> None:
+    cut = up_to_here(steps()[2].result)
+    *_, again = snapshots(replace(JOB, experiment=cut.experiment), StageCache())
+    assert cut.complete
+    assert torch.equal(again.result.estimate.variance_magnitude, cut.estimate.variance_magnitude)
+
+
+def test_what_cannot_be_cut_short() -> None:
+    with pytest.raises(ValueError, match="no variance yet"):
+        up_to_here(steps()[0].result)
+    exact = steps()[2].result
+    exact = replace(exact, experiment=exact.experiment.model_copy(update={"variance": Exact()}))
+    with pytest.raises(ValueError, match="let the run go on"):
+        up_to_here(exact)
+
+
+def test_the_device_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert "torch finds no GPU" in device_note(EXPERIMENT)
+    assert "as chosen" in device_note(EXPERIMENT.model_copy(update={"device": "cpu"}))
+    assert "set device to auto" in device_note(EXPERIMENT.model_copy(update={"device": "cuda"}))
+
+
+def test_a_result_from_a_file_cannot_be_run_without_its_scan() -> None:
+    with pytest.raises(ValueError, match="run 4 is not open"):
+        list(snapshots(loaded(steps()[-1].result, 4).job, StageCache()))
+
+
+def test_threads_that_share_a_cache_make_a_value_once() -> None:
+    cache, made = SharedCache(), []
+
+    def make() -> int:
+        time.sleep(0.05)
+        made.append(1)
+        return 7
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(lambda _: cache.get("key", make), range(4))) == [7] * 4
+    assert made == [1]
+
+
+def test_what_is_computed_ahead_is_there_for_the_run() -> None:
+    cache = StageCache()
+    assert list(ahead(OPENED, 1, EXPERIMENT, cache)) == [None]
+    prepared = cache.get(next(iter(key for key in cache._entries if key[0] == "prepared")), lambda: None)
+    list(snapshots(JOB, cache))
+    assert [value for key, value in cache._entries.items() if key[0] == "prepared"] == [prepared]

@@ -1,0 +1,135 @@
+from dataclasses import replace
+
+import pytest
+
+from mri_noise.masks import Equispaced
+from mri_noise.recon.linear import ZeroFilled
+from mri_noise.session.jobs import Job, OpenedScan
+from mri_noise.session.state import N_RUNS_KEPT, Session
+from mri_noise.variance.sketch import Sketch
+from tests.session.examples import EXPERIMENT, JOB, OPENED, steps
+
+OPEN = Session().with_scan(OPENED, 1).with_choices(EXPERIMENT, None)
+
+
+def after(n_steps: int) -> Session:
+    session = OPEN.started()[0]
+    for step in steps()[:n_steps]:
+        session = session.received(step)
+    return session
+
+
+def test_the_sentence_names_what_is_missing() -> None:
+    status = Session().status
+    assert status.kind == "missing"
+    assert "Open Sample" in status.sentence
+    with pytest.raises(ValueError, match="No scan"):
+        Session().started()
+
+
+def test_a_scan_makes_it_ready() -> None:
+    assert OPEN.status.kind == "ready"
+    assert "slice 1" in OPEN.status.sentence
+    assert "CG-SENSE" in OPEN.status.sentence
+
+
+def test_a_run_says_how_far_it_is() -> None:
+    assert "reading" in after(0).status.sentence
+    assert "the image is there" in after(1).status.sentence
+    status = after(3).status
+    assert status.kind == "running"
+    assert status.progress == 0.5
+    assert "4 of 8 probes" in status.sentence
+    assert "s left" in status.sentence
+
+
+def test_a_finished_run_is_kept_and_done() -> None:
+    session = after(5).finished()
+    assert session.status.kind == "done"
+    assert session.status.sentence.startswith("Run 1 is done: 8 probes")
+    assert session.runs == (steps()[-1],)
+    assert session.job is None
+
+
+def test_a_changed_choice_makes_the_layers_stale_until_it_is_undone() -> None:
+    done = after(5).finished()
+    changed = done.with_choices(EXPERIMENT.model_copy(update={"reconstruction": ZeroFilled()}), None)
+    assert changed.status.kind == "stale"
+    assert "reconstruction zero-filled" in changed.status.sentence
+    assert changed.with_choices(EXPERIMENT, None).status.kind == "done"
+    accelerated = EXPERIMENT.model_copy(update={"undersampling": Equispaced(acceleration=3, n_calibration=10)})
+    assert done.with_choices(accelerated, None).stale == "acceleration 3.0"
+    assert done.with_scan(OPENED, 2).stale == "slice 2"
+    other = OpenedScan(replace(OPENED.scan, fingerprint="another"), OPENED.path)
+    assert done.with_scan(other, 1).stale == "the scan"
+
+
+def test_a_cancelled_run_keeps_what_it_reached() -> None:
+    session = after(3).cancelled()
+    (kept,) = session.runs
+    assert kept.result.complete
+    assert kept.result.experiment.variance.n_probes == 4
+    assert "map of 4 probes is kept" in session.status.sentence
+    assert session.job is None
+
+
+@pytest.mark.parametrize("n_steps", [0, 1])
+def test_a_run_cancelled_before_its_map_leaves_the_former_one(n_steps: int) -> None:
+    session = after(5).finished().started()[0]
+    for step in steps()[:n_steps]:
+        session = session.received(replace(step, job=replace(JOB, number=2)))
+    session = session.cancelled()
+    assert session.runs == (steps()[-1],)
+    assert session.shown == steps()[-1]
+    assert "before its map" in session.status.sentence
+
+
+def test_a_failed_run_says_why_and_leaves_the_former_one() -> None:
+    session = after(5).finished().started()[0].failed("The batch is too large; lower variance.batch.")
+    assert session.status.kind == "failed"
+    assert session.status.sentence == "The batch is too large; lower variance.batch."
+    assert session.shown == steps()[-1]
+    assert session.with_choices(EXPERIMENT.model_copy(update={"seed": 3}), None).status.kind == "stale"
+
+
+def test_snapshots_of_an_earlier_run_are_ignored() -> None:
+    session = after(2).started()[0]
+    assert session.received(steps()[3]) == session
+
+
+def test_only_the_latest_runs_are_kept() -> None:
+    session = OPEN
+    for number in range(1, N_RUNS_KEPT + 3):
+        session = session.started()[0].received(replace(steps()[-1], job=replace(JOB, number=number))).finished()
+    assert [run.job.number for run in session.runs] == list(range(3, N_RUNS_KEPT + 3))
+
+
+def test_job_names() -> None:
+    assert (Job(3, OPENED, 0, EXPERIMENT).name, Job(3, OPENED, 0, EXPERIMENT).title) == ("run 3", "Run 3")
+
+
+def test_a_result_from_a_file_is_a_run_whose_scan_need_not_be_open() -> None:
+    session = Session().with_loaded(steps()[-1].result)
+    assert session.shown is not None
+    assert session.shown.job.opened is None
+    assert session.runs[0].job.number == 1
+    assert session.with_scan(OPENED, 1).with_choices(EXPERIMENT, None).status.kind == "done"
+
+
+def test_what_does_not_fit_is_said_and_blocks_a_run() -> None:
+    faulty = after(5).finished().with_fault("tikhonov: got 'much'")
+    assert faulty.status.kind == "missing"
+    assert faulty.status.sentence == "This does not fit: tikhonov: got 'much'."
+    assert not faulty.can_run
+    with pytest.raises(ValueError, match="tikhonov"):
+        faulty.started()
+    assert faulty.with_choices(EXPERIMENT, None) == after(5).finished()
+
+
+def test_a_batch_that_was_halved_is_said() -> None:
+    result = steps()[2].result
+    smaller = result.experiment.model_copy(update={"variance": Sketch(n_probes=8, batch=1)})
+    halved = replace(steps()[2], result=replace(result, experiment=smaller))
+    sentence = OPEN.started()[0].received(halved).status.sentence
+    assert sentence.endswith("Memory ran out; this run uses batches of 1.")
+    assert "Memory" not in after(3).status.sentence
