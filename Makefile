@@ -1,11 +1,11 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo train test lint types core docs bench constraints
+.PHONY: help setup demo train test lint types core docs bench bench-estimators constraints
 
 bin := .venv/bin
 
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
 
 setup: .venv/.ready ## Create .venv with all that the other targets need
 
@@ -36,6 +36,9 @@ docs: .venv/.ready ## Draw the figures of the documentation again (docs/make_*.p
 
 bench: .venv/.ready ## Run every benchmark (benchmarks/bench_*.py)
 	@set -e; for script in $(sort $(wildcard benchmarks/bench_*.py)); do echo "$$script"; $(bin)/python $$script; done
+
+bench-estimators: .venv/.ready ## Measure what an accurate noise map costs, and write docs/estimators.md (options in ARGS)
+	@$(bin)/python benchmarks/bench_estimators.py $(ARGS)
 
 constraints: .venv/.ready ## Write the versions that .venv holds to constraints.txt
 	@bash tools/constraints.sh

@@ -16,7 +16,7 @@ from mri_noise.variance.local import local_mean
 from mri_noise.variance.plan import LARGEST_INDEX, Plan, choose, smoothed
 from mri_noise.variance.point import OperatingPoint, batch_size, noise_jacobian
 from mri_noise.variance.probing import occupied, probe_colours
-from mri_noise.variance.rows import covariance_rows, error_density, random_voxels
+from mri_noise.variance.rows import Rows, covariance_rows, error_density, random_voxels
 
 _POOL = 2.0
 """Width of the neighbourhood over which spreads are pooled, in voxels."""
@@ -68,15 +68,19 @@ class LatticeProbing(Settings):
     def plan(self, operator: LinearOperator, point: OperatingPoint, generator: torch.Generator, *, chunk: int) -> Plan:
         """Compute the rows of the pilots, and choose the lattice by them."""
         voxels = random_voxels(point.object, self.n_pilots, generator)
-        rows = covariance_rows(operator, point.image, voxels, chunk=chunk)
-        largest_product = (self.max_evaluations - 2 * len(voxels)) // 2
+        return self.choose_lattice(covariance_rows(operator, point.image, voxels, chunk=chunk), point)
+
+    def choose_lattice(self, rows: Rows, point: OperatingPoint) -> Plan:
+        """Choose the cheapest plan that rows of some voxels predict to be accurate enough."""
+        n_pilots = len(rows.voxels)
+        largest_product = (self.max_evaluations - 2 * n_pilots) // 2
         best = best_lattices(
             smoothed(error_density(rows, point.object)),
             ghosts(point.colouring.mask),
             largest_index=min(largest_product, LARGEST_INDEX),
         )
         return choose(
-            best, target=self.target, n_signs=self.n_signs, largest_product=largest_product, n_pilots=len(voxels)
+            best, target=self.target, n_signs=self.n_signs, largest_product=largest_product, n_pilots=n_pilots
         )
 
 
