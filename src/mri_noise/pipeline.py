@@ -22,6 +22,7 @@ from mri_noise.result import Provenance, Result, RoiReadout
 from mri_noise.scan import Scan, Slice, prewhitened
 from mri_noise.seeds import generator_of
 from mri_noise.variance.choices import VarianceMethod
+from mri_noise.variance.complex_lattice import ComplexLatticeProbing
 from mri_noise.variance.estimate import Channel, VarianceEstimate
 from mri_noise.variance.linearity import Linearity, Pairs, assess, corrected, corrections
 from mri_noise.variance.magnitude import LatticeProbing
@@ -222,7 +223,7 @@ def _estimates(
     method: VarianceMethod, point: OperatingPoint, generator: torch.Generator, plan: Plan | None
 ) -> Generator[VarianceEstimate, None, None]:
     """Start the method with the first snapshot that is asked for, so that its set-up is measured with it."""
-    if isinstance(method, LatticeProbing) and method.share_pilots:
+    if isinstance(method, LatticeProbing | ComplexLatticeProbing) and method.share_pilots:
         yield from method(point, generator, plan)
     else:
         yield from method(point, generator)

@@ -1,7 +1,6 @@
 """The variance of the magnitude by probing a lattice that exact rows of a few voxels choose."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -15,7 +14,7 @@ from mri_noise.variance.lattice import best_lattices, ghosts
 from mri_noise.variance.local import local_mean
 from mri_noise.variance.plan import LARGEST_INDEX, Plan, choose, smoothed
 from mri_noise.variance.point import OperatingPoint, batch_size, noise_jacobian
-from mri_noise.variance.probing import occupied, probe_colours
+from mri_noise.variance.probing import Sums, occupied, probe_colours
 from mri_noise.variance.rows import Rows, covariance_rows, error_density, random_voxels
 
 _POOL = 2.0
@@ -114,38 +113,6 @@ def probe_magnitude(
                 plan=plan,
             )
         finished = sums
-
-
-@dataclass(frozen=True, slots=True)
-class Sums:
-    """Running sums, over sets of signs, of the products of each voxel and of their squares."""
-
-    first: RealMap
-    second: RealMap
-    count: RealMap
-
-    @classmethod
-    def zeros(cls, like: Mask) -> "Sums":
-        """Nothing yet."""
-        zero = torch.zeros(like.shape, dtype=torch.float64, device=like.device)
-        return cls(zero, zero, zero)
-
-    def plus(self, values: RealMap) -> "Sums":
-        """Take in a product of each voxel, NaN where there is none."""
-        known = torch.isfinite(values)
-        held = torch.where(known, values, 0).double()
-        return Sums(self.first + held, self.second + held**2, self.count + known)
-
-    @property
-    def mean(self) -> RealMap:
-        """NaN where there is no product."""
-        return self.first / self.count  # 0 / 0 is NaN
-
-    @property
-    def variance_of_mean(self) -> RealMap:
-        """From the spread of the products; NaN where there are fewer than two."""
-        spread = (self.second / self.count - self.mean**2).clamp_min(0)
-        return torch.where(self.count > 1, spread / (self.count - 1), torch.nan)
 
 
 def _standard_error(sums: Sums, plan: Plan, region: Mask) -> RealMap:

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from mri_noise.arrays import Image, Mask
+from mri_noise.arrays import Image, Mask, RealMap
 from mri_noise.linop import LinearOperator
 
 
@@ -52,3 +52,35 @@ def probe_colours(
         product = torch.where(parts.any(0), (answers * parts).sum(0), product)
         n_probes += len(batch)
         yield Probed(product, n_probes)
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Running sums, over sets of signs, of the products of each voxel and of their squares."""
+
+    first: RealMap
+    second: RealMap
+    count: RealMap
+
+    @classmethod
+    def zeros(cls, like: Mask) -> "Sums":
+        """Nothing yet."""
+        zero = torch.zeros(like.shape, dtype=torch.float64, device=like.device)
+        return cls(zero, zero, zero)
+
+    def plus(self, values: RealMap) -> "Sums":
+        """Take in a product of each voxel, NaN where there is none."""
+        known = torch.isfinite(values)
+        held = torch.where(known, values, 0).double()
+        return Sums(self.first + held, self.second + held**2, self.count + known)
+
+    @property
+    def mean(self) -> RealMap:
+        """NaN where there is no product."""
+        return self.first / self.count  # 0 / 0 is NaN
+
+    @property
+    def variance_of_mean(self) -> RealMap:
+        """From the spread of the products; NaN where there are fewer than two."""
+        spread = (self.second / self.count - self.mean**2).clamp_min(0)
+        return torch.where(self.count > 1, spread / (self.count - 1), torch.nan)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
 from mri_noise.arrays import Image, Mask
@@ -35,14 +35,21 @@ class Rows:
 
 def covariance_rows(operator: LinearOperator, image: Image, voxels: Int[Tensor, "voxels 2"], *, chunk: int) -> Rows:
     """Compute rows K_i. = Re(exp(-i phi) B B^T w_i) / 2 with w_i = exp(i phi_i) e_i."""
+    return Rows(voxels, along_phase(operator, image, voxels, chunk=chunk).real.double() / 2)
+
+
+def along_phase(
+    operator: LinearOperator, image: Image, voxels: Int[Tensor, "voxels 2"], *, chunk: int, turned: bool = False
+) -> Complex[Tensor, "voxels rows columns"]:
+    """exp(-i phi) B B^T w_i with w_i = exp(i phi_i) e_i, or turned by a quarter: i exp(i phi_i) e_i."""
     phase = unit_phase(image)
     rows = []
     for part in torch.split(voxels, chunk):
         each = torch.arange(len(part))
         weights = image.new_zeros(len(part), *image.shape)
         weights[each, part[:, 0], part[:, 1]] = phase[part[:, 0], part[:, 1]]
-        rows.append((phase.conj() * operator(operator.adjoint(weights))).real.double() / 2)
-    return Rows(voxels, torch.cat(rows))
+        rows.append(phase.conj() * operator(operator.adjoint(1j * weights if turned else weights)))
+    return torch.cat(rows)
 
 
 def random_voxels(region: Mask, n_voxels: int, generator: torch.Generator) -> Int[Tensor, "voxels 2"]:
@@ -60,16 +67,26 @@ def random_voxels(region: Mask, n_voxels: int, generator: torch.Generator) -> In
 
 
 def error_density(rows: Rows, region: Mask) -> Density:
-    """What each displacement adds to the squared NRMSE of a std map whose probes hold both of its ends.
+    """What each displacement adds to the squared NRMSE of the magnitude's std map if a probe holds both of its ends.
 
-    sum_i (K_{i, i+d}^2 / V_i) / (4 sum_i V_i) over the voxels i of the rows, for i + d inside the region: the error of
-    sigma is that of V over 2 sigma, and random signs add the squares of the covariances that a probe does not separate.
+    sum_i (K_{i, i+d}^2 / V_i) / (4 sum_i V_i) over the voxels i of the rows: the error of sigma is that of V over
+    2 sigma, and random signs add the squares of the covariances that a probe does not separate.
     """
+    return density_of(rows.voxels, rows.covariance.square(), rows.variance, region)
+
+
+def density_of(
+    voxels: Int[Tensor, "voxels 2"],
+    squares: Float[Tensor, "voxels rows columns"],
+    variance: Float[Tensor, " voxels"],
+    region: Mask,
+) -> Density:
+    """sum_i (S_{i, i+d} / V_i) / (4 sum_i V_i) over voxels i, for i + d inside a region."""
     n_rows, n_columns = region.shape
     inside = region.cpu().numpy()
     density = np.zeros((2 * n_rows - 1, 2 * n_columns - 1))
-    for (y, x), variance, row in zip(rows.voxels.tolist(), rows.variance.tolist(), rows.covariance, strict=True):
-        if variance > 0:
+    for (y, x), scale, row in zip(voxels.tolist(), variance.tolist(), squares.cpu().numpy(), strict=True):
+        if scale > 0:
             shifted = density[n_rows - 1 - y : 2 * n_rows - 1 - y, n_columns - 1 - x : 2 * n_columns - 1 - x]
-            shifted += inside * row.cpu().numpy() ** 2 / variance
-    return density / (4 * max(float(rows.variance.sum()), np.finfo(float).tiny))
+            shifted += inside * row / scale
+    return density / (4 * max(float(variance.sum()), np.finfo(float).tiny))
