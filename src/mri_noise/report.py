@@ -63,6 +63,12 @@ def map_error(result: Result) -> float:
     return float((error.square().mean() / sigma.square().mean()).sqrt())
 
 
+def prior_share(result: Result) -> float:
+    """Share of the object's voxels whose variance is mostly that of their neighbourhood; zero without a prior."""
+    weight = estimate_of(result).prior_weight
+    return 0.0 if weight is None else float((weight[result.object] > 0.5).double().mean())
+
+
 def scan_table(scan: Scan) -> pd.DataFrame:
     """What a scan holds, and what its first slice says."""
     first = scan[0]
@@ -128,6 +134,7 @@ def _summary(result: Result) -> dict[str, str | int | float]:
         "95 % g": float(np.percentile(g, 95)),
         "map error [%]": 100 * map_error(result),
         "95 % bound of it [%]": bound,
+        "prior dominates [%]": 100 * prior_share(result),
         "linearity": "not needed" if result.linearity is None else result.linearity.verdict,
         "evaluations": estimate.n_evaluations,
         "seconds": result.provenance.seconds,

@@ -60,12 +60,15 @@ def random_result(
     if magnitude_only:
         variances = {name: variances[name] for name in CHANNEL_FIELDS["magnitude"]}
     plan = Plan(Lattice(2, 17, 5), 3, 0.01 / 3, 0.0125 / 3, 16, 0.02) if magnitude_only else None
+    prior = torch.rand(rows, columns, generator=generator, dtype=torch.float64) if magnitude_only else None
     factor = torch.randn(n_coils, n_coils, generator=generator, dtype=torch.complex128)
     return Result(
         index=index,
         image=image,
         zero_filled=zero_filled,
-        estimate=VarianceEstimate(**variances, n_samples=n_samples, n_evaluations=2 * n_samples, n_total=9, plan=plan),
+        estimate=VarianceEstimate(
+            **variances, n_samples=n_samples, n_evaluations=2 * n_samples, n_total=9, plan=plan, prior_weight=prior
+        ),
         mask=torch.rand(rows, columns, generator=generator) > 0.5,
         coil_maps=torch.randn(n_coils, rows, columns, generator=generator, dtype=dtype),
         noise=Noise(factor @ factor.mH + torch.eye(n_coils), f"random {index}"),

@@ -30,7 +30,7 @@ _VARIANCES = tuple(name for names in CHANNEL_FIELDS.values() for name in names)
 _DATASETS: dict[str, tuple[str, tuple[str, ...]]] = {
     "image": ("complex", _IMAGE),
     "zero_filled": ("complex", _IMAGE),
-    **dict.fromkeys(_VARIANCES, ("real", _IMAGE)),
+    **dict.fromkeys((*_VARIANCES, "prior_weight"), ("real", _IMAGE)),
     "mask": ("boolean", _IMAGE),
     "coil_maps": ("complex", ("slice", "coil", "row", "column")),
     "noise_covariance": ("complex", ("slice", "coil", "coil")),
@@ -123,6 +123,7 @@ def _tensors(result: Result, estimate: VarianceEstimate) -> dict[str, Tensor]:
         "image": result.image,
         "zero_filled": result.zero_filled,
         **{name: getattr(estimate, name) for name in _VARIANCES if getattr(estimate, name) is not None},
+        **({} if estimate.prior_weight is None else {"prior_weight": estimate.prior_weight}),
         "mask": result.mask,
         "coil_maps": result.coil_maps,
         "noise_covariance": result.noise.covariance,
@@ -166,8 +167,9 @@ def _read_summary(file: h5py.File) -> Summary:
 
 
 def _absent(file: h5py.File) -> set[str]:
-    """The variances that the method did not compute, and their standard errors."""
-    absent = [names for names in CHANNEL_FIELDS.values() if not any(name in file for name in names)]
+    """The variances that the method did not compute, their standard errors, and the weight of a prior without one."""
+    optional = [*CHANNEL_FIELDS.values(), ("prior_weight",)]
+    absent = [names for names in optional if not any(name in file for name in names)]
     return {name for names in absent for name in names} - set(CHANNEL_FIELDS["magnitude"])
 
 
@@ -218,6 +220,7 @@ def _read_slice(datasets: dict[str, h5py.Dataset], summary: Summary, position: i
         n_evaluations=of_slice.n_evaluations,
         n_total=of_slice.n_total,
         plan=of_slice.plan,
+        prior_weight=tensors.get("prior_weight"),
     )
     return Result(
         index=of_slice.index,

@@ -49,6 +49,9 @@ class VarianceEstimate:
         Samples when complete.
     plan
         How the samples were laid out and how accurate that is predicted to be, for methods that plan.
+    prior_weight : shape (rows, columns), or None
+        Share of its neighbourhood in the magnitude's variance of each voxel, for methods that shrink: where it is
+        above a half, the prior dominates.
     quick_look : shape (rows, columns), or None
         Where the magnitude's variance is a smoothed first look, to be replaced; None: nowhere.
     """
@@ -65,6 +68,7 @@ class VarianceEstimate:
     variance_imaginary: RealMap | None = None
     standard_error_imaginary: RealMap | None = None
     plan: Plan | None = None
+    prior_weight: RealMap | None = None
     quick_look: Mask | None = None
 
     @property

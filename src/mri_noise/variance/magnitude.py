@@ -1,6 +1,7 @@
 """The variance of the magnitude by probing a lattice that exact rows of a few voxels choose."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -16,6 +17,7 @@ from mri_noise.variance.plan import LARGEST_INDEX, Plan, choose, smoothed
 from mri_noise.variance.point import OperatingPoint, batch_size, noise_jacobian
 from mri_noise.variance.probing import Sums, occupied, probe_colours
 from mri_noise.variance.rows import Rows, covariance_rows, error_density, random_voxels
+from mri_noise.variance.shrinkage import shrink
 
 _POOL = 2.0
 """Width of the neighbourhood over which spreads are pooled, in voxels."""
@@ -41,6 +43,9 @@ class LatticeProbing(Settings):
         le=8,
         description="Sets of random signs at least; from 2 on, standard errors are measured voxel by voxel",
     )
+    shrink: bool = Field(
+        True, description="Weigh the finished map against neighbouring voxels; its stated errors stay those before"
+    )
     share_pilots: bool = Field(True, description="Let the first slice of a run choose for the others")
     batch: int | None = Field(None, ge=1, description="Probes computed at once; none: what suits the device")
 
@@ -62,7 +67,11 @@ class LatticeProbing(Settings):
         if plan is None:
             plan = self.plan(operator, point, generator, chunk=chunk)
             n_before = 2 * plan.n_pilots
-        yield from probe_magnitude(operator, point.image, point.object, plan, generator, chunk=chunk, n_before=n_before)
+        estimates = probe_magnitude(
+            operator, point.image, point.object, plan, generator, chunk=chunk, n_before=n_before
+        )
+        for estimate in estimates:
+            yield _shrunk(estimate, point.object) if self.shrink and estimate.complete else estimate
 
     def plan(self, operator: LinearOperator, point: OperatingPoint, generator: torch.Generator, *, chunk: int) -> Plan:
         """Compute the rows of the pilots, and choose the lattice by them."""
@@ -113,6 +122,11 @@ def probe_magnitude(
                 plan=plan,
             )
         finished = sums
+
+
+def _shrunk(estimate: VarianceEstimate, region: Mask) -> VarianceEstimate:
+    shrunk = shrink(estimate.variance_magnitude, estimate.standard_error_magnitude, region)
+    return replace(estimate, variance_magnitude=shrunk.variance, prior_weight=shrunk.prior_weight)
 
 
 def _standard_error(sums: Sums, plan: Plan, region: Mask) -> RealMap:
