@@ -1,13 +1,13 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo train test lint types core docs bench constraints
+.PHONY: help setup demo train test lint types core docs bench bench-estimators constraints
 
 bin := .venv/bin
 # The plugin's tests and pictures open windows: on a screen of their own where there is a virtual one.
 screen := $(if $(shell command -v xvfb-run),xvfb-run --auto-servernum --server-args="-screen 0 1920x1200x24")
 
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
 
 setup: .venv/.ready ## Create .venv with all that the other targets need
 
@@ -38,6 +38,9 @@ docs: .venv/.ready ## Draw the figures of the documentation again (docs/make_*.p
 
 bench: .venv/.ready ## Run every benchmark (benchmarks/bench_*.py)
 	@set -e; for script in $(sort $(wildcard benchmarks/bench_*.py)); do echo "$$script"; $(screen) $(bin)/python $$script; done
+
+bench-estimators: .venv/.ready ## Measure what an accurate noise map costs, and write docs/estimators.md (options in ARGS)
+	@$(bin)/python benchmarks/bench_estimators.py $(ARGS)
 
 constraints: .venv/.ready ## Write the versions that .venv holds to constraints.txt
 	@bash tools/constraints.sh

@@ -8,6 +8,7 @@ import torch
 from mri_noise.coils import LowResolution, MapsFromFile
 from mri_noise.experiment import Experiment
 from mri_noise.io import open_scan
+from mri_noise.io.results import load_results, save_results
 from mri_noise.masks import Equispaced
 from mri_noise.noise import NoiseFromPrescan, noise_of_level
 from mri_noise.phantom import Phantom
@@ -15,11 +16,15 @@ from mri_noise.pipeline import StageCache, choose_device, prepare, reconstruct, 
 from mri_noise.recon.linear import CGSense, ZeroFilled
 from mri_noise.recon.unet import UNetSettings
 from mri_noise.recon.varnet import VarNetSettings
+from mri_noise.report import comparison_of
 from mri_noise.result import Result
 from mri_noise.roi import Rectangle
 from mri_noise.scan import Scan, Slice
+from mri_noise.variance.complex_lattice import ComplexLatticeProbing
 from mri_noise.variance.estimate import VarianceEstimate
 from mri_noise.variance.exact import Exact
+from mri_noise.variance.linearity import LinearityCheck
+from mri_noise.variance.magnitude import LatticeProbing
 from mri_noise.variance.maps import g_factor
 from mri_noise.variance.point import OperatingPoint
 from mri_noise.variance.replica import MonteCarlo
@@ -235,6 +240,70 @@ def test_cuda_where_there_is_none_is_refused() -> None:
 def test_precision() -> None:
     assert _last(EXPERIMENT).image.dtype == torch.complex64
     assert _last(_changed(precision="complex128")).image.dtype == torch.complex128
+
+
+@pytest.mark.parametrize("method", [LatticeProbing(target=0.1), ComplexLatticeProbing(target=0.1)])
+def test_lattice_probing_shows_a_first_look_and_ends_with_the_object(
+    method: LatticeProbing | ComplexLatticeProbing, tmp_path: Path
+) -> None:
+    first, *snapshots = run(SCAN, _changed(variance=method), slices=[1])
+    assert first.estimate is None
+    assert first.linearity is None
+    for snapshot in snapshots:
+        assert snapshot.estimate is not None
+        assert snapshot.linearity is not None
+        assert torch.isfinite(snapshot.estimate.variance_magnitude[snapshot.object]).all()
+    early, last = snapshots[0].estimate, snapshots[-1].estimate
+    assert early is not None
+    assert last is not None
+    assert early.quick_look is not None
+    assert bool(early.quick_look.any())
+    assert last.quick_look is None
+    assert last.plan is not None
+    assert torch.isnan(last.variance_magnitude[~first.object]).all()
+    with pytest.raises(ValueError, match="is a first look in part"):
+        save_results(snapshots[:1], tmp_path / "early.h5")
+    save_results(snapshots[-1:], tmp_path / "out.h5")
+    (loaded,) = load_results(tmp_path / "out.h5")
+    assert loaded.linearity == snapshots[-1].linearity
+    assert loaded.estimate is not None
+    assert loaded.estimate.plan == last.plan
+    assert loaded.estimate.channels.keys() == last.channels.keys()
+
+
+def test_the_slices_of_a_run_share_their_pilots() -> None:
+    def complete(*, share: bool) -> list[Result]:
+        method = LatticeProbing(target=0.2, share_pilots=share)
+        return [r for r in run(SCAN, _changed(variance=method), slices=[0, 1]) if r.complete]
+
+    shared, own = complete(share=True), complete(share=False)
+    costs = [
+        [r.estimate.n_evaluations - 2 * r.estimate.n_samples for r in each if r.estimate] for each in (shared, own)
+    ]
+    assert costs == [[32, 0], [32, 32]]
+    plans = [r.estimate.plan for r in shared if r.estimate]
+    assert plans[0] == plans[1]
+
+
+def test_the_linearity_check_is_made_once_and_not_for_monte_carlo() -> None:
+    cache = StageCache()
+    sketch, exact = (_last(_changed(variance=method), cache=cache) for method in (Sketch(n_probes=2), Exact()))
+    assert sketch.linearity is exact.linearity
+    assert sketch.linearity is not None
+    assert _last(_changed(variance=MonteCarlo(n_replicas=2)), cache=cache).linearity is None
+
+
+def test_a_map_that_is_not_linear_is_corrected() -> None:
+    """Noise that is large for a network: the corrected map is nearer to what its replicas show."""
+    loud = {"reconstruction": UNetSettings(n_channels=4, n_pools=2), "noise_scale": 40.0, "variance": Exact(batch=16)}
+    corrected = _last(_changed(**loud))
+    plain = _last(_changed(**loud, linearity=LinearityCheck(correct=False)))
+    replicas = _last(_changed(**loud | {"variance": MonteCarlo(n_replicas=400, batch=16)}))
+    assert corrected.linearity is not None
+    assert corrected.linearity.corrected
+    errors = [comparison_of(result, replicas).nrmse for result in (corrected, plain)]
+    assert errors[0] < 0.8 * errors[1]
+    assert corrected.linearity.bias == pytest.approx(errors[1], rel=0.25)
 
 
 @pytest.mark.parametrize("kind", ["zero-filled", "cg-sense"])

@@ -83,7 +83,7 @@ def compare(
     """Compare the variance map of an experiment with Monte Carlo."""
     choices, saved_slices = _experiment(experiment, assignments)
     if isinstance(choices.variance, MonteCarlo):
-        raise ValueError("compare sets a method against Monte Carlo; set variance.kind to sketch or exact")
+        raise ValueError("compare sets a method against Monte Carlo; set variance.kind to lattice, sketch or exact")
     reference_choices = choices.model_copy(update={"variance": MonteCarlo(n_replicas=n_replicas)})
     scan, cache = open_scan(path), pipeline.StageCache()
     if output is not None:

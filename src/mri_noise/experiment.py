@@ -12,6 +12,7 @@ from mri_noise.recon.linear import CGSense
 from mri_noise.roi import ObjectThreshold, Roi
 from mri_noise.settings import Settings
 from mri_noise.variance.choices import VarianceMethod
+from mri_noise.variance.linearity import LinearityCheck
 from mri_noise.variance.sketch import Sketch
 
 
@@ -33,6 +34,9 @@ class Experiment(Settings):
     coils: CoilMapping = Field(Espirit(), description="Where the coil sensitivity maps come from")
     reconstruction: Reconstruction = Field(CGSense(), description="From k-space to image")
     variance: VarianceMethod = Field(Sketch(), description="How the noise variance of the image is computed")
+    linearity: LinearityCheck = Field(
+        LinearityCheck(), description="Whether a map that is computed from the derivative holds for noise of this size"
+    )
     object: ObjectThreshold = Field(ObjectThreshold(), description="Where noise maps are compared and summarised")
     rois: tuple[Roi, ...] = Field((), description="Regions whose mean gets its exact error bar")
     precision: Literal["complex64", "complex128"] = Field("complex64", description="Arithmetic of everything")

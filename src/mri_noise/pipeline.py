@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 import torch
 
 from mri_noise.allocation import is_out_of_memory
-from mri_noise.arrays import Image, KSpace, Mask
+from mri_noise.arrays import Image, KSpace, Mask, RealMap
 from mri_noise.encoding import Sense
 from mri_noise.experiment import Experiment
 from mri_noise.measure import Meter
@@ -22,16 +22,24 @@ from mri_noise.recon.reconstructor import Reconstructor
 from mri_noise.result import Provenance, Result, RoiReadout
 from mri_noise.scan import Scan, Slice, prewhitened
 from mri_noise.seeds import generator_of
-from mri_noise.variance.estimate import VarianceEstimate
+from mri_noise.variance.choices import VarianceMethod
+from mri_noise.variance.complex_lattice import ComplexLatticeProbing
+from mri_noise.variance.estimate import Channel, VarianceEstimate
+from mri_noise.variance.linearity import Linearity, Pairs, assess, corrected, corrections
+from mri_noise.variance.magnitude import LatticeProbing
+from mri_noise.variance.plan import Plan
 from mri_noise.variance.point import OperatingPoint, batch_size, noise_jacobian, operating_point
+from mri_noise.variance.quick_look import filled
 from mri_noise.variance.readout import region_noise
+from mri_noise.variance.replica import MonteCarlo
 
 T = TypeVar("T")
 
-_ADDED_NOISE, _VARIANCE = 0, 1
+_ADDED_NOISE, _VARIANCE, _LINEARITY = 0, 1, 2
 _UPSTREAM_OF_MAPS = {
     "undersampling", "noise", "noise_scale", "added_noise", "prewhiten", "coils", "precision", "device",
 }  # fmt: skip
+_UPSTREAM_OF_LINEARITY = _UPSTREAM_OF_MAPS | {"reconstruction", "object", "linearity", "seed"}
 
 
 class StageCache:
@@ -89,8 +97,12 @@ def run(
         If memory runs out even for a batch of one.
     """
     stages = StageCache() if cache is None else cache
+    plan = None
     for index in slices:
-        yield from _run_slice(scan, experiment, index, stages)
+        for result in _run_slice(scan, experiment, index, stages, plan):
+            if result.estimate is not None and result.estimate.plan is not None:
+                plan = result.estimate.plan
+            yield result
 
 
 def choose_device(name: str) -> torch.device:
@@ -119,10 +131,11 @@ def reconstruct(prepared: Prepared, experiment: Experiment, cache: StageCache) -
     Raises
     ------
     ValueError
-        If the image is not finite.
+        If there is no object, or the image is not finite.
     """
     reconstructor = _reconstructor(experiment, prepared.kspace, cache)
-    point = operating_point(reconstructor, prepared.kspace, prepared.encoding, prepared.noise)
+    region = experiment.object(prepared.combined, prepared.encoding.coil_maps)
+    point = operating_point(reconstructor, prepared.kspace, prepared.encoding, prepared.noise, region)
     if not bool(torch.isfinite(torch.view_as_real(point.image)).all()):
         raise ValueError(
             f"the image of reconstruction '{experiment.reconstruction.kind}' holds NaN or Inf; "
@@ -131,7 +144,9 @@ def reconstruct(prepared: Prepared, experiment: Experiment, cache: StageCache) -
     return point
 
 
-def _run_slice(scan: Scan, experiment: Experiment, index: int, cache: StageCache) -> Iterator[Result]:
+def _run_slice(
+    scan: Scan, experiment: Experiment, index: int, cache: StageCache, plan: Plan | None
+) -> Iterator[Result]:
     prepared = prepare(scan, experiment, index, cache)
     point = reconstruct(prepared, experiment, cache)
     encoding = prepared.encoding
@@ -143,16 +158,45 @@ def _run_slice(scan: Scan, experiment: Experiment, index: int, cache: StageCache
         mask=encoding.mask.cpu(),
         coil_maps=encoding.coil_maps.cpu(),
         noise=prepared.noise,
-        object=experiment.object(prepared.combined, encoding.coil_maps).cpu(),
+        object=point.object.cpu(),
+        linearity=None,
         rois=(),
         experiment=experiment,
         provenance=_provenance(scan, index, prepared.kspace.device),
     )
     yield snapshot
-    yield from _refine_as_memory_allows(snapshot, point)
+    checked = _checked(scan, experiment, index, point, cache)
+    yield from _refine_as_memory_allows(snapshot, point, checked, plan)
 
 
-def _refine_as_memory_allows(snapshot: Result, point: OperatingPoint) -> Iterator[Result]:
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """The verdict on the linearisation, and what it is made of."""
+
+    pairs: Pairs
+    linearity: Linearity
+    ratios: dict[Channel, RealMap]
+
+
+def _checked(
+    scan: Scan, experiment: Experiment, index: int, point: OperatingPoint, cache: StageCache
+) -> _Checked | None:
+    """Check the linearisation, once for all methods; None for Monte Carlo, which has none."""
+    if isinstance(experiment.variance, MonteCarlo):
+        return None
+
+    def make() -> _Checked:
+        pairs = experiment.linearity(point, generator_of(experiment.seed, index, _LINEARITY))
+        linearity = assess(pairs, point.object, correct=experiment.linearity.correct)
+        return _Checked(pairs, linearity, corrections(pairs, point.object) if linearity.corrected else {})
+
+    upstream = experiment.model_dump_json(include=_UPSTREAM_OF_LINEARITY)
+    return cache.get(("linearity", scan.fingerprint, index, upstream), make)
+
+
+def _refine_as_memory_allows(
+    snapshot: Result, point: OperatingPoint, checked: _Checked | None, plan: Plan | None
+) -> Iterator[Result]:
     """Refine the variance; where memory runs out, start again with half the batch, which the experiment then says.
 
     Little is lost, since the first batch takes as much memory as the others; and the experiment of the result gives
@@ -160,7 +204,7 @@ def _refine_as_memory_allows(snapshot: Result, point: OperatingPoint) -> Iterato
     """
     while True:
         try:
-            yield from _refine(snapshot, point)
+            yield from _map_noise(snapshot, point, checked, plan)
         except (MemoryError, RuntimeError) as error:
             batch = batch_size(snapshot.experiment.variance.batch, point)
             if batch == 1 or not is_out_of_memory(error):
@@ -171,27 +215,45 @@ def _refine_as_memory_allows(snapshot: Result, point: OperatingPoint) -> Iterato
         snapshot = replace(snapshot, experiment=snapshot.experiment.model_copy(update={"variance": variance}))
 
 
-def _refine(snapshot: Result, point: OperatingPoint) -> Iterator[Result]:
+def _map_noise(
+    snapshot: Result, point: OperatingPoint, checked: _Checked | None, plan: Plan | None
+) -> Iterator[Result]:
+    """Refine the variance, measuring what that takes."""
     experiment = snapshot.experiment
     meter = Meter(point.kspace.device)
     generator = generator_of(experiment.seed, snapshot.index, _VARIANCE)
-    with closing(_estimates(experiment, point, generator)) as estimates:
+    with closing(_estimates(experiment.variance, point, generator, plan)) as estimates:
         while True:
             with meter:
                 estimate = next(estimates, None)
             if estimate is None:
                 return
             cost = meter.cost
-            provenance = replace(snapshot.provenance, seconds=cost.seconds, peak_memory=cost.peak_memory)
-            rois = _read_rois(experiment, point) if estimate.complete else ()
-            yield replace(snapshot, estimate=_on_host(estimate), rois=rois, provenance=provenance)
+            yield replace(
+                snapshot,
+                estimate=_on_host(_shown(estimate, checked, point.object)),
+                linearity=None if checked is None else checked.linearity,
+                rois=_read_rois(experiment, point) if estimate.complete else (),
+                provenance=replace(snapshot.provenance, seconds=cost.seconds, peak_memory=cost.peak_memory),
+            )
+
+
+def _shown(estimate: VarianceEstimate, checked: _Checked | None, region: Mask) -> VarianceEstimate:
+    """With a first look where the variance is still to come, and corrected where the linearisation is off."""
+    if checked is None:
+        return estimate
+    estimate = filled(estimate, checked.pairs, region)
+    return corrected(estimate, checked.ratios) if checked.linearity.corrected else estimate
 
 
 def _estimates(
-    experiment: Experiment, point: OperatingPoint, generator: torch.Generator
+    method: VarianceMethod, point: OperatingPoint, generator: torch.Generator, plan: Plan | None
 ) -> Generator[VarianceEstimate, None, None]:
     """Start the method with the first snapshot that is asked for, so that its set-up is measured with it."""
-    yield from experiment.variance(point, generator)
+    if isinstance(method, LatticeProbing | ComplexLatticeProbing) and method.share_pilots:
+        yield from method(point, generator, plan)
+    else:
+        yield from method(point, generator)
 
 
 def _on_host(estimate: VarianceEstimate) -> VarianceEstimate:

@@ -17,11 +17,12 @@ from mri_noise.recon.shipped import SHIPPED_NAMES, Shipped, ShippedName, shipped
 from mri_noise.result import Result
 from mri_noise.scan import Scan
 from mri_noise.variance.compare import Comparison, compare
-from mri_noise.variance.estimate import VarianceEstimate
+from mri_noise.variance.estimate import CHANNEL_FIELDS, Channel, VarianceEstimate
 from mri_noise.variance.maps import acceleration, g_factor, snr
 
 MAP_COLOURS = "inferno"
 DIFFERENCE_COLOURS = "RdBu_r"
+_COMPARED = ("magnitude", "complex")
 
 
 def estimate_of(result: Result) -> VarianceEstimate:
@@ -44,16 +45,28 @@ def reconstruction_name(result: Result) -> str:
 
 
 def g_factor_of(result: Result) -> Tensor:
-    """The g-factor map of a result, shape (rows, columns)."""
-    return g_factor(estimate_of(result).variance, result.coil_maps, result.noise.covariance, result.mask)
+    """The g-factor map of a result's magnitude, shape (rows, columns).
+
+    The standard deviation of the magnitude over that of the optimal fully sampled image, and over the root of R.
+    """
+    complex_equivalent = 2 * estimate_of(result).variance_magnitude
+    return g_factor(complex_equivalent, result.coil_maps, result.noise.covariance, result.mask)
 
 
 def map_error(result: Result) -> float:
-    """Relative error of the magnitude's standard deviation map over the object, from its own standard error."""
+    """Relative error of the magnitude's standard deviation map over the object: planned, or from its standard error."""
     estimate = estimate_of(result)
+    if estimate.plan is not None:
+        return estimate.plan.nrmse
     sigma = estimate.variance_magnitude[result.object].sqrt()
     error = estimate.standard_error_magnitude[result.object] / (2 * sigma)
     return float((error.square().mean() / sigma.square().mean()).sqrt())
+
+
+def prior_share(result: Result) -> float:
+    """Share of the object's voxels whose variance is mostly that of their neighbourhood; zero without a prior."""
+    weight = estimate_of(result).prior_weight
+    return 0.0 if weight is None else float((weight[result.object] > 0.5).double().mean())
 
 
 def scan_table(scan: Scan) -> pd.DataFrame:
@@ -108,6 +121,7 @@ def _summary(result: Result) -> dict[str, str | int | float]:
     inside = result.object
     sigma = estimate.variance_magnitude.sqrt()
     g = g_factor_of(result)[inside].numpy()
+    bound = float("nan") if estimate.plan is None else 100 * estimate.plan.upper_bound
     return {
         "slice": result.provenance.label,
         "R": round(acceleration(result.mask), 2),
@@ -119,6 +133,9 @@ def _summary(result: Result) -> dict[str, str | int | float]:
         "median g": float(np.median(g)),
         "95 % g": float(np.percentile(g, 95)),
         "map error [%]": 100 * map_error(result),
+        "95 % bound of it [%]": bound,
+        "prior dominates [%]": 100 * prior_share(result),
+        "linearity": "not needed" if result.linearity is None else result.linearity.verdict,
         "evaluations": estimate.n_evaluations,
         "seconds": result.provenance.seconds,
         "peak memory [MB]": result.provenance.peak_memory / 1e6,
@@ -143,22 +160,29 @@ def roi_table(results: Sequence[Result]) -> pd.DataFrame:
     )
 
 
-def comparison_of(result: Result, reference: Result, *, channel: str = "magnitude") -> Comparison:
-    """Compare the variance of a channel (``complex``, ``magnitude``, ``real``, ``imaginary``) of two results."""
-    suffix = "" if channel == "complex" else f"_{channel}"
-    estimate, truth = estimate_of(result), estimate_of(reference)
-    return compare(
-        getattr(estimate, "variance" + suffix),
-        getattr(estimate, "standard_error" + suffix),
-        getattr(truth, "variance" + suffix),
-        getattr(truth, "standard_error" + suffix),
-        result.object,
-    )
+def comparison_of(result: Result, reference: Result, *, channel: Channel = "magnitude") -> Comparison:
+    """Compare the variance of a channel of two results.
+
+    Raises
+    ------
+    ValueError
+        If the method of one does not compute that channel.
+    """
+    for each in (result, reference):
+        if channel not in estimate_of(each).channels:
+            raise ValueError(
+                f"variance.kind={each.experiment.variance.kind} computes no {channel} variance; "
+                "use sketch, monte-carlo or exact"
+            )
+    pairs = (*estimate_of(result).channels[channel], *estimate_of(reference).channels[channel])
+    return compare(*pairs, result.object)
 
 
 def comparison_table(result: Result, reference: Result) -> pd.DataFrame:
-    """Figures of the comparison of two standard deviation maps, a column each for the magnitude and the complex one."""
-    columns = {channel: comparison_of(result, reference, channel=channel) for channel in ("magnitude", "complex")}
+    """Figures of the comparison of two standard deviation maps: a column for the magnitude, and one for the complex."""
+    both = estimate_of(result).channels.keys() & estimate_of(reference).channels.keys()
+    shown: list[Channel] = [channel for channel in CHANNEL_FIELDS if channel in both and channel in _COMPARED]
+    columns = {channel: comparison_of(result, reference, channel=channel) for channel in shown}
     return pd.DataFrame({f"{channel} std": _comparison_rows(each) for channel, each in columns.items()})
 
 

@@ -6,6 +6,7 @@ from mri_noise.arrays import CoilMaps, Image, Mask
 from mri_noise.experiment import Experiment
 from mri_noise.noise import Noise
 from mri_noise.variance.estimate import VarianceEstimate
+from mri_noise.variance.linearity import Linearity
 from mri_noise.variance.readout import RegionNoise
 
 
@@ -73,6 +74,8 @@ class Result:
     noise
         Of the k-space that was reconstructed: after prewhitening, scaling and addition.
     object : shape (rows, columns)
+    linearity
+        Whether the linearised variance holds; None before it is known, and for Monte Carlo, which linearises nothing.
     rois
         Exact read-outs of the experiment's regions; empty until the variance is complete.
     """
@@ -85,6 +88,7 @@ class Result:
     coil_maps: CoilMaps
     noise: Noise
     object: Mask
+    linearity: Linearity | None
     rois: tuple[RoiReadout, ...]
     experiment: Experiment
     provenance: Provenance

@@ -12,11 +12,14 @@ from mri_noise.experiment import Experiment
 from mri_noise.noise import Noise, NoiseFromFile
 from mri_noise.result import Provenance, Result, RoiReadout
 from mri_noise.roi import Ellipse, Polygon
-from mri_noise.variance.estimate import VarianceEstimate
+from mri_noise.variance.estimate import CHANNEL_FIELDS, VarianceEstimate
+from mri_noise.variance.lattice import Lattice
+from mri_noise.variance.linearity import Linearity
+from mri_noise.variance.plan import Plan
 from mri_noise.variance.readout import RegionNoise
 from mri_noise.variance.replica import MonteCarlo
 
-VARIANCES = [field.name for field in fields(VarianceEstimate) if not field.name.startswith("n_")]
+VARIANCES = [name for names in CHANNEL_FIELDS.values() for name in names]
 
 EXPERIMENTS = (
     Experiment(),
@@ -43,6 +46,7 @@ def random_result(
     n_coils: int = 3,
     experiment: Experiment = EXPERIMENTS[0],
     n_samples: int = 7,
+    magnitude_only: bool = False,
     rois: tuple[RoiReadout, ...] = (),
     voxel_size: tuple[float, float, float] | None = (3.3, 0.9, 1.1),
 ) -> Result:
@@ -53,16 +57,23 @@ def random_result(
     variances = {name: torch.rand(rows, columns, generator=generator, dtype=torch.float64) for name in VARIANCES}
     if n_samples < 2:
         variances |= {name: torch.full_like(v, torch.inf) for name, v in variances.items() if "error" in name}
+    if magnitude_only:
+        variances = {name: variances[name] for name in CHANNEL_FIELDS["magnitude"]}
+    plan = Plan(Lattice(2, 17, 5), 3, 0.01 / 3, 0.0125 / 3, 16, 0.02) if magnitude_only else None
+    prior = torch.rand(rows, columns, generator=generator, dtype=torch.float64) if magnitude_only else None
     factor = torch.randn(n_coils, n_coils, generator=generator, dtype=torch.complex128)
     return Result(
         index=index,
         image=image,
         zero_filled=zero_filled,
-        estimate=VarianceEstimate(**variances, n_samples=n_samples, n_evaluations=2 * n_samples, n_total=9),
+        estimate=VarianceEstimate(
+            **variances, n_samples=n_samples, n_evaluations=2 * n_samples, n_total=9, plan=plan, prior_weight=prior
+        ),
         mask=torch.rand(rows, columns, generator=generator) > 0.5,
         coil_maps=torch.randn(n_coils, rows, columns, generator=generator, dtype=dtype),
         noise=Noise(factor @ factor.mH + torch.eye(n_coils), f"random {index}"),
         object=torch.rand(rows, columns, generator=generator) > 0.3,
+        linearity=Linearity(1 / 3, 0.1, 0.05, True, 8, 16) if magnitude_only else None,
         rois=rois,
         experiment=experiment,
         provenance=Provenance(
@@ -109,6 +120,7 @@ def result_arguments(draw: st.DrawFn) -> list[dict[str, Any]]:
         "columns": draw(st.integers(1, 7)),
         "n_coils": draw(st.integers(1, 4)),
         "experiment": draw(st.sampled_from(EXPERIMENTS)),
+        "magnitude_only": draw(st.booleans()),
         "voxel_size": draw(st.none() | st.tuples(*[st.floats(0.1, 20)] * 3)),
     }
     indices = draw(st.lists(st.integers(0, 999), min_size=1, max_size=3, unique=True))

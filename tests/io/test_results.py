@@ -167,7 +167,7 @@ def _replace(name: str, **dataset: object) -> Callable[[h5py.File], None]:
     [
         (lambda file: file.attrs.pop("format"), "is not a result of mri-noise"),
         (lambda file: file.attrs.update(format=[1, 2]), "is not a result of mri-noise"),
-        (lambda file: file.attrs.update(format_version=2), "in version 2 of the format"),
+        (lambda file: file.attrs.update(format_version=1), "in version 1 of the format"),
         (lambda file: file.attrs.pop("slices"), "slices: Field required"),
         (lambda file: file.attrs.update(experiment=3), "experiment: Field required"),
         (lambda file: file.attrs.update(experiment="{"), "its attributes are not JSON"),

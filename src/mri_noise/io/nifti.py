@@ -15,7 +15,7 @@ from pydantic_core import from_json
 from torch import Tensor
 
 from mri_noise.arrays import RealMap
-from mri_noise.io.atomic import replacing
+from mri_noise.io.atomic import check_writable, replacing
 from mri_noise.io.summary import Summary, damaged, estimated, from_plain, summarize, to_plain
 from mri_noise.result import Result
 from mri_noise.variance.estimate import VarianceEstimate
@@ -49,7 +49,7 @@ class Volume:
 
 
 def save_nifti(results: Iterable[Result], stem: Path | str) -> list[Path]:
-    """Write one volume for each map, ``STEM_std.nii.gz`` and so on, and return their paths.
+    """Write one volume for each map that the method computes, ``STEM_std.nii.gz`` and so on, and return their paths.
 
     ``docs/formats.md`` lists the maps. The files take their names, and the places of former ones, when all are
     written. A ``.nii`` or ``.nii.gz`` at the end of the stem is dropped.
@@ -61,20 +61,25 @@ def save_nifti(results: Iterable[Result], stem: Path | str) -> list[Path]:
         be saved together.
     """
     name = Path(stem).name.removesuffix(".gz").removesuffix(".nii")
-    paths = [Path(stem).with_name(f"{name}_{of_map}.nii.gz") for of_map in _MAPS]
+    paths = {of_map: Path(stem).with_name(f"{name}_{of_map}.nii.gz") for of_map in _MAPS}
+    for path in paths.values():
+        check_writable(path)
+    pairs = list(estimated(results))
+    summary = Summary(
+        experiment=pairs[0][0].experiment,
+        slices=tuple(summarize(result, estimate) for result, estimate in pairs),
+        provenance=tuple(result.provenance for result, _ in pairs),
+    )
+    written = []
     with ExitStack() as stack:
-        drafts = [stack.enter_context(replacing(path)) for path in paths]
-        pairs = list(estimated(results))
-        summary = Summary(
-            experiment=pairs[0][0].experiment,
-            slices=tuple(summarize(result, estimate) for result, estimate in pairs),
-            provenance=tuple(result.provenance for result, _ in pairs),
-        )
-        for draft, (description, read) in zip(drafts, _MAPS.values(), strict=True):
-            values = torch.stack([read(result, estimate) for result, estimate in pairs])
-            draft.write(_encode(values.cpu(), description, summary))
-            draft.check()
-    return paths
+        for of_map, (description, read) in _MAPS.items():
+            values = [value for value in (read(result, estimate) for result, estimate in pairs) if value is not None]
+            if len(values) == len(pairs):
+                draft = stack.enter_context(replacing(paths[of_map]))
+                draft.write(_encode(torch.stack(values).cpu(), description, summary))
+                draft.check()
+                written.append(paths[of_map])
+    return written
 
 
 def load_nifti(path: Path) -> Volume:
@@ -119,16 +124,20 @@ def _snr(result: Result, estimate: VarianceEstimate) -> RealMap:
 
 def _g_factor(result: Result, estimate: VarianceEstimate) -> RealMap:
     covariance = result.noise.covariance.to(result.coil_maps.device)
-    return g_factor(estimate.variance, result.coil_maps, covariance, result.mask)
+    return g_factor(2 * estimate.variance_magnitude, result.coil_maps, covariance, result.mask)
 
 
-_MAPS: dict[str, tuple[str, Callable[[Result, VarianceEstimate], Tensor]]] = {
+def _root(variance: RealMap | None) -> RealMap | None:
+    return None if variance is None else variance.sqrt()
+
+
+_MAPS: dict[str, tuple[str, Callable[[Result, VarianceEstimate], Tensor | None]]] = {
     "image": ("complex image [data units]", lambda result, estimate: result.image),
     "std": ("noise std of the magnitude [data units]", _std),
-    "std_real": ("noise std, real part [data units]", lambda result, estimate: estimate.variance_real.sqrt()),
+    "std_real": ("noise std, real part [data units]", lambda result, estimate: _root(estimate.variance_real)),
     "std_imaginary": (
         "noise std, imaginary part [data units]",
-        lambda result, estimate: estimate.variance_imaginary.sqrt(),
+        lambda result, estimate: _root(estimate.variance_imaginary),
     ),
     "standard_error": ("standard error of std [data units]", _standard_error),
     "snr": ("SNR of the magnitude", _snr),

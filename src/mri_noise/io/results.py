@@ -20,20 +20,17 @@ from mri_noise.io.hdf5 import open_hdf5
 from mri_noise.io.summary import SliceSummary, Summary, damaged, estimated, from_plain, summarize, to_plain
 from mri_noise.noise import Noise
 from mri_noise.result import Provenance, Result
-from mri_noise.variance.estimate import VarianceEstimate
+from mri_noise.variance.estimate import CHANNEL_FIELDS, VarianceEstimate
 
 FORMAT = "mri-noise result"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 _IMAGE = ("slice", "row", "column")
-_VARIANCES = (
-    "variance", "variance_magnitude", "variance_real", "variance_imaginary",
-    "standard_error", "standard_error_magnitude", "standard_error_real", "standard_error_imaginary",
-)  # fmt: skip
+_VARIANCES = tuple(name for names in CHANNEL_FIELDS.values() for name in names)
 _DATASETS: dict[str, tuple[str, tuple[str, ...]]] = {
     "image": ("complex", _IMAGE),
     "zero_filled": ("complex", _IMAGE),
-    **dict.fromkeys(_VARIANCES, ("real", _IMAGE)),
+    **dict.fromkeys((*_VARIANCES, "prior_weight"), ("real", _IMAGE)),
     "mask": ("boolean", _IMAGE),
     "coil_maps": ("complex", ("slice", "coil", "row", "column")),
     "noise_covariance": ("complex", ("slice", "coil", "coil")),
@@ -83,7 +80,7 @@ def load_results(path: Path | str) -> list[Result]:
     """
     with open_hdf5(path) as file:
         summary = _read_summary(file)
-        datasets = {name: _dataset(file, name) for name in _DATASETS}
+        datasets = {name: _dataset(file, name) for name in _DATASETS if name not in _absent(file)}
         _require_matching_shapes(file, datasets, len(summary.slices))
         return [_read_slice(datasets, summary, position) for position in range(len(summary.slices))]
 
@@ -125,7 +122,8 @@ def _tensors(result: Result, estimate: VarianceEstimate) -> dict[str, Tensor]:
     return {
         "image": result.image,
         "zero_filled": result.zero_filled,
-        **{name: getattr(estimate, name) for name in _VARIANCES},
+        **{name: getattr(estimate, name) for name in _VARIANCES if getattr(estimate, name) is not None},
+        **({} if estimate.prior_weight is None else {"prior_weight": estimate.prior_weight}),
         "mask": result.mask,
         "coil_maps": result.coil_maps,
         "noise_covariance": result.noise.covariance,
@@ -166,6 +164,13 @@ def _read_summary(file: h5py.File) -> Summary:
     except ValueError as error:
         raise damaged(file.filename, f"its attributes are not JSON: {error}") from None
     return from_plain(values, file.filename)
+
+
+def _absent(file: h5py.File) -> set[str]:
+    """The variances that the method did not compute, their standard errors, and the weight of a prior without one."""
+    optional = [*CHANNEL_FIELDS.values(), ("prior_weight",)]
+    absent = [names for names in optional if not any(name in file for name in names)]
+    return {name for names in absent for name in names} - set(CHANNEL_FIELDS["magnitude"])
 
 
 def _attribute(file: h5py.File, name: str) -> str | int | None:
@@ -210,10 +215,12 @@ def _read_slice(datasets: dict[str, h5py.Dataset], summary: Summary, position: i
     tensors = {name: torch.from_numpy(dataset[position]) for name, dataset in datasets.items()}
     of_slice = summary.slices[position]
     estimate = VarianceEstimate(
-        **{name: tensors[name] for name in _VARIANCES},
+        **{name: tensors[name] for name in _VARIANCES if name in tensors},
         n_samples=of_slice.n_samples,
         n_evaluations=of_slice.n_evaluations,
         n_total=of_slice.n_total,
+        plan=of_slice.plan,
+        prior_weight=tensors.get("prior_weight"),
     )
     return Result(
         index=of_slice.index,
@@ -224,6 +231,7 @@ def _read_slice(datasets: dict[str, h5py.Dataset], summary: Summary, position: i
         coil_maps=tensors["coil_maps"],
         noise=Noise(tensors["noise_covariance"], of_slice.noise_source),
         object=tensors["object"],
+        linearity=of_slice.linearity,
         rois=of_slice.rois,
         experiment=summary.experiment,
         provenance=summary.provenance[position],

@@ -10,6 +10,8 @@ from mri_noise.experiment import Experiment
 from mri_noise.result import Provenance, Result, RoiReadout
 from mri_noise.settings import SettingsError
 from mri_noise.variance.estimate import VarianceEstimate
+from mri_noise.variance.linearity import Linearity
+from mri_noise.variance.plan import Plan
 
 Count = Annotated[int, Field(ge=0)]
 
@@ -24,6 +26,8 @@ class SliceSummary:
     n_total: Count
     noise_source: str
     rois: tuple[RoiReadout, ...]
+    plan: Plan | None
+    linearity: Linearity | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,8 @@ def estimated(results: Iterable[Result]) -> Iterator[tuple[Result, VarianceEstim
     Raises
     ------
     ValueError
-        If there are none, or one has no variance, or another experiment, scan or shape than the first.
+        If there are none, or one has no variance or a first look in part, or another experiment, scan or shape than
+        the first.
     """
     first = None
     for result in results:
@@ -64,6 +69,10 @@ def estimated(results: Iterable[Result]) -> Iterator[tuple[Result, VarianceEstim
         if differences:
             raise ValueError(
                 f"slice {result.index} has another {differences[0]} than the slices before it; save it to its own file"
+            )
+        if result.estimate.quick_look is not None:
+            raise ValueError(
+                f"slice {result.index} is a first look in part; save the results of run() that are complete"
             )
         yield result, result.estimate
     if first is None:
@@ -88,6 +97,8 @@ def summarize(result: Result, estimate: VarianceEstimate) -> SliceSummary:
         n_total=estimate.n_total,
         noise_source=result.noise.source,
         rois=result.rois,
+        plan=estimate.plan,
+        linearity=result.linearity,
     )
 
 

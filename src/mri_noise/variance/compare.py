@@ -17,7 +17,7 @@ class Comparison:
     ----------
     nrmse, nrmse_max : over the object
         Root mean square error over the reference's root mean square, and over its maximum.
-    nrmse_image, nrmse_max_image : over the whole image
+    nrmse_image, nrmse_max_image : over the whole image, as far as both maps know it
     expected_nrmse : over the object
         What the standard errors of both maps predict for ``nrmse`` if they agree.
     pearson, slope : over the object
@@ -62,12 +62,13 @@ def compare(
     x, y = truth[region], sigma[region]
     difference = y - x
     bias, spread = float(difference.mean()), float(difference.std())
+    known = torch.isfinite(sigma) & torch.isfinite(truth)
     z = (variance - reference)[region].double() / variance_error[region]
     return Comparison(
         nrmse=_rms(difference) / _rms(x),
         nrmse_max=_rms(difference) / float(x.max()),
-        nrmse_image=_rms(sigma - truth) / _rms(truth),
-        nrmse_max_image=_rms(sigma - truth) / float(truth.max()),
+        nrmse_image=_rms((sigma - truth)[known]) / _rms(truth[known]),
+        nrmse_max_image=_rms((sigma - truth)[known]) / float(truth[known].max()),
         expected_nrmse=_rms(variance_error[region] / (2 * x.clamp_min(1e-300))) / _rms(x),
         pearson=float(stats.pearsonr(x.numpy(), y.numpy()).statistic),
         slope=float(stats.linregress(x.numpy(), y.numpy()).slope),

@@ -1,12 +1,24 @@
 """The noise variance of an image, and the one accumulator that every sampling estimator uses."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mri_noise.arrays import Image, RealMap
+from mri_noise.arrays import Image, Mask, RealMap
+from mri_noise.variance.plan import Plan
+
+Channel = Literal["magnitude", "complex", "real", "imaginary"]
+
+CHANNEL_FIELDS: dict[Channel, tuple[str, str]] = {
+    "magnitude": ("variance_magnitude", "standard_error_magnitude"),
+    "complex": ("variance", "standard_error"),
+    "real": ("variance_real", "standard_error_real"),
+    "imaginary": ("variance_imaginary", "standard_error_imaginary"),
+}
+"""The fields of a ``VarianceEstimate`` that hold the variance of each channel and its standard error."""
 
 _PRODUCTS = ((1, 1), (2, 1), (1, 2), (2, 2))
 """Powers of the real and of the imaginary part whose products are summed."""
@@ -16,37 +28,59 @@ _PRODUCTS = ((1, 1), (2, 1), (1, 2), (2, 2))
 class VarianceEstimate:
     """A snapshot of the voxel-wise noise variance of an image, with its standard errors.
 
+    Every method gives the variance of the magnitude. The others are None where a method does not compute them, and a
+    standard error is None exactly where its variance is: ask for :meth:`channels` before reading them. A method that
+    probes the object alone leaves NaN outside.
+
     Attributes
     ----------
-    variance : shape (rows, columns), in the image's units squared
+    variance_magnitude : shape (rows, columns), in the image's units squared
+        Of the magnitude.
+    standard_error_magnitude : shape (rows, columns)
+        Of the variance above; zero for exact methods, infinite before a second sample.
+    variance, standard_error : shape (rows, columns), or None
         Complex: of the real plus the imaginary part.
-    variance_magnitude, variance_real, variance_imaginary : shape (rows, columns)
-    standard_error, standard_error_magnitude, standard_error_real, standard_error_imaginary : shape (rows, columns)
-        Of the variances above; zero for exact methods, infinite before a second sample.
+    variance_real, standard_error_real, variance_imaginary, standard_error_imaginary : shape (rows, columns), or None
     n_samples
-        Probes, replicas or rows so far.
+        Probes, replicas, rows or colours so far.
     n_evaluations
         Network-sized passes so far: a forward, a Jacobian or an adjoint product each count one.
     n_total
         Samples when complete.
+    plan
+        How the samples were laid out and how accurate that is predicted to be, for methods that plan.
+    prior_weight : shape (rows, columns), or None
+        Share of its neighbourhood in the magnitude's variance of each voxel, for methods that shrink: where it is
+        above a half, the prior dominates.
+    quick_look : shape (rows, columns), or None
+        Where the magnitude's variance is a smoothed first look, to be replaced; None: nowhere.
     """
 
-    variance: RealMap
     variance_magnitude: RealMap
-    variance_real: RealMap
-    variance_imaginary: RealMap
-    standard_error: RealMap
     standard_error_magnitude: RealMap
-    standard_error_real: RealMap
-    standard_error_imaginary: RealMap
     n_samples: int
     n_evaluations: int
     n_total: int
+    variance: RealMap | None = None
+    standard_error: RealMap | None = None
+    variance_real: RealMap | None = None
+    standard_error_real: RealMap | None = None
+    variance_imaginary: RealMap | None = None
+    standard_error_imaginary: RealMap | None = None
+    plan: Plan | None = None
+    prior_weight: RealMap | None = None
+    quick_look: Mask | None = None
 
     @property
     def complete(self) -> bool:
         """Whether every sample is in."""
         return self.n_samples >= self.n_total
+
+    @property
+    def channels(self) -> dict[Channel, tuple[RealMap, RealMap]]:
+        """Variance and standard error of each channel that the method computes."""
+        pairs = {channel: (getattr(self, v), getattr(self, e)) for channel, (v, e) in CHANNEL_FIELDS.items()}
+        return {channel: (v, e) for channel, (v, e) in pairs.items() if v is not None}
 
 
 def unit_phase(image: Image) -> Image:

@@ -6,7 +6,7 @@ from functools import partial
 
 import torch
 
-from mri_noise.arrays import Image, KSpace
+from mri_noise.arrays import Image, KSpace, Mask
 from mri_noise.encoding import Sense
 from mri_noise.linop import Jacobian, LinearOperator
 from mri_noise.noise import Colouring, Noise
@@ -26,6 +26,8 @@ class OperatingPoint:
     image : shape (rows, columns)
     colouring
         L, which turns white noise into the noise of ``kspace``.
+    object : shape (rows, columns)
+        Where the noise is asked for; methods that sample the whole image look no further.
     """
 
     reconstruct: Callable[[KSpace], Image]
@@ -33,12 +35,16 @@ class OperatingPoint:
     kspace: KSpace
     image: Image
     colouring: Colouring
+    object: Mask
 
 
 def operating_point(
-    reconstructor: Callable[..., Image], kspace: KSpace, encoding: Sense, noise: Noise
+    reconstructor: Callable[..., Image], kspace: KSpace, encoding: Sense, noise: Noise, region: Mask | None = None
 ) -> OperatingPoint:
-    """Reconstruct k-space, and return where its reconstruction is to be linearised."""
+    """Reconstruct k-space, and return where its reconstruction is to be linearised.
+
+    The object is the region, or without one everything inside the coil maps.
+    """
     reconstruct = partial(reconstructor, encoding=encoding)
     with torch.no_grad():
         image = reconstruct(kspace)
@@ -48,6 +54,7 @@ def operating_point(
         kspace=kspace,
         image=image,
         colouring=Colouring.of(noise, encoding.mask, kspace.dtype),
+        object=encoding.coil_power > 0 if region is None else region,
     )
 
 

@@ -11,6 +11,7 @@ import torch
 from mri_noise.arrays import Image, Mask, RealMap
 from mri_noise.linop import LinearOperator
 from mri_noise.variance.estimate import unit_phase
+from mri_noise.variance.rows import covariance_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +94,7 @@ def voxel_covariance(operator: LinearOperator, image: Image, voxel: tuple[int, i
     row, column = voxel
     if not (0 <= row < image.shape[0] and 0 <= column < image.shape[1]):
         raise IndexError(f"voxel {voxel} is outside the image of {tuple(image.shape)} rows and columns")
-    phase = unit_phase(image)
-    weights = torch.zeros_like(image)
-    weights[row, column] = phase[row, column]
-    return (phase.conj() * operator(operator.adjoint(weights))).real / 2
+    return covariance_rows(operator, image, torch.tensor([voxel]), chunk=1).covariance[0]
 
 
 def voxel_correlation(covariance: RealMap, voxel: tuple[int, int], variance_magnitude: RealMap) -> RealMap:

@@ -1,0 +1,199 @@
+"""The complex variance, and the magnitude's, by probing a lattice with pairs of probes in quadrature."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Int
+from pydantic import Field
+from torch import Tensor
+
+from mri_noise.arrays import Image, Mask, RealMap
+from mri_noise.linop import LinearOperator
+from mri_noise.settings import Settings
+from mri_noise.variance.estimate import VarianceEstimate, unit_phase
+from mri_noise.variance.lattice import best_lattices, ghosts
+from mri_noise.variance.local import local_mean
+from mri_noise.variance.plan import LARGEST_INDEX, Plan, choose, smoothed
+from mri_noise.variance.point import OperatingPoint, batch_size, noise_jacobian
+from mri_noise.variance.probing import Sums, occupied, probe_colours
+from mri_noise.variance.rows import along_phase, density_of, random_voxels
+
+_POOL = 2.0
+"""Width of the neighbourhood over which errors are pooled, in voxels."""
+_MARGIN = 1.1
+"""By how much the measured error is below the target when probing ends: it is known to a few per cent."""
+
+
+class ComplexLatticeProbing(Settings):
+    """Lattice probing in quadrature: variance of the complex image and of the magnitude, with measured errors.
+
+    A probe v has the phases of the image turned by random quarters; its partner is i s v with random signs s. The
+    pseudo-covariance of a voxel with itself has opposite signs in the two products and cancels in their sum, whose
+    imaginary part is error alone, of the same variance as the error of the real part. Pairs are added until that
+    measured error is within the target.
+    """
+
+    kind: Literal["lattice-complex"] = "lattice-complex"
+    target: float = Field(
+        0.03, gt=0, lt=1, description="Relative error (NRMSE) of the complex std map that is asked for"
+    )
+    max_evaluations: int = Field(
+        4000, ge=200, description="Network-sized passes at most; the map is then less accurate"
+    )
+    n_pilots: int = Field(16, ge=2, le=40, description="Voxels whose exact rows choose the lattice")
+    share_pilots: bool = Field(True, description="Let the first slice of a run choose for the others")
+    batch: int | None = Field(None, ge=1, description="Probes computed at once; none: what suits the device")
+
+    def __call__(
+        self, point: OperatingPoint, generator: torch.Generator, plan: Plan | None = None
+    ) -> Iterator[VarianceEstimate]:
+        """Refine the variances pair by pair; voxels still to come, and those outside the object, are NaN.
+
+        A plan from another slice of the same protocol saves the pilots.
+
+        Raises
+        ------
+        ValueError
+            If the object is empty.
+        """
+        chunk = batch_size(self.batch, point)
+        operator = noise_jacobian(point, chunk=chunk)
+        n_before = 0
+        if plan is None:
+            plan = self.plan(operator, point, generator, chunk=chunk)
+            n_before = 4 * plan.n_pilots
+        yield from self.probe(operator, point.image, point.object, plan, generator, chunk=chunk, n_before=n_before)
+
+    def plan(self, operator: LinearOperator, point: OperatingPoint, generator: torch.Generator, *, chunk: int) -> Plan:
+        """Compute two rows of each pilot, and choose the lattice by them."""
+        voxels = random_voxels(point.object, self.n_pilots, generator)
+        straight, turned = (along_phase(operator, point.image, voxels, chunk=chunk, turned=t) for t in (False, True))
+        each = torch.arange(len(voxels)), voxels[:, 0], voxels[:, 1]
+        variance = (straight[each].real + turned[each].imag).double() / 2
+        squares = (straight.abs().square() + turned.abs().square()).double() / 8  # (|C_ij|^2 + |Gamma_ij|^2) / 4
+        largest_product = (self.max_evaluations - 4 * len(voxels)) // 4
+        best = best_lattices(
+            smoothed(density_of(voxels, squares, variance, point.object)),
+            ghosts(point.colouring.mask),
+            largest_index=min(largest_product, LARGEST_INDEX),
+        )
+        return choose(best, target=self.target, n_signs=1, largest_product=largest_product, n_pilots=len(voxels))
+
+    def probe(
+        self,
+        operator: LinearOperator,
+        image: Image,
+        region: Mask,
+        plan: Plan,
+        generator: torch.Generator,
+        *,
+        chunk: int,
+        n_before: int,
+    ) -> Iterator[VarianceEstimate]:
+        """Probe a planned lattice with pairs, until the measured error is within the target or no pair is left."""
+        colours = plan.lattice.colours((image.shape[0], image.shape[1]))
+        n_of_pair = 2 * len(occupied(colours, region))
+        sums, n_samples = PairSums.zeros(region), 0
+        while True:
+            for pair in probe_pair(operator, image, region, colours, generator, chunk=chunk):
+                latest = sums.plus(pair)
+                done = n_samples + pair.n_probes
+                if pair.n_probes < n_of_pair:
+                    yield latest.estimate(region, plan, done, n_before + 2 * done, n_samples + n_of_pair)
+            sums, n_samples = latest, n_samples + n_of_pair
+            n_evaluations = n_before + 2 * n_samples
+            ends = _MARGIN * sums.nrmse(region) <= self.target or n_evaluations + 2 * n_of_pair > self.max_evaluations
+            yield sums.estimate(region, plan, n_samples, n_evaluations, n_samples if ends else n_samples + n_of_pair)
+            if ends:
+                return
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What has come of two probes in quadrature so far; NaN where still to come.
+
+    Attributes
+    ----------
+    variance, variance_magnitude : shape (rows, columns)
+    error, error_magnitude : shape (rows, columns)
+        Numbers with the distribution of the errors of these variances.
+    n_probes
+        Parts of both probes so far.
+    """
+
+    variance: RealMap
+    variance_magnitude: RealMap
+    error: RealMap
+    error_magnitude: RealMap
+    n_probes: int
+
+
+def probe_pair(
+    operator: LinearOperator,
+    image: Image,
+    region: Mask,
+    colours: Int[Tensor, "rows columns"],
+    generator: torch.Generator,
+    *,
+    chunk: int,
+) -> Iterator[Pair]:
+    """Probe with v = i^k exp(i phi) and i s v: of the two one is along the phase of the image, the other across."""
+    shape = (image.shape[0], image.shape[1])
+    quarters = torch.randint(0, 4, shape, generator=generator).to(image.device)
+    signs = 2.0 * torch.randint(0, 2, shape, generator=generator).to(image) - 1
+    first = unit_phase(image) * region * torch.tensor([1, 1j, -1, -1j]).to(image)[quarters]
+    products = zip(
+        probe_colours(operator, first, colours, chunk=chunk),
+        probe_colours(operator, 1j * signs * first, colours, chunk=chunk),
+        strict=True,
+    )
+    for one, two in products:
+        both, along = one.product + two.product, torch.where(quarters % 2 == 0, one.product, two.product)
+        yield Pair(both.real, along.real, both.imag, along.imag, one.n_probes + two.n_probes)
+
+
+@dataclass(frozen=True, slots=True)
+class PairSums:
+    """Running sums over pairs."""
+
+    variance: Sums
+    variance_magnitude: Sums
+    error: Sums
+    error_magnitude: Sums
+
+    @classmethod
+    def zeros(cls, like: Mask) -> "PairSums":
+        """Nothing yet."""
+        zero = Sums.zeros(like)
+        return cls(zero, zero, zero, zero)
+
+    def plus(self, pair: Pair) -> "PairSums":
+        """Take in a pair, as far as it has come."""
+        return PairSums(
+            self.variance.plus(pair.variance),
+            self.variance_magnitude.plus(pair.variance_magnitude),
+            self.error.plus(pair.error),
+            self.error_magnitude.plus(pair.error_magnitude),
+        )
+
+    def nrmse(self, region: Mask) -> float:
+        """Of the complex std map over a region: what the errors of the pairs' mean show."""
+        variance = local_mean(self.variance.mean, region, _POOL)[region].clamp_min(0)
+        squared = local_mean(self.error.mean.square(), region, _POOL)[region]
+        return float(torch.where(variance > 0, squared / (4 * variance), 0).sum() / variance.sum()) ** 0.5
+
+    def estimate(self, region: Mask, plan: Plan, n_samples: int, n_evaluations: int, n_total: int) -> VarianceEstimate:
+        """A snapshot; a variance below zero, which rare large errors cause, is set to zero."""
+        known = region & (self.variance.count > 0)
+        return VarianceEstimate(
+            variance_magnitude=self.variance_magnitude.mean.clamp_min(0),
+            standard_error_magnitude=local_mean(self.error_magnitude.mean.square(), known, _POOL).sqrt(),
+            variance=self.variance.mean.clamp_min(0),
+            standard_error=local_mean(self.error.mean.square(), known, _POOL).sqrt(),
+            n_samples=n_samples,
+            n_evaluations=n_evaluations,
+            n_total=n_total,
+            plan=plan,
+        )

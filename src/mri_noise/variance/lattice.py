@@ -1,0 +1,138 @@
+"""Lattices of voxels: colourings of an image whose equal colours are far apart, and their scores."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mri_noise.arrays import Mask
+
+Density = NDArray[np.float64]
+"""Squared correlation of a voxel's noise with that of others, over displacements: (2 rows - 1, 2 columns - 1)."""
+
+_GHOST = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Lattice:
+    """The voxels (y, x) with y = a k and x = b k (mod c): one voxel in a c, over and over.
+
+    Every sublattice of the image grid of that index is one of these, with 0 <= b < c (Hermite normal form).
+
+    Attributes
+    ----------
+    row_step
+        a, in voxels.
+    column_step
+        c, in voxels.
+    shift
+        b: columns by which the next row of lattice points is displaced.
+    """
+
+    row_step: int
+    column_step: int
+    shift: int
+
+    @property
+    def index(self) -> int:
+        """p = a c: the number of colours, and the number of voxels of the image per voxel of the lattice."""
+        return self.row_step * self.column_step
+
+    def __contains__(self, displacement: tuple[int, int]) -> bool:
+        y, x = displacement
+        return y % self.row_step == 0 and (x - self.shift * (y // self.row_step)) % self.column_step == 0
+
+    def colours(self, shape: tuple[int, int]) -> Int[Tensor, "rows columns"]:
+        """Number the translates of the lattice from 0 to p - 1: which of them each voxel belongs to."""
+        rows, columns = torch.arange(shape[0])[:, None], torch.arange(shape[1])[None, :]
+        across = (columns - self.shift * (rows // self.row_step)) % self.column_step
+        return (rows % self.row_step) * self.column_step + across
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredLattice:
+    """A lattice, and the sum of a density over its points without the origin."""
+
+    lattice: Lattice
+    score: float
+
+
+def ghosts(mask: Mask) -> frozenset[tuple[int, int]]:
+    """Displacements at which a sampling pattern repeats the image: other peaks of its point-spread function.
+
+    A peak is at least a quarter as high as the one at the origin. Each ghost is listed with its periodic images, as a
+    displacement (rows, columns) inside the image.
+    """
+    spread = np.abs(np.fft.ifft2(mask.cpu().numpy().astype(float)))
+    around = [np.roll(spread, (dy, dx), axis=(0, 1)) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
+    peaks = (spread >= np.max(around, axis=0)) & (spread > _GHOST * spread[0, 0])
+    peaks[0, 0] = False
+    n_rows, n_columns = mask.shape
+    places = [(int(y), int(x)) for y, x in np.argwhere(peaks)]
+    return frozenset((y - i * n_rows, x - j * n_columns) for y, x in places for i in (0, 1) for j in (0, 1))
+
+
+def best_lattices(
+    density: Density, avoid: frozenset[tuple[int, int]] = frozenset(), *, largest_index: int
+) -> dict[int, ScoredLattice]:
+    """Find the lattice of the least score for each index, among those that hold none of the displacements to avoid.
+
+    Every lattice is scored; of equal ones the first in the order of (column step, row step, shift) is kept.
+    """
+    best: dict[int, ScoredLattice] = {}
+    for scored in _best_shifts(density, avoid, largest_index):
+        index = scored.lattice.index
+        if index not in best or scored.score < best[index].score:
+            best[index] = scored
+    return dict(sorted(best.items()))
+
+
+def lattice_score(density: Density, lattice: Lattice) -> float:
+    """Sum of a density over the points of a lattice without the origin."""
+    n_rows, n_columns = (n // 2 for n in density.shape)
+    rows, columns = np.arange(-n_rows, n_rows + 1)[:, None], np.arange(-n_columns, n_columns + 1)[None, :]
+    across = (columns - lattice.shift * (rows // lattice.row_step)) % lattice.column_step
+    inside = (rows % lattice.row_step == 0) & (across == 0)
+    return float(density[inside].sum() - density[n_rows, n_columns])
+
+
+def _best_shifts(density: Density, avoid: frozenset[tuple[int, int]], largest_index: int) -> Iterator[ScoredLattice]:
+    """The best shift of each pair of steps: columns are folded once a column step, then a shift has one entry a row."""
+    middle, centre = density.shape[0] // 2, density.shape[1] // 2
+    for column_step in range(1, min(largest_index, centre + 1) + 1):
+        folded = _fold(density, column_step)
+        shifts = np.arange(column_step)
+        for row_step in range(1, min(largest_index // column_step, middle + 1) + 1):
+            steps = np.arange(-(middle // row_step), middle // row_step + 1)
+            places = (shifts[:, None] * steps) % column_step
+            sums = folded[middle + row_step * steps, places].sum(1) - density[middle, centre]
+            sums[_aligned(row_step, column_step, shifts, avoid)] = np.inf
+            shift = int(np.argmin(sums))
+            if np.isfinite(sums[shift]):
+                yield ScoredLattice(Lattice(row_step, column_step, shift), float(sums[shift]))
+
+
+def _aligned(
+    row_step: int, column_step: int, shifts: NDArray[np.int64], avoid: frozenset[tuple[int, int]]
+) -> NDArray[np.bool_]:
+    """Which shifts give a lattice that holds a displacement to avoid."""
+    aligned = np.zeros(len(shifts), dtype=bool)
+    for y, x in avoid:
+        if y % row_step == 0:
+            aligned |= (x - shifts * (y // row_step)) % column_step == 0
+    return aligned
+
+
+def _fold(density: Density, column_step: int) -> Density:
+    """Sum the columns that are equal modulo a step, counted from the middle one."""
+    n_rows, n_columns = density.shape
+    first = -(n_columns // 2) % column_step
+    padded = np.zeros((n_rows, math.ceil((first + n_columns) / column_step) * column_step))
+    padded[:, first : first + n_columns] = density
+    folded: Density = padded.reshape(n_rows, -1, column_step).sum(1)
+    return folded

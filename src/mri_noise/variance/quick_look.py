@@ -1,0 +1,36 @@
+"""A first map from few samples, shown where a better one is still to come."""
+
+from dataclasses import replace
+
+import torch
+
+from mri_noise.arrays import Mask, RealMap
+from mri_noise.variance.estimate import VarianceEstimate
+from mri_noise.variance.linearity import Pairs
+from mri_noise.variance.local import local_mean
+
+_WIDTH = 1.5
+
+
+def smoothed_variance(pairs: Pairs, region: Mask) -> RealMap:
+    """Variance of the magnitude by samples of the derivative, averaged over neighbours; NaN outside the region."""
+    _, linear = pairs.power("magnitude")
+    return local_mean(linear.mean(0), region, _WIDTH)
+
+
+def filled(estimate: VarianceEstimate, pairs: Pairs, region: Mask) -> VarianceEstimate:
+    """Show the smoothed variance where the region's variance is still to come, and say where.
+
+    Its standard error is that of the samples before smoothing.
+    """
+    missing = region & torch.isnan(estimate.variance_magnitude)
+    if not bool(missing.any()):
+        return estimate
+    quick = smoothed_variance(pairs, region)
+    error = quick * (2 / len(pairs.linear)) ** 0.5
+    return replace(
+        estimate,
+        variance_magnitude=torch.where(missing, quick, estimate.variance_magnitude),
+        standard_error_magnitude=torch.where(missing, error, estimate.standard_error_magnitude),
+        quick_look=missing,
+    )

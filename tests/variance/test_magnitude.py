@@ -1,0 +1,116 @@
+"""Lattice probing of the magnitude, against exact answers in units of its predicted errors."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mri_noise.variance.exact import Exact
+from mri_noise.variance.lattice import Lattice
+from mri_noise.variance.magnitude import LatticeProbing, probe_magnitude
+from mri_noise.variance.plan import Plan
+from tests.cases import reconstructor
+from tests.problems import point_of, problem
+from tests.variance.operators import random_operator, random_region
+
+SIZES = st.integers(1, 5)
+
+
+@given(SIZES, SIZES, st.integers(1, 3), st.integers(1, 4), st.integers(0, 2**31))
+@settings(max_examples=10, deadline=None)
+def test_the_error_has_the_mean_and_the_variance_that_theory_says(
+    rows: int, columns: int, a: int, c: int, seed: int
+) -> None:
+    """For any real-linear operator, shape and object: unbiased, with variance sum of the squared covariances."""
+    generator = torch.Generator().manual_seed(seed)
+    operator, image = random_operator(rows, columns, generator)
+    region = random_region(rows, columns, generator)
+    lattice, n_signs = Lattice(a, c, seed % c), 100
+    plan = Plan(lattice, n_signs, 0.01, 0.0125, 16, 0.02)
+    *_, estimate = probe_magnitude(operator, image, region, plan, generator, chunk=3, n_before=0)
+    assert estimate.complete
+    dense = operator.magnitude_covariance(image)
+    colours = lattice.colours((rows, columns)).flatten()
+    inside = region.flatten()
+    together = (colours[:, None] == colours) & inside[:, None] & inside & ~torch.eye(len(inside), dtype=torch.bool)
+    error = ((dense**2 * together).sum(1) / n_signs).sqrt()[inside]
+    difference = (estimate.variance_magnitude.flatten() - dense.diagonal())[inside]
+    alone = error == 0
+    torch.testing.assert_close(difference[alone], torch.zeros_like(difference[alone]), rtol=0, atol=1e-9)
+    z = difference[~alone] / error[~alone]
+    assert z.numel() == 0 or z.abs().max() < 5
+    assert torch.isnan(estimate.variance_magnitude[~region]).all()
+    assert estimate.variance is None
+
+
+@pytest.mark.parametrize("name", ["U-Net", "MoDL", "unrolled"])
+def test_a_network_within_the_bound(name: str) -> None:
+    """All voxels of a tiny image are pilots, so that the prediction is exact for the mean over signs."""
+    point = point_of(problem(), reconstructor(name))
+    *_, exact = Exact()(point, torch.Generator())
+    method = LatticeProbing(target=0.1, n_pilots=40)
+    squared = []
+    for seed in range(6):
+        *_, last = method(point, torch.Generator().manual_seed(seed))
+        assert last.plan is not None
+        assert last.n_evaluations == 2 * (40 + last.n_samples)
+        sigma, truth = last.variance_magnitude.sqrt(), exact.variance_magnitude.sqrt()
+        squared.append(float((sigma - truth).square().mean() / truth.square().mean()) / last.plan.upper_bound**2)
+    assert sum(squared) / len(squared) < 1
+
+
+def test_standard_errors_of_two_sets_are_measured() -> None:
+    point = point_of(problem(rows=14, columns=16), reconstructor("U-Net"))
+    *_, exact = Exact()(point, torch.Generator())
+    z = []
+    for seed in range(4):
+        *_, last = LatticeProbing(target=0.1, n_signs=3, shrink=False)(point, torch.Generator().manual_seed(seed))
+        z.append((last.variance_magnitude - exact.variance_magnitude) / last.standard_error_magnitude)
+    # 896 voxels, correlated within their colours
+    assert 0.7 < torch.stack(z).square().mean() < 1.4
+
+
+def test_colours_without_the_object_are_not_probed_and_snapshots_fill_the_map() -> None:
+    generator = torch.Generator().manual_seed(0)
+    operator, image = random_operator(4, 5, generator)
+    region = torch.zeros(4, 5, dtype=torch.bool)
+    region[1, 1:4] = True
+    plan = Plan(Lattice(2, 5, 1), 1, 0.01, 0.0125, 2, 0.02)
+    snapshots = list(probe_magnitude(operator, image, region, plan, generator, chunk=2, n_before=4))
+    assert [s.n_samples for s in snapshots] == [2, 3]
+    assert [s.n_evaluations for s in snapshots] == [8, 10]
+    assert [int(torch.isfinite(s.variance_magnitude).sum()) for s in snapshots] == [2, 3]
+    torch.testing.assert_close(
+        snapshots[-1].variance_magnitude[region], operator.magnitude_covariance(image).diagonal()[6:9]
+    )
+
+
+def test_a_plan_from_another_slice_saves_its_pilots() -> None:
+    point = point_of(problem(), reconstructor("unrolled"))
+    *_, first = LatticeProbing()(point, torch.Generator().manual_seed(0))
+    *_, second = LatticeProbing()(point, torch.Generator().manual_seed(1), first.plan)
+    assert second.plan == first.plan
+    assert second.n_evaluations == first.n_evaluations - 32
+
+
+def test_one_coil() -> None:
+    one = point_of(problem(n_coils=1), reconstructor("CG-SENSE"))
+    *_, exact = Exact()(one, torch.Generator())
+    *_, last = LatticeProbing(target=0.02)(one, torch.Generator().manual_seed(0))
+    sigma, truth = last.variance_magnitude.sqrt(), exact.variance_magnitude.sqrt()
+    assert last.plan is not None
+    assert (sigma - truth).norm() / truth.norm() < 3 * last.plan.upper_bound + 1e-9
+
+
+def test_one_voxel_and_an_empty_object() -> None:
+    point = point_of(problem(), reconstructor("MoDL"))
+    region = torch.zeros_like(point.object)
+    with pytest.raises(ValueError, match="the object is empty"):
+        list(LatticeProbing()(replace(point, object=region), torch.Generator()))
+    region[4, 7] = True
+    *_, last = LatticeProbing()(replace(point, object=region), torch.Generator().manual_seed(0))
+    *_, exact = Exact()(point, torch.Generator())
+    torch.testing.assert_close(last.variance_magnitude[4, 7], exact.variance_magnitude[4, 7])
+    assert last.n_evaluations == 4
