@@ -2,10 +2,10 @@
 
 from magicgui.widgets import LineEdit
 from psygnal import Signal
-from qtpy.QtWidgets import QFormLayout, QLabel
+from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
 
 from mri_noise.experiment import Experiment
-from mri_noise.plugin.forms import LABEL_WIDTH, SPACING, Offer, SettingsForm, column
+from mri_noise.plugin.forms import LABEL_WIDTH, SPACING, ChoiceForm, Offer, SettingsForm, column
 from mri_noise.plugin.sections import Section
 from mri_noise.session.models import NETWORKS, RARE_KINDS
 from mri_noise.settings import SettingsError
@@ -15,8 +15,9 @@ _SECTIONS = {
     "Noise level": ("noise", "noise_scale", "added_noise"),
     "Model": ("reconstruction",),
     "Noise map": ("variance",),
-    "Advanced": ("coils", "prewhiten", "object", "precision", "device", "seed"),
+    "Advanced": ("coils", "prewhiten", "linearity", "object", "precision", "device", "seed"),
 }
+_STOPPABLE = ("sketch", "monte-carlo")
 _FOLDED = ("Noise level", "Advanced")
 
 
@@ -27,12 +28,14 @@ class ExperimentForm:
 
     def __init__(self) -> None:
         self._form = SettingsForm(Experiment, {"reconstruction": Offer(NETWORKS, RARE_KINDS)})
-        self._form.changed.connect(self._tell)
         self._target = LineEdit()
-        self._target.changed.connect(self._tell)
         self.editors = self._form.editors
         self.sections = {title: self._section(title, names) for title, names in _SECTIONS.items()}
-        self.sections["Noise map"].rows.addLayout(self._target_row())
+        self._target_row = self._make_target_row()
+        self.sections["Noise map"].rows.addWidget(self._target_row)
+        self._form.changed.connect(self._tell)
+        self._target.changed.connect(self._tell)
+        self._tell()
 
     @property
     def value(self) -> Experiment:
@@ -56,7 +59,7 @@ class ExperimentForm:
     def target(self) -> float | None:
         """The error of the map [%] at which a run stops; SettingsError if it is no positive number."""
         text = self._target.value.strip()
-        if not text:
+        if not text or not self._can_stop:
             return None
         try:
             target = float(text)
@@ -70,7 +73,14 @@ class ExperimentForm:
     def target(self, target: float | None) -> None:
         self._target.value = "" if target is None else f"{target:g}"
 
+    @property
+    def _can_stop(self) -> bool:
+        """Whether the method adds samples until it is told to stop; others plan them, or take every voxel."""
+        method = self.editors["variance"]
+        return isinstance(method, ChoiceForm) and method.kind in _STOPPABLE
+
     def _tell(self) -> None:
+        self._target_row.setVisible(self._can_stop)
         self.changed.emit()
 
     def _section(self, title: str, names: tuple[str, ...]) -> Section:
@@ -78,13 +88,15 @@ class ExperimentForm:
         section.rows.addWidget(column(Experiment, self._form.editors, names))
         return section
 
-    def _target_row(self) -> QFormLayout:
+    def _make_target_row(self) -> QWidget:
         tip = "Stop before the last sample once the map's own relative error [%] is below this"
-        row, label = QFormLayout(), QLabel("stop at error")
+        widget, label = QWidget(), QLabel("stop at error")
+        row = QFormLayout(widget)
+        row.setContentsMargins(0, 0, 0, 0)
         label.setFixedWidth(LABEL_WIDTH)
         row.setHorizontalSpacing(SPACING)
-        for widget in (label, self._target.native):
-            widget.setToolTip(tip)
+        for each in (label, self._target.native):
+            each.setToolTip(tip)
         self._target.native.setPlaceholderText("5 for 5 %; empty: never")
         row.addRow(label, self._target.native)
-        return row
+        return widget

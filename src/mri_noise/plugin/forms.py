@@ -102,6 +102,12 @@ class ChoiceForm(Editor):
         return self._native
 
     @property
+    def kind(self) -> str:
+        """The kind that is chosen, whether its entries fit or not."""
+        chosen = self._menu.value
+        return self._presets[chosen].model_dump()["kind"] if chosen in self._presets else chosen
+
+    @property
     def menu(self) -> QWidget:
         """The menu of kinds, to be placed in a row of its own."""
         return self._menu.native

@@ -3,6 +3,7 @@
 from functools import partial
 
 from napari.layers import Image
+from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
 from mri_noise.plugin.correlation import Correlation
@@ -44,6 +45,9 @@ class ShowPanel(QWidget):
         self._maps.setCurrentIndex(0)
         if row > 0 and shown is not None and shown.result.estimate is not None:
             quantity = QUANTITIES[ON_DEMAND_QUANTITIES[row - 1]]
+            if not quantity.known(shown.result):
+                show_info(f"{shown.job.name} has no {quantity.title}; run it with the Jacobian sketch or Monte Carlo.")
+                return
             self._shared.shelf.show([coloured(map_layer(shown.result, shown.job.name, quantity))], shown.result)
 
     def show_component(self, name: str) -> None:

@@ -8,6 +8,8 @@ _KINDS = {
     "espirit": "ESPIRiT",
     "exact": "exact, every voxel",
     "file": "from the file",
+    "lattice": "lattice probing",
+    "lattice-complex": "lattice probing, complex",
     "low-resolution": "low resolution",
     "measured": "as measured",
     "monte-carlo": "Monte Carlo",

@@ -3,6 +3,7 @@
 from mri_noise.report import estimate_of, map_error
 from mri_noise.result import Result
 from mri_noise.session.models import title_of_model
+from mri_noise.variance.exact import Exact
 from mri_noise.variance.maps import acceleration
 from mri_noise.variance.replica import MonteCarlo
 from mri_noise.variance.sketch import Sketch
@@ -39,4 +40,6 @@ def samples_of(result: Result) -> str:
     variance = result.experiment.variance
     if isinstance(variance, Sketch):
         return "probes"
-    return "replicas" if isinstance(variance, MonteCarlo) else "voxels"
+    if isinstance(variance, MonteCarlo):
+        return "replicas"
+    return "voxels" if isinstance(variance, Exact) else "colours"

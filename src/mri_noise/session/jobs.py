@@ -111,7 +111,8 @@ def ahead(opened: OpenedScan, index: int, experiment: Experiment, cache: StageCa
 
 
 def _reached(result: Result, target: float | None) -> bool:
-    if target is None or result.estimate is None or result.complete or result.estimate.n_samples < 2:
+    estimate = result.estimate
+    if target is None or estimate is None or estimate.plan is not None or estimate.complete or estimate.n_samples < 2:
         return False
     return 100 * map_error(result) <= target
 

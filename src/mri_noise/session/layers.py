@@ -14,6 +14,7 @@ from mri_noise.report import DIFFERENCE_COLOURS, MAP_COLOURS, bright, estimate_o
 from mri_noise.result import Result
 from mri_noise.session.components import Window
 from mri_noise.session.models import title_of_model
+from mri_noise.variance.estimate import Channel
 from mri_noise.variance.maps import inverse_g_factor, snr
 
 METADATA = "mri_noise"
@@ -101,6 +102,11 @@ class Quantity:
     values: Callable[[Result], Tensor]
     colormap: str = MAP_COLOURS
     least_top: float = 0.0
+    channel: Channel = "magnitude"
+
+    def known(self, result: Result) -> bool:
+        """Whether the method of the result computes what is shown."""
+        return self.channel in estimate_of(result).channels
 
 
 def _std_error(result: Result) -> Tensor:
@@ -123,17 +129,19 @@ def _in_object(result: Result, values: Tensor) -> Tensor:
     return torch.where(result.object, values, torch.nan)
 
 
-def _std(channel: str) -> Callable[[Result], Tensor]:
-    return lambda result: getattr(estimate_of(result), channel).sqrt()
+def _std(key: str, title: str, channel: Channel) -> Quantity:
+    return Quantity(
+        key, title, DATA_UNITS, lambda result: estimate_of(result).channels[channel][0].sqrt(), channel=channel
+    )
 
 
 QUANTITIES = {
     each.key: each
     for each in (
-        Quantity("std", "noise std", DATA_UNITS, _std("variance_magnitude")),
-        Quantity("std_complex", "noise std, complex", DATA_UNITS, _std("variance")),
-        Quantity("std_real", "noise std, real", DATA_UNITS, _std("variance_real")),
-        Quantity("std_imaginary", "noise std, imaginary", DATA_UNITS, _std("variance_imaginary")),
+        _std("std", "noise std", "magnitude"),
+        _std("std_complex", "noise std, complex", "complex"),
+        _std("std_real", "noise std, real", "real"),
+        _std("std_imaginary", "noise std, imaginary", "imaginary"),
         Quantity("snr", "SNR", "", _snr, "viridis"),
         Quantity("g", "g-factor", "", _g, "turbo", least_top=2.0),
         Quantity("inverse_g", "1/g", "", lambda r: inverse_g_factor(_g(r)), "turbo", least_top=1.0),

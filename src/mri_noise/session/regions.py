@@ -106,7 +106,8 @@ def region_statistics(result: Result, roi: Roi, replicas: Result | None = None) 
 
 def _mean_g(result: Result, inside: Mask) -> float:
     """Mean g-factor over a region, computed for its voxels alone: a map takes too long to follow a drag."""
-    variance, coil_maps = estimate_of(result).variance[inside], result.coil_maps[:, inside]
+    variance = 2 * estimate_of(result).variance_magnitude[inside]
+    coil_maps = result.coil_maps[:, inside]
     net = acceleration(result.mask)
     return float(g_factor_of_voxels(variance[None], coil_maps[:, None], result.noise.covariance, net).mean())
 

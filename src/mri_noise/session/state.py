@@ -284,5 +284,11 @@ def _summary(shown: Snapshot) -> str:
         f"{shown.job.title} is done: {estimate.n_samples} {samples_of(shown.result)}, "
         f"{estimate.n_evaluations} evaluations in "
         f"{seconds:.1f} s; the map's own error is {100 * map_error(shown.result):.1f} %."
-        f"{_halved(shown.job, shown.result)}"
+        f"{_linearity(shown.result)}{_halved(shown.job, shown.result)}"
     )
+
+
+def _linearity(result: Result) -> str:
+    """The verdict on the linearisation as a sentence; nothing for a method that does without."""
+    verdict = "" if result.linearity is None else result.linearity.verdict
+    return f" {verdict[0].upper()}{verdict[1:]}." if verdict else ""
