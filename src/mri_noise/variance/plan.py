@@ -23,7 +23,8 @@ class Plan:
     n_signs
         Independent sets of random signs.
     nrmse
-        Predicted root mean square error of the std map over its root mean square, in the object.
+        Predicted root mean square error of the std map over its root mean square, in the object: of the magnitude, or
+        for quadrature pairs of the complex image.
     upper_bound
         95 % bound of that error. The lattice that looks best in a few pilot rows is a little worse in all the others:
         over many draws of 16 pilots, 95 % of the errors were below 1.25 times the prediction.
