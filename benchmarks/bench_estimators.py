@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from mri_noise.allocation import keep_freed_memory
 from mri_noise.experiment import Experiment
@@ -289,6 +290,7 @@ def figure_of(table: pd.DataFrame) -> Figure:
         for (scan, mask, r), rows in table[table["model"] == model].groupby(["scan", "mask", "R"]):
             axes.loglog(rows["target [%]"], rows["evaluations"], "o-", ms=3, lw=1, label=f"{mask}, R = {r}, {scan}")
         axes.set(title=model, xlabel="error of the std map [%]", xticks=[1, 2, 3, 5], xticklabels=["1", "2", "3", "5"])
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.legend(fontsize=6)
     panels[0].set(ylabel="evaluations")
     return figure
@@ -348,7 +350,8 @@ def case_tables(*, quick: bool) -> dict[str, pd.DataFrame]:
             table.to_csv(unfinished, index=False)
             draw(figure_of(table), ROOT / "docs" / "images" / "estimators.png")
             write_page({"medians": medians(table), "cases": table})
-    unfinished.unlink(missing_ok=True)
+    if not quick:
+        unfinished.unlink(missing_ok=True)
     return {"medians": medians(table), "cases": table}
 
 

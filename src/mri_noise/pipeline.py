@@ -97,12 +97,11 @@ def run(
         If memory runs out even for a batch of one.
     """
     stages = StageCache() if cache is None else cache
-    plan = None
+    former = None
     for index in slices:
-        for result in _run_slice(scan, experiment, index, stages, plan):
-            if result.estimate is not None and result.estimate.plan is not None:
-                plan = result.estimate.plan
+        for result in _run_slice(scan, experiment, index, stages, former):
             yield result
+        former = result
 
 
 def choose_device(name: str) -> torch.device:
@@ -145,7 +144,7 @@ def reconstruct(prepared: Prepared, experiment: Experiment, cache: StageCache) -
 
 
 def _run_slice(
-    scan: Scan, experiment: Experiment, index: int, cache: StageCache, plan: Plan | None
+    scan: Scan, experiment: Experiment, index: int, cache: StageCache, former: Result | None
 ) -> Iterator[Result]:
     prepared = prepare(scan, experiment, index, cache)
     point = reconstruct(prepared, experiment, cache)
@@ -166,7 +165,14 @@ def _run_slice(
     )
     yield snapshot
     checked = _checked(scan, experiment, index, point, cache)
-    yield from _refine_as_memory_allows(snapshot, point, checked, plan)
+    yield from _refine_as_memory_allows(snapshot, point, checked, _shared_plan(former, snapshot))
+
+
+def _shared_plan(former: Result | None, snapshot: Result) -> Plan | None:
+    """The plan of the slice before, if it was sampled alike."""
+    if former is None or former.estimate is None or not torch.equal(former.mask, snapshot.mask):
+        return None
+    return former.estimate.plan
 
 
 @dataclass(frozen=True, slots=True)

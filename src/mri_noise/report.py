@@ -54,12 +54,14 @@ def g_factor_of(result: Result) -> Tensor:
 
 
 def map_error(result: Result) -> float:
-    """Relative error of the magnitude's standard deviation map over the object: planned, or from its standard error."""
+    """Relative error of the magnitude's standard deviation map over the object, from its own standard error.
+
+    A standard error of the variance is taken to be the one of sigma by what it would add to it.
+    """
     estimate = estimate_of(result)
-    if estimate.plan is not None:
-        return estimate.plan.nrmse
-    sigma = estimate.variance_magnitude[result.object].sqrt()
-    error = estimate.standard_error_magnitude[result.object] / (2 * sigma)
+    variance = estimate.variance_magnitude[result.object]
+    sigma = variance.sqrt()
+    error = (variance + estimate.standard_error_magnitude[result.object]).sqrt() - sigma
     return float((error.square().mean() / sigma.square().mean()).sqrt())
 
 
@@ -121,7 +123,8 @@ def _summary(result: Result) -> dict[str, str | int | float]:
     inside = result.object
     sigma = estimate.variance_magnitude.sqrt()
     g = g_factor_of(result)[inside].numpy()
-    bound = float("nan") if estimate.plan is None else 100 * estimate.plan.upper_bound
+    planned = estimate.plan if estimate.channels.keys() == {"magnitude"} else None
+    bound = float("nan") if planned is None else 100 * planned.upper_bound
     return {
         "slice": result.provenance.label,
         "R": round(acceleration(result.mask), 2),

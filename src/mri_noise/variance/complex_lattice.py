@@ -117,8 +117,9 @@ class Pair:
     Attributes
     ----------
     variance, variance_magnitude : shape (rows, columns)
-    error, error_magnitude : shape (rows, columns)
-        Numbers with the distribution of the errors of these variances.
+        The error of the second has half the variance of that of the first, of which it is one of two terms.
+    error : shape (rows, columns)
+        Numbers with the variance of the error of ``variance``.
     n_probes
         Parts of both probes so far.
     """
@@ -126,7 +127,6 @@ class Pair:
     variance: RealMap
     variance_magnitude: RealMap
     error: RealMap
-    error_magnitude: RealMap
     n_probes: int
 
 
@@ -151,7 +151,7 @@ def probe_pair(
     )
     for one, two in products:
         both, along = one.product + two.product, torch.where(quarters % 2 == 0, one.product, two.product)
-        yield Pair(both.real, along.real, both.imag, along.imag, one.n_probes + two.n_probes)
+        yield Pair(both.real, along.real, both.imag, one.n_probes + two.n_probes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +161,12 @@ class PairSums:
     variance: Sums
     variance_magnitude: Sums
     error: Sums
-    error_magnitude: Sums
 
     @classmethod
     def zeros(cls, like: Mask) -> "PairSums":
         """Nothing yet."""
         zero = Sums.zeros(like)
-        return cls(zero, zero, zero, zero)
+        return cls(zero, zero, zero)
 
     def plus(self, pair: Pair) -> "PairSums":
         """Take in a pair, as far as it has come."""
@@ -175,7 +174,6 @@ class PairSums:
             self.variance.plus(pair.variance),
             self.variance_magnitude.plus(pair.variance_magnitude),
             self.error.plus(pair.error),
-            self.error_magnitude.plus(pair.error_magnitude),
         )
 
     def nrmse(self, region: Mask) -> float:
@@ -187,11 +185,12 @@ class PairSums:
     def estimate(self, region: Mask, plan: Plan, n_samples: int, n_evaluations: int, n_total: int) -> VarianceEstimate:
         """A snapshot; a variance below zero, which rare large errors cause, is set to zero."""
         known = region & (self.variance.count > 0)
+        error = local_mean(self.error.mean.square(), known, _POOL)
         return VarianceEstimate(
             variance_magnitude=self.variance_magnitude.mean.clamp_min(0),
-            standard_error_magnitude=local_mean(self.error_magnitude.mean.square(), known, _POOL).sqrt(),
+            standard_error_magnitude=(error / 2).sqrt(),
             variance=self.variance.mean.clamp_min(0),
-            standard_error=local_mean(self.error.mean.square(), known, _POOL).sqrt(),
+            standard_error=error.sqrt(),
             n_samples=n_samples,
             n_evaluations=n_evaluations,
             n_total=n_total,
