@@ -104,10 +104,11 @@ class Window:
     def cancel(self) -> None:
         """Stop the run that is on, and keep what it reached."""
         self._runner.cancel()
+        self._become(self.session.asked_to_stop())
 
     def leave(self) -> None:
         """End with the window: stop the run that is on, and add no more layers."""
-        self.cancel()
+        self._runner.cancel()
         self._ahead.leave()
         self._arrivals.stop()
 
