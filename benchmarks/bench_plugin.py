@@ -1,7 +1,7 @@
 """The plugin while it computes: gaps of the event loop, time to the first image and map, Cancel, memory.
 
-On the sample scan (128 x 128, 8 coils) with the default model, in a real window. "First" is the first run after the
-scan was opened, which estimates coil maps and loads the network; "again" runs with another seed.
+On the sample scan (128 x 128, 8 coils) with the default model, in a real window. "None" is a
+window at rest, "first" the first run after the scan was opened, "again" a run with another seed.
 """
 
 import argparse
@@ -46,6 +46,10 @@ class Heartbeat:
 
     def __exit__(self, *_: object) -> None:
         self._timer.stop()
+
+    def summary(self) -> dict[str, float]:
+        """What is reported of the gaps."""
+        return {"gap p99 [ms]": quantiles(self.gaps, n=100)[98], "longest gap [ms]": max(self.gaps)}
 
     def _beat(self) -> None:
         now = time.perf_counter()
@@ -95,6 +99,13 @@ def idle(dock: NoiseDock) -> bool:
     return dock.shared.session.job is None and not dock.shared.busy
 
 
+def rest_row(seconds: float = 10.0) -> dict[str, str | float]:
+    """The gaps of a window that computes nothing: what the machine itself makes of them."""
+    with Heartbeat() as beats:
+        rest(seconds)
+    return {"run": "none", **beats.summary()}
+
+
 def run_row(dock: NoiseDock, label: str) -> dict[str, str | float]:
     """One run to its end: what the user waits for, and the gaps meanwhile."""
     shared = dock.shared
@@ -108,8 +119,7 @@ def run_row(dock: NoiseDock, label: str) -> dict[str, str | float]:
         "first image [s]": image,
         "first map [s]": first,
         f"{N_PROBES} probes [s]": whole,
-        "gap p99 [ms]": quantiles(beats.gaps, n=100)[98],
-        "longest gap [ms]": max(beats.gaps),
+        **beats.summary(),
     }
 
 
@@ -157,7 +167,7 @@ def main() -> None:
         model = title_of_model(dock.form.value.reconstruction)
         print(f"128 x 128, 8 coils, {model}, {torch.get_num_threads()} threads, {dock.shared.session.status.sentence}")
         ask(dock)
-        rows = [run_row(dock, "first")]
+        rows = [rest_row(), run_row(dock, "first")]
         for seed in (1, 2):
             ask(dock, seed=seed)
             rows.append(run_row(dock, "again"))

@@ -11,7 +11,8 @@ os.environ["NAPARI_CONFIG"] = ""  # the preferences of whoever draws stay as the
 
 from napari import Viewer
 from napari.settings import get_settings
-from qtpy.QtWidgets import QApplication
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication, QDialog, QListWidget, QMainWindow
 
 if TYPE_CHECKING:
     from mri_noise.plugin.noise_dock import NoiseDock
@@ -32,6 +33,7 @@ def main() -> None:
     for theme in ("dark", "light"):
         draw_noise(theme)
     draw_narrow()
+    draw_preferences()
 
 
 def draw_noise(theme: Theme) -> None:
@@ -56,6 +58,26 @@ def draw_narrow() -> None:
         dock.run()
         finish(dock)
         save(viewer, "narrow")
+
+
+def draw_preferences() -> None:
+    """The page of the plugin in napari's preferences."""
+    with window("dark", LOW):
+        file_menu = main_window().menuBar().actions()[0].menu()
+        next(action for action in file_menu.actions() if action.text() == "Preferences").trigger()
+        settle()
+        (dialog,) = [each for each in QApplication.topLevelWidgets() if isinstance(each, QDialog) and each.isVisible()]
+        pages = dialog.findChild(QListWidget)
+        pages.setCurrentItem(pages.findItems("MRI noise", Qt.MatchFlag.MatchContains)[0])
+        settle()
+        dialog.grab().save(str(IMAGES / "plugin_preferences.png"))
+        dialog.close()
+
+
+def main_window() -> QMainWindow:
+    """The window of the viewer."""
+    (found,) = [each for each in QApplication.topLevelWidgets() if isinstance(each, QMainWindow) and each.isVisible()]
+    return found
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """What goes wrong in a window: each mishap is a sentence with a remedy, and leaves the former maps as they were."""
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -160,6 +162,24 @@ def test_a_cancelled_run_leaves_no_thread(qtbot: QtBot, viewer: Viewer, dock: No
     assert not dock.shared.busy
     assert dock.shared.session.problem == "Run 1 was cancelled before its map."
     assert dock.bar.share == 0
+
+
+def test_python_can_end_during_a_run() -> None:
+    script = (
+        "import os; os.environ['NAPARI_CONFIG'] = ''\n"
+        "from napari import Viewer\n"
+        "from qtpy.QtWidgets import QApplication\n"
+        "viewer = Viewer(show=False)\n"
+        "viewer.open_sample('napari-mri-noise', 'brain')\n"
+        "_, dock = viewer.window.add_plugin_dock_widget('napari-mri-noise', 'MRI noise')\n"
+        "dock.run()\n"
+        "[QApplication.processEvents() for _ in range(20)]\n"
+        "viewer.close()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_weights_that_are_chosen_by_hand(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:

@@ -102,6 +102,10 @@ def test_cancel_keeps_the_map(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> 
     dock.cancel_button.click()
     finish(qtbot, dock)
     assert "is kept" in dock.status.text.text()
+    kept = dock.shared.session.runs[0].result
+    layers = dock.shared.shelf.present()
+    assert {layers[key].metadata[METADATA]["n_samples"] for key in ("std", "snr", "g")} == {kept.estimate.n_samples}
+    assert all(layers[key].metadata[METADATA]["complete"] for key in ("std", "snr", "g"))
     assert dock.shared.session.runs[0].result.complete
 
 

@@ -65,7 +65,8 @@ def test_a_run_ends_once_and_lets_go_of_its_memory(qtbot: QtBot, error: Exceptio
     runner, tape, computation = Runner(), Tape(), Computation(error)
     runner.start(computation, tape.handlers())
     qtbot.waitUntil(lambda: bool(tape.ends), timeout=5000)
-    assert (tape.steps[0], tape.steps[-1]) == (0, 2)
+    assert tape.steps[0] == 0
+    assert error is not None or tape.steps[-1] == 2
     assert len(tape.ends) == 1
     assert tape.ends[0].startswith(said)
     assert not runner.busy

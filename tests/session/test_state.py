@@ -126,6 +126,16 @@ def test_what_does_not_fit_is_said_and_blocks_a_run() -> None:
     assert faulty.with_choices(EXPERIMENT, None) == after(5).finished()
 
 
+def test_a_run_that_was_asked_to_stop_says_that_it_does() -> None:
+    assert not after(3).stops
+    stopping = after(3).asked_to_stop()
+    assert stopping.stops
+    assert "stops after the step" in stopping.status.sentence
+    assert "is kept" in stopping.cancelled().status.sentence
+    assert not stopping.cancelled().started()[0].stops
+    assert OPEN.asked_to_stop() is OPEN
+
+
 def test_a_batch_that_was_halved_is_said() -> None:
     result = steps()[2].result
     smaller = result.experiment.model_copy(update={"variance": Sketch(n_probes=8, batch=1)})

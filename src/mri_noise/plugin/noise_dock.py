@@ -132,7 +132,7 @@ class NoiseDock(QWidget):
         self.status.show_status(status)
         self._device.setText(device_note(session.experiment))
         self.run_button.setEnabled(session.can_run)
-        self.cancel_button.setEnabled(running)
+        self.cancel_button.setEnabled(running and not session.stops)
         self.bar.share = status.progress or 0.0
 
 

@@ -17,7 +17,7 @@ from mri_noise.result import Result
 from mri_noise.session.captions import caption
 from mri_noise.session.curves import Curve
 from mri_noise.session.jobs import Job, OpenedScan, SharedCache, Snapshot, ahead, snapshots
-from mri_noise.session.layers import image_layers, map_layers
+from mri_noise.session.layers import DEFAULT_QUANTITIES, image_layers, map_layers
 from mri_noise.session.state import Session
 from mri_noise.variance.replica import MonteCarlo
 
@@ -118,10 +118,11 @@ class Window:
     def cancel(self) -> None:
         """Stop the run that is on, and keep what it reached."""
         self._runner.cancel()
+        self._become(self.session.asked_to_stop())
 
     def leave(self) -> None:
         """End with the window: stop the run that is on, and add no more layers."""
-        self.cancel()
+        self._runner.cancel()
         self._ahead.leave()
         self._arrivals.stop()
 
@@ -134,19 +135,29 @@ class Window:
             self._become(after)
 
     def _end(self, number: int, change: Callable[[Session], Session]) -> None:
-        """End a run, unless another one has taken its place."""
+        """End a run, unless another one has taken its place; show what is kept of it, or the run before it."""
         job = self.session.job
-        if job is not None and job.number == number:
-            self._become(change(self.session))
+        if job is None or job.number != number:
+            return
+        after = change(self.session)
+        if after.shown is not None and after.shown is not self.session.shown and is_open(self.viewer):
+            self.show(after.shown)
+        self._become(after)
 
     def show(self, snapshot: Snapshot) -> None:
         """Draw a snapshot in the layers of the present run."""
         result, name = snapshot.result, snapshot.job.name
         first = snapshot.result.estimate is None
         specs = image_layers(result, name, snapshot.reference) if first or result.complete else ()
-        self._arrivals.show(map(coloured, (*specs, *map_layers(result, name))), result)
+        keys = DEFAULT_QUANTITIES if result.complete else self._looked_at()
+        self._arrivals.show(map(coloured, (*specs, *map_layers(result, name, keys))), result)
         text = self.viewer.canvas.overlays.text
         text.text, text.visible = caption(result), True
+
+    def _looked_at(self) -> list[str]:
+        """The maps that are visible or still to come; to draw hidden ones at each step would only slow the window."""
+        present = self.shelf.present()
+        return [key for key in DEFAULT_QUANTITIES if key not in self.shelf or (key in present and present[key].visible)]
 
     def _become(self, session: Session) -> None:
         self.session = session

@@ -1,5 +1,6 @@
 """The one way that the plugin computes: a generator in a thread, whose steps arrive in the window."""
 
+import atexit
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
@@ -106,6 +107,12 @@ class Handlers:
     on_end: Callable[[], None]
     on_cancelled: Callable[[], None]
     on_error: Callable[[str], None]
+
+
+@atexit.register
+def _end_threads() -> None:
+    """Let computations end before Python does: one that tells of its end afterwards aborts the process."""
+    ReleasingWorker.await_workers()
 
 
 def _nothing(*_: object) -> None:

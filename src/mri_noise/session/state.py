@@ -54,6 +54,8 @@ class Session:
         Why the last run ended early, in one sentence.
     n_started
         Runs so far.
+    stopping
+        Number of the run that was last asked to stop; it does so after the step that it computes.
     """
 
     opened: OpenedScan | None = None
@@ -67,6 +69,7 @@ class Session:
     fault: str | None = None
     problem: str | None = None
     n_started: int = 0
+    stopping: int = 0
 
     def with_scan(self, opened: OpenedScan, index: int) -> "Session":
         """Choose a scan and a slice."""
@@ -160,6 +163,10 @@ class Session:
             return replace(self, job=None, latest=None)
         return replace(self, job=None, latest=None, runs=(*self.runs, latest)[-N_RUNS_KEPT:], shown=latest)
 
+    def asked_to_stop(self) -> "Session":
+        """Remember that the run that is on should stop."""
+        return self if self.job is None else replace(self, stopping=self.job.number)
+
     def cancelled(self) -> "Session":
         """End the run that is on, and keep what it reached."""
         if self.job is None:
@@ -181,6 +188,11 @@ class Session:
         snapshot = loaded(result, self.n_started + 1)
         runs = (*self.runs, snapshot)[-N_RUNS_KEPT:]
         return replace(self, runs=runs, shown=snapshot, n_started=snapshot.job.number, problem=None)
+
+    @property
+    def stops(self) -> bool:
+        """Whether the run that is on was asked to stop."""
+        return self.job is not None and self.job.number == self.stopping
 
     @property
     def can_run(self) -> bool:
@@ -210,6 +222,8 @@ class Session:
     @property
     def status(self) -> Status:
         """What is missing, running, stale or done."""
+        if self.job is not None and self.stops:
+            return Status("running", f"{self.job.title}: stops after the step that is being computed.")
         if self.job is not None:
             return _running(self.job, self.latest)
         if self.fault is not None:
