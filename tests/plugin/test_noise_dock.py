@@ -169,7 +169,7 @@ def test_a_clicked_voxel_shows_its_correlation(qtbot: QtBot, viewer: Viewer, doc
     qtbot.waitUntil(lambda: any("correlation" in layer.name for layer in viewer.layers), timeout=20_000)
     (layer,) = [layer for layer in viewer.layers if "correlation" in layer.name]
     assert layer.data[0, 60, 50] == pytest.approx(1, abs=0.5)  # its variance is an estimate of eight probes
-    assert layer.contrast_limits == [-1, 1]
+    assert layer.contrast_limits == [-0.5, 0.5]
 
 
 def test_results_are_saved_loaded_and_copied(qtbot: QtBot, viewer: Viewer, dock: NoiseDock, tmp_path: Path) -> None:

@@ -22,13 +22,18 @@ from mri_noise.session.sweeps import (
     sweep_curves,
     with_value,
 )
+from mri_noise.variance.linearity import LinearityCheck
 from tests.session.examples import EXPERIMENT, OPENED
 
 ROI = Ellipse(name="middle", center=(16, 14), radii=(5, 4))
 
 
+LINEAR = EXPERIMENT.model_copy(update={"linearity": LinearityCheck(correct=False)})
+"""Its noise follows the noise level exactly, also where the magnitude is as small as the noise."""
+
+
 def swept(parameter: Parameter, values: tuple[str, ...]) -> list[Sweep]:
-    experiments = [with_value(EXPERIMENT, parameter, value) for value in values]
+    experiments = [with_value(LINEAR, parameter, value) for value in values]
     jobs = [Job(number, OPENED, 1, each) for number, each in enumerate(experiments, 1)]
     return list(sweep(parameter, values, jobs, StageCache()))
 
