@@ -16,13 +16,14 @@ WHAT = {
     "unet": "a U-Net on the zero-filled image; the only one without data consistency",
     "unrolled": "gradient steps with momentum and a multiscale denoiser after each four",
     "modl": "a multiscale denoiser alternating with the exact regularised solution",
+    "varnet": "gradient steps with a multiscale denoiser after each two, and a network that corrects the coil maps",
     "modl-ssdu": "MoDL without any target: it predicts samples that were held out",
     "modl-n2r": "MoDL from few targets, and unlabelled scans with added noise",
     "modl-vortex": "MoDL from few targets, and unlabelled scans under composed augmentations",
 }
 HEAD = """# Shipped models
 
-Six trained networks come with the package; `mri-noise models` lists them, and each is used by its name:
+Seven trained networks come with the package; `mri-noise models` lists them, and each is used by its name:
 
 ```
 mri-noise run SCAN -s reconstruction.kind=shipped -s reconstruction.name=modl -o OUT.h5
@@ -34,8 +35,9 @@ where they fail, and beside which classical methods, is in [evaluation.md](evalu
 noise in reconstructions and not for diagnosis.
 
 This page is written by `docs/make_models.py` from the files of weights. Image quality here is that of the validation
-examples: undersampled simulated slices of heads that were not trained on, at accelerations of 2 to 8 and noise levels
-of 0.002 to 0.1 of bright tissue.
+examples: undersampled simulated slices of heads that were not trained on, with masks, accelerations and noise levels as
+in training. It can be compared between models of the same noise levels and targets only: where targets keep their noise
+(see [training](training.md)), no reconstruction reaches them at high noise.
 """
 LIMITS = """
 ## What they expect
@@ -45,8 +47,10 @@ LIMITS = """
   random. They were trained with 1 to 14 coils and 96 to 128 pixels a side, and evaluated with up to 16 coils and
   256 x 216 pixels; any size and any number of coils is accepted.
 - Heads. On other anatomy they are untested.
-- `noise_level` above 0.1 of bright tissue, or artefacts other than undersampling (motion, spikes), are outside of what
-  they saw, but for `modl-vortex`, which saw motion.
+- A noise level up to that of each card. Artefacts other than undersampling (motion, spikes) are outside of what they saw,
+  but for `modl-vortex`, which saw motion.
+- `modl`, `varnet` and `unet` learned to show what a full scan would have shown, noise included; `unrolled`, `modl-n2r`
+  and `modl-vortex` learned from targets without noise.
 """
 
 
@@ -63,6 +67,7 @@ def card(name: ShippedName) -> str:
         "parameters": f"{n_parameters:,} in {len(content) / 1e6:.2f} MB, convolutions in half precision",
         "objective": f"`{_settings(recipe['objective'])}`",
         "data": _data(recipe["data"]),
+        "noise": _noise(recipe["data"]["draws"]),
         "masks": f"{', '.join(kinds)}; R = {_range(recipe['data']['draws']['masks']['acceleration'])}",
         "training": f"{training['n_steps']:,} steps, {training['n_examples']:,} examples; "
         f"best validation in step {training['best_step']:,}",
@@ -81,6 +86,12 @@ def _settings(choice: dict[str, Any]) -> str:
 
 def _range(limits: list[float]) -> str:
     return f"{limits[0]:g} to {limits[1]:g}"
+
+
+def _noise(draws: dict[str, Any]) -> str:
+    kept = draws.get("target_noise", 0)
+    share = "none of it" if kept == 0 else ("all of it" if kept >= draws["noise_level"][1] else f"up to {kept:g}")
+    return f"level of {_range(draws['noise_level'])} of bright tissue, {share} in the targets"
 
 
 def _data(data: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from mri_noise.recon.checkpoint import load_network
 from mri_noise.recon.reconstructor import Reconstructor
 from mri_noise.settings import Settings
 
-ShippedName = Literal["unet", "unrolled", "modl", "modl-ssdu", "modl-n2r", "modl-vortex"]
+ShippedName = Literal["unet", "unrolled", "modl", "varnet", "modl-ssdu", "modl-n2r", "modl-vortex"]
 SHIPPED_NAMES: tuple[ShippedName, ...] = get_args(ShippedName)
 
 

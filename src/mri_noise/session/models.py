@@ -10,6 +10,7 @@ NETWORKS = {
     "MoDL, Noise2Recon": Shipped(name="modl-n2r"),
     "MoDL, VORTEX": Shipped(name="modl-vortex"),
     "unrolled network": Shipped(name="unrolled"),
+    "VarNet": Shipped(name="varnet"),
     "U-Net": Shipped(name="unet"),
 }
 """The trained networks that come with the package, by title."""
