@@ -10,6 +10,10 @@ from ismrmrd.xsd import encodingSpaceType, encodingType, ismrmrdHeader, limitTyp
 from xsdata.exceptions import ParserError
 from xsdata.formats.dataclass.parsers import XmlParser
 from xsdata.formats.dataclass.parsers.config import ParserConfig
+from xsdata.formats.dataclass.parsers.handlers import XmlEventHandler
+
+_PARSER = XmlParser(config=ParserConfig(fail_on_unknown_properties=False), handler=XmlEventHandler)
+"""Python's own XML parser; that of lxml, where it is installed, would mend a header that breaks off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ def read_header(dataset: h5py.Dataset, path: Path) -> ismrmrdHeader:
         raise ValueError(f"the header of '{path}' is refused because it declares a document type; remove it")
     try:
         with warnings.catch_warnings(action="ignore"):
-            header = XmlParser(config=ParserConfig(fail_on_unknown_properties=False)).from_string(text, ismrmrdHeader)
+            header = _PARSER.from_string(text, ismrmrdHeader)
     except (ParserError, LookupError, TypeError, ValueError):
         raise ValueError(
             f"the header of '{path}' is not a complete ISMRMRD header; convert the raw data anew"
