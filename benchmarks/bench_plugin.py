@@ -23,6 +23,7 @@ from qtpy.QtWidgets import QApplication
 
 from mri_noise.plugin.noise_dock import NoiseDock
 from mri_noise.session.models import title_of_model
+from mri_noise.variance.sketch import Sketch
 
 TICK = 5  # [ms] between the beats that the event loop is asked for
 N_PROBES = 100
@@ -73,7 +74,7 @@ def window() -> Iterator[NoiseDock]:
 def ask(dock: NoiseDock, *, n_probes: int = N_PROBES, seed: int = 0) -> None:
     """Fill the form."""
     experiment = dock.form.value
-    variance = experiment.variance.model_copy(update={"n_probes": n_probes})
+    variance = Sketch(n_probes=n_probes)
     dock.form.value = experiment.model_copy(update={"variance": variance, "seed": seed})
     rest(0.5)
 

@@ -47,8 +47,8 @@ LIMITS = """
   random. They were trained with 1 to 14 coils and 96 to 128 pixels a side, and evaluated with up to 16 coils and
   256 x 216 pixels; any size and any number of coils is accepted.
 - Heads. On other anatomy they are untested.
-- A noise level up to that of each card. Artefacts other than undersampling (motion, spikes) are outside of what they saw,
-  but for `modl-vortex`, which saw motion.
+- A noise level up to that of each card. Artefacts other than undersampling (motion, spikes) are outside of what they
+  saw, but for `modl-vortex`, which saw motion.
 - `modl`, `varnet` and `unet` learned to show what a full scan would have shown, noise included; `unrolled`, `modl-n2r`
   and `modl-vortex` learned from targets without noise.
 """

@@ -21,8 +21,9 @@ from mri_noise.cli import app
 from mri_noise.io.results import load_results
 
 RUNNER = CliRunner()
-FAST = ["-s", "variance.n_probes=4", "-s", "coils.kind=low-resolution", "-s", "undersampling.kind=equispaced",
-        "-s", "undersampling.acceleration=2", "-s", "undersampling.n_calibration=12"]  # fmt: skip
+FAST = ["-s", "variance.kind=sketch", "-s", "variance.n_probes=4", "-s", "coils.kind=low-resolution",
+        "-s", "undersampling.kind=equispaced", "-s", "undersampling.acceleration=2",
+        "-s", "undersampling.n_calibration=12"]  # fmt: skip
 
 
 def _mri_noise(*arguments: str | Path) -> Result:
@@ -304,7 +305,7 @@ def test_compare_needs_something_else_than_monte_carlo(scan: Path) -> None:
 @pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_leaves_nothing(scan: Path, tmp_path: Path, kill: signal.Signals) -> None:
     command = [sys.executable, "-c", "from mri_noise.cli import main; main()", "run", str(scan), *FAST]
-    endless = ["-s", "variance.n_probes=1000000", "-o", str(tmp_path / "out.h5")]
+    endless = ["-s", "variance.kind=sketch", "-s", "variance.n_probes=1000000", "-o", str(tmp_path / "out.h5")]
     with subprocess.Popen([*command, *endless], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         while len(list(tmp_path.iterdir())) == 1 and process.poll() is None:
             time.sleep(0.05)

@@ -13,7 +13,7 @@ from mri_noise.roi import ObjectThreshold, Roi
 from mri_noise.settings import Settings
 from mri_noise.variance.choices import VarianceMethod
 from mri_noise.variance.linearity import LinearityCheck
-from mri_noise.variance.sketch import Sketch
+from mri_noise.variance.magnitude import LatticeProbing
 
 
 class Experiment(Settings):
@@ -33,7 +33,7 @@ class Experiment(Settings):
     prewhiten: bool = Field(True, description="Decorrelate the coils before anything else")
     coils: CoilMapping = Field(Espirit(), description="Where the coil sensitivity maps come from")
     reconstruction: Reconstruction = Field(CGSense(), description="From k-space to image")
-    variance: VarianceMethod = Field(Sketch(), description="How the noise variance of the image is computed")
+    variance: VarianceMethod = Field(LatticeProbing(), description="How the noise variance of the image is computed")
     linearity: LinearityCheck = Field(
         LinearityCheck(), description="Whether a map that is computed from the derivative holds for noise of this size"
     )

@@ -6,6 +6,7 @@ from npe2 import PluginManager, PluginManifest
 from mri_noise.plugin.preferences import preferences, preferred_experiment
 from mri_noise.recon.linear import ZeroFilled
 from mri_noise.recon.shipped import SHIPPED_NAMES, Shipped
+from mri_noise.variance.magnitude import LatticeProbing
 
 NAME = "napari-mri-noise"
 
@@ -42,12 +43,12 @@ def test_preferences_make_the_first_experiment(npe2pm: PluginManager) -> None:
         chosen = preferences()
         first = preferred_experiment()
         chosen.defaults.model = "zero-filled"
-        chosen.defaults.n_probes = 33
+        chosen.defaults.target = 4
         experiment = preferred_experiment()
-        chosen.defaults.model, chosen.defaults.n_probes = "modl", 100
+        chosen.defaults.model, chosen.defaults.target = "modl", 3
     assert first.reconstruction == Shipped(name="modl")
     assert experiment.reconstruction == ZeroFilled()
-    assert experiment.variance.n_probes == 33
+    assert experiment.variance == LatticeProbing(target=0.04)
 
 
 def test_the_preferences_offer_every_network_of_the_package() -> None:

@@ -19,6 +19,7 @@ from mri_noise import load_results
 from mri_noise.plugin.noise_dock import NoiseDock
 from mri_noise.recon.shipped import Shipped
 from mri_noise.session.layers import METADATA
+from mri_noise.variance.sketch import Sketch
 from tests.plugin.users import PATIENCE, choose_from_menu, dock_of, finish
 
 N_PROBES = 24
@@ -38,7 +39,7 @@ def test_a_user_maps_the_noise_of_the_sample(qtbot: QtBot, viewer: Viewer, tmp_p
     assert dock.status.text.text() == "Ready: Run reconstructs slice 1 by MoDL and maps its noise."
 
     choose(dock, "reconstruction", "unrolled network")
-    dock.form.editors["variance"].value = dock.form.value.variance.model_copy(update={"n_probes": N_PROBES})
+    dock.form.editors["variance"].value = Sketch(n_probes=N_PROBES)
     qtbot.waitUntil(lambda: "by unrolled network" in dock.status.text.text(), timeout=PATIENCE)
 
     seen = watch(dock)
@@ -53,7 +54,7 @@ def test_a_user_maps_the_noise_of_the_sample(qtbot: QtBot, viewer: Viewer, tmp_p
     assert f"{N_PROBES} probes   seed 0" in viewer.canvas.overlays.text.text
     first = layers["std"].data.copy()
 
-    dock.form.editors["variance"].value = dock.form.value.variance.model_copy(update={"n_probes": 50_000})
+    dock.form.editors["variance"].value = Sketch(n_probes=50_000)
     qtbot.waitUntil(lambda: dock.shared.session.status.kind == "stale", timeout=PATIENCE)
     press(qtbot, dock.run_button)
     qtbot.waitUntil(lambda: dock.shared.session.latest is not None, timeout=PATIENCE)
@@ -62,7 +63,7 @@ def test_a_user_maps_the_noise_of_the_sample(qtbot: QtBot, viewer: Viewer, tmp_p
     assert "was cancelled" in dock.status.text.text()
     assert not dock.cancel_button.isEnabled()
 
-    dock.form.editors["variance"].value = dock.form.value.variance.model_copy(update={"n_probes": N_PROBES})
+    dock.form.editors["variance"].value = Sketch(n_probes=N_PROBES)
     press(qtbot, dock.run_button)
     finish(qtbot, dock)
     dock.take_away.save_results(tmp_path / "saved.h5")

@@ -28,7 +28,7 @@ def preferred_experiment() -> Experiment:
         {
             "device": str(chosen.device),
             "reconstruction": {"kind": "shipped", "name": model} if model in SHIPPED_NAMES else {"kind": model},
-            "variance": {"kind": "sketch", "n_probes": int(chosen.n_probes)},
+            "variance": {"kind": "lattice", "target": float(chosen.target) / 100},
         }
     )
 
