@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from mri_noise.session.layers import (
     image_layers,
     map_layers,
 )
+from mri_noise.variance.estimate import CHANNEL_FIELDS
 from tests.session.examples import EXPERIMENT, steps
 
 FIRST, LAST = steps()[0], steps()[-1]
@@ -58,6 +60,18 @@ def test_standard_error_of_the_map_follows_from_that_of_the_variance() -> None:
     )
     expected = (above - below)[LAST.result.object] / 2e-3
     assert np.allclose(layer.data[0][LAST.result.object.numpy()], expected.numpy(), rtol=1e-3)
+
+
+@pytest.mark.parametrize("key", QUANTITIES)
+def test_what_was_not_computed_is_not_shown(key: str) -> None:
+    estimate, inside = estimate_of(LAST.result), LAST.result.object
+    maps = {
+        name: torch.where(inside, value, torch.nan)
+        for names in CHANNEL_FIELDS.values()
+        for name, value in ((each, getattr(estimate, each)) for each in names)
+    }
+    (layer,) = map_layers(replace(LAST.result, estimate=replace(estimate, **maps)), "run 1", [key])
+    assert np.array_equal(np.isfinite(layer.data[0]), inside.numpy())
 
 
 def test_g_is_relative_to_the_optimal_fully_sampled_combination_which_a_run_finds_once() -> None:

@@ -107,10 +107,10 @@ def _redraw(layer: Image, shown: _Shown) -> None:
     layer.colormap = shown.colormap
     layer.contrast_limits_range = shown.window
     layer.contrast_limits = shown.window
-    _label(layer)
+    label(layer)
 
 
-def _label(layer: Image) -> None:
+def label(layer: Image) -> None:
     """Draw the colour bar of a layer in colours, and its name, which says of what the bar is."""
     layer.colorbar.size = _BAR
     layer.colorbar.visible = layer.name_overlay.visible = layer.colormap.name != "gray"
@@ -176,7 +176,7 @@ def add_layer(viewer: ViewerModel, made: LayerData) -> Image:
     """Add an image to a window, with its colour bar and name where it has colours."""
     data, arguments, _ = made
     layer = Image(data, **arguments)
-    _label(layer)
+    label(layer)
     return viewer.add_layer(layer)
 
 
