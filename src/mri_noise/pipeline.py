@@ -23,6 +23,7 @@ from mri_noise.result import Provenance, Result, RoiReadout
 from mri_noise.scan import Scan, Slice, prewhitened
 from mri_noise.seeds import generator_of
 from mri_noise.variance.choices import VarianceMethod
+from mri_noise.variance.closed_form import fully_sampled_variance
 from mri_noise.variance.complex_lattice import ComplexLatticeProbing
 from mri_noise.variance.estimate import Channel, VarianceEstimate
 from mri_noise.variance.linearity import Linearity, Pairs, assess, corrected, corrections
@@ -149,14 +150,16 @@ def _run_slice(
     prepared = prepare(scan, experiment, index, cache)
     point = reconstruct(prepared, experiment, cache)
     encoding = prepared.encoding
+    coil_maps = encoding.coil_maps.cpu()
     snapshot = Result(
         index=index,
         image=point.image.cpu(),
         zero_filled=ZeroFilled()()(prepared.kspace, encoding).cpu(),
         estimate=None,
         mask=encoding.mask.cpu(),
-        coil_maps=encoding.coil_maps.cpu(),
+        coil_maps=coil_maps,
         noise=prepared.noise,
+        full_variance=fully_sampled_variance(coil_maps, prepared.noise.covariance),
         object=point.object.cpu(),
         linearity=None,
         rois=(),

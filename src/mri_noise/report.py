@@ -50,7 +50,7 @@ def g_factor_of(result: Result) -> Tensor:
     The standard deviation of the magnitude over that of the optimal fully sampled image, and over the root of R.
     """
     complex_equivalent = 2 * estimate_of(result).variance_magnitude
-    return g_factor(complex_equivalent, result.coil_maps, result.noise.covariance, result.mask)
+    return g_factor(complex_equivalent, result.full_variance, acceleration(result.mask))
 
 
 def map_error(result: Result) -> float:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mri_noise.arrays import CoilMaps, Image, Mask
+from mri_noise.arrays import CoilMaps, Image, Mask, RealMap
 from mri_noise.experiment import Experiment
 from mri_noise.noise import Noise
 from mri_noise.variance.estimate import VarianceEstimate
@@ -73,6 +73,8 @@ class Result:
     coil_maps : shape (coils, rows, columns)
     noise
         Of the k-space that was reconstructed: after prewhitening, scaling and addition.
+    full_variance : shape (rows, columns), double precision
+        Complex noise variance of the optimal combination of fully sampled data, which the g-factor compares with.
     object : shape (rows, columns)
     linearity
         Whether the linearised variance holds; None before it is known, and for Monte Carlo, which linearises nothing.
@@ -87,6 +89,7 @@ class Result:
     mask: Mask
     coil_maps: CoilMaps
     noise: Noise
+    full_variance: RealMap
     object: Mask
     linearity: Linearity | None
     rois: tuple[RoiReadout, ...]

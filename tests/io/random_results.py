@@ -12,6 +12,7 @@ from mri_noise.experiment import Experiment
 from mri_noise.noise import Noise, NoiseFromFile
 from mri_noise.result import Provenance, Result, RoiReadout
 from mri_noise.roi import Ellipse, Polygon
+from mri_noise.variance.closed_form import fully_sampled_variance
 from mri_noise.variance.estimate import CHANNEL_FIELDS, VarianceEstimate
 from mri_noise.variance.lattice import Lattice
 from mri_noise.variance.linearity import Linearity
@@ -62,6 +63,9 @@ def random_result(
     plan = Plan(Lattice(2, 17, 5), 3, 0.01 / 3, 0.0125 / 3, 16, 0.02) if magnitude_only else None
     prior = torch.rand(rows, columns, generator=generator, dtype=torch.float64) if magnitude_only else None
     factor = torch.randn(n_coils, n_coils, generator=generator, dtype=torch.complex128)
+    noise = Noise(factor @ factor.mH + torch.eye(n_coils), f"random {index}")
+    mask = torch.rand(rows, columns, generator=generator) > 0.5
+    coil_maps = torch.randn(n_coils, rows, columns, generator=generator, dtype=dtype)
     return Result(
         index=index,
         image=image,
@@ -69,9 +73,10 @@ def random_result(
         estimate=VarianceEstimate(
             **variances, n_samples=n_samples, n_evaluations=2 * n_samples, n_total=9, plan=plan, prior_weight=prior
         ),
-        mask=torch.rand(rows, columns, generator=generator) > 0.5,
-        coil_maps=torch.randn(n_coils, rows, columns, generator=generator, dtype=dtype),
-        noise=Noise(factor @ factor.mH + torch.eye(n_coils), f"random {index}"),
+        mask=mask,
+        coil_maps=coil_maps,
+        noise=noise,
+        full_variance=fully_sampled_variance(coil_maps, noise.covariance),
         object=torch.rand(rows, columns, generator=generator) > 0.3,
         linearity=Linearity(1 / 3, 0.1, 0.05, True, 8, 16) if magnitude_only else None,
         rois=rois,

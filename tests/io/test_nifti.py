@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mri_noise.io.nifti import load_nifti, save_nifti
 from mri_noise.result import Result
-from mri_noise.variance.maps import g_factor
+from mri_noise.variance.maps import acceleration, g_factor
 from tests.io.random_results import assert_same, random_result, result_arguments
 
 MAPS = ("image", "std", "std_real", "std_imaginary", "standard_error", "snr", "gfactor", "object")
@@ -33,7 +33,7 @@ def expected(result: Result) -> dict[str, Tensor]:
         },
         "standard_error": estimate.standard_error_magnitude / std / 2,
         "snr": result.image.abs() / std,
-        "gfactor": g_factor(2 * estimate.variance_magnitude, result.coil_maps, result.noise.covariance, result.mask),
+        "gfactor": g_factor(2 * estimate.variance_magnitude, result.full_variance, acceleration(result.mask)),
         "object": result.object,
     }
 

@@ -8,10 +8,12 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QApplication
 
 from mri_noise.masks import Equispaced
+from mri_noise.plugin.layers import Shelf
 from mri_noise.plugin.noise_dock import NoiseDock
 from mri_noise.recon.linear import CGSense, ZeroFilled
 from mri_noise.recon.shipped import Shipped
-from mri_noise.session.layers import METADATA
+from mri_noise.session.layers import METADATA, ON_DEMAND_QUANTITIES, QUANTITIES
+from mri_noise.variance.magnitude import LatticeProbing
 from mri_noise.variance.sketch import Sketch
 from tests.plugin.users import LONG, QUICK, finish, open_dock, open_sample, run
 
@@ -159,6 +161,42 @@ def test_further_maps_and_components_are_shown_on_demand(qtbot: QtBot, viewer: V
     before = len(viewer.layers)
     dock.scan.add_kspace()
     assert len(viewer.layers) == before + 1
+
+
+def test_a_map_that_is_added_is_the_visible_one(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
+    open_sample(viewer)
+    run(qtbot, dock)
+    shelf, panel = dock.shared.shelf, dock.show_panel
+    for key in ("std_complex", "inverse_g", "std_complex"):
+        panel._add(1 + ON_DEMAND_QUANTITIES.index(key))
+        assert coloured_maps(shelf) == {key}
+        assert shelf["reconstruction"].visible
+    viewer.layers.remove(shelf["inverse_g"])
+    dock.tiles.setChecked(True)
+    laid_out = {"std", "snr", "g"}
+    assert coloured_maps(shelf) == laid_out
+    panel._add(1 + ON_DEMAND_QUANTITIES.index("inverse_g"))
+    assert coloured_maps(shelf) == laid_out | {"inverse_g"}
+
+
+def test_an_added_map_follows_the_runs_or_goes(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
+    open_sample(viewer)
+    run(qtbot, dock)
+    shelf = dock.shared.shelf
+    for key in ("std_complex", "inverse_g"):
+        dock.show_panel._add(1 + ON_DEMAND_QUANTITIES.index(key))
+    run(qtbot, dock, QUICK.model_copy(update={"noise_scale": 2.0}))
+    assert shelf["std_complex"].metadata[METADATA]["run"] == shelf["inverse_g"].metadata[METADATA]["run"] == "run 2"
+    magnitude_only = LatticeProbing(target=0.3)
+    run(qtbot, dock, QUICK.model_copy(update={"variance": magnitude_only}))
+    assert shelf["inverse_g"].metadata[METADATA]["run"] == "run 3"
+    assert "std_complex" not in shelf
+    assert not [layer for layer in viewer.layers if "complex" in layer.name]
+
+
+def coloured_maps(shelf: Shelf) -> set[str]:
+    """The maps of the run that are visible."""
+    return {key for key, layer in shelf.present().items() if key in QUANTITIES and layer.visible}
 
 
 def test_a_clicked_voxel_shows_its_correlation(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:

@@ -35,13 +35,19 @@ def test_the_image_and_its_maps_are_laid_out_and_taken_back(qtbot: QtBot, shelf:
     assert all(shelf[key].name_overlay.visible for key in ("reconstruction", "std", "snr", "g"))
     tiles.setChecked(False)
     assert not viewer.canvas.grid.enabled
-    assert set(before) <= set(visible(viewer))
+    assert visible(viewer) == before
+    assert not shelf["reconstruction"].name_overlay.visible
 
 
 def test_it_follows_the_grid_of_the_window(qtbot: QtBot, shelf: Shelf) -> None:
     viewer = shelf.viewer
     tiles = Tiles(viewer, shelf)
     qtbot.addWidget(tiles)
+    before = visible(viewer)
+    tiles.setChecked(True)
+    viewer.canvas.grid.enabled = False
+    assert not tiles.isChecked()
+    assert visible(viewer) == before
     viewer.canvas.grid.enabled = True
     assert tiles.isChecked()
     tiles.leave()

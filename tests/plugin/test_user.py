@@ -13,16 +13,23 @@ import torch
 from napari import Viewer
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QPushButton, QWidget
 
 from mri_noise import load_results
+from mri_noise.pipeline import StageCache
 from mri_noise.plugin.noise_dock import NoiseDock
 from mri_noise.recon.shipped import Shipped
+from mri_noise.report import comparison_of
+from mri_noise.roi import Rectangle
+from mri_noise.session.agreement import verdict
 from mri_noise.session.layers import METADATA
+from mri_noise.session.readouts import linearised
+from mri_noise.variance.readout import region_noise
 from mri_noise.variance.sketch import Sketch
+from tests.plugin import mouse
 from tests.plugin.users import PATIENCE, choose_from_menu, dock_of, finish
 
-N_PROBES = 24
+N_PROBES, N_REPLICAS = 24, 4
 
 
 @pytest.fixture
@@ -39,6 +46,7 @@ def test_a_user_maps_the_noise_of_the_sample(qtbot: QtBot, viewer: Viewer, tmp_p
     assert dock.status.text.text() == "Ready: Run reconstructs slice 1 by MoDL and maps its noise."
 
     choose(dock, "reconstruction", "unrolled network")
+    choose(dock, "coils", "from the file")
     dock.form.editors["variance"].value = Sketch(n_probes=N_PROBES)
     qtbot.waitUntil(lambda: "by unrolled network" in dock.status.text.text(), timeout=PATIENCE)
 
@@ -53,6 +61,10 @@ def test_a_user_maps_the_noise_of_the_sample(qtbot: QtBot, viewer: Viewer, tmp_p
     assert layers["reconstruction"].metadata[METADATA]["experiment"]["reconstruction"]["name"] == "unrolled"
     assert f"{N_PROBES} probes   seed 0" in viewer.canvas.overlays.text.text
     first = layers["std"].data.copy()
+
+    read_a_region(qtbot, viewer, dock)
+    compare_with_replicas(qtbot, viewer, dock)
+    assert layers["std"].visible
 
     dock.form.editors["variance"].value = Sketch(n_probes=50_000)
     qtbot.waitUntil(lambda: dock.shared.session.status.kind == "stale", timeout=PATIENCE)
@@ -76,6 +88,58 @@ def test_a_user_maps_the_noise_of_the_sample(qtbot: QtBot, viewer: Viewer, tmp_p
     run_in_a_shell(command, tmp_path)
     (again,) = load_results(tmp_path / "result.h5")
     assert np.array_equal(again.estimate.variance_magnitude.sqrt().numpy().astype(np.float32), first[0])
+
+
+def read_a_region(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
+    """Draw a rectangle with the mouse, and read what its row says of it; the core says the same."""
+    choose_from_menu("Plugins", "MRI noise", "ROI noise")
+    roi = dock_of(viewer, "ROI noise")
+    press(qtbot, button_of(roi, "▭"))
+    size = dock.shared.shelf["std"].scale[-1]
+    mouse.drag(viewer, (50 * size, 40 * size), (70 * size, 60 * size))
+    qtbot.waitUntil(lambda: "the exact" not in roi.status.text.text() and not roi.table.frame.empty, timeout=PATIENCE)
+    row = roi.table.frame["ROI 1"]
+    shown, opened = dock.shared.session.shown, dock.shared.session.opened
+    assert shown is not None
+    assert opened is not None
+    at = linearised(shown, opened, StageCache())
+    corners = roi.regions.shapes.data[0][:, 1:]
+    region = Rectangle(corners=(tuple(corners.min(0)), tuple(corners.max(0))))((128, 128))
+    expected = region_noise(at.operator, at.image, region)
+    assert row["slice"] == shown.job.index
+    assert row["voxels"] == expected.n_voxels > 300
+    assert row["mean signal"] == pytest.approx(float(shown.result.image.abs()[region].mean()))
+    assert row["std of mean"] == pytest.approx(expected.standard_deviation_magnitude, rel=1e-4)
+    assert row["std of complex mean"] == pytest.approx(expected.standard_deviation, rel=1e-4)
+
+
+def compare_with_replicas(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
+    """Run replicas beside the map, read the table, and go back to the layers of the run."""
+    choose_from_menu("Plugins", "MRI noise", "Compare with Monte Carlo")
+    compare = dock_of(viewer, "Compare with Monte Carlo")
+    compare.n_replicas.setValue(N_REPLICAS)
+    press(qtbot, button_of(compare, "Compare"))
+    qtbot.waitUntil(lambda: compare.busy, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: not compare.busy, timeout=PATIENCE)
+    run = dock.shared.session.shown
+    assert run is not None
+    reference = dock.shared.session.replicas_of(run)
+    assert reference is not None
+    comparison = comparison_of(run.result, reference.result)
+    found = compare.agreement.frame["found"]
+    assert found["NRMSE [%]"] == pytest.approx(100 * comparison.nrmse)
+    assert found["correlation"] == pytest.approx(comparison.pearson)
+    assert found["slope"] == pytest.approx(comparison.slope)
+    assert compare.costs.frame.loc["evaluations", reference.job.name] == N_REPLICAS
+    assert compare.status.text.text() == verdict(run, reference)
+    press(qtbot, button_of(compare, "Leave grid"))
+    assert not viewer.canvas.grid.enabled
+
+
+def button_of(dock: QWidget, text: str) -> QPushButton:
+    """The button of a dock with a text on it."""
+    (found,) = [button for button in dock.findChildren(QPushButton) if button.text() == text]
+    return found
 
 
 def choose(dock: NoiseDock, name: str, title: str) -> None:

@@ -1,9 +1,11 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from mri_noise.report import estimate_of
 from mri_noise.session.components import COMPONENTS
 from mri_noise.session.layers import (
     QUANTITIES,
@@ -13,6 +15,7 @@ from mri_noise.session.layers import (
     image_layers,
     map_layers,
 )
+from mri_noise.variance.estimate import CHANNEL_FIELDS
 from tests.session.examples import EXPERIMENT, steps
 
 FIRST, LAST = steps()[0], steps()[-1]
@@ -57,6 +60,32 @@ def test_standard_error_of_the_map_follows_from_that_of_the_variance() -> None:
     )
     expected = (above - below)[LAST.result.object] / 2e-3
     assert np.allclose(layer.data[0][LAST.result.object.numpy()], expected.numpy(), rtol=1e-3)
+
+
+@pytest.mark.parametrize("key", QUANTITIES)
+def test_what_was_not_computed_is_not_shown(key: str) -> None:
+    estimate, inside = estimate_of(LAST.result), LAST.result.object
+    maps = {
+        name: torch.where(inside, value, torch.nan)
+        for names in CHANNEL_FIELDS.values()
+        for name, value in ((each, getattr(estimate, each)) for each in names)
+    }
+    (layer,) = map_layers(replace(LAST.result, estimate=replace(estimate, **maps)), "run 1", [key])
+    assert np.array_equal(np.isfinite(layer.data[0]), inside.numpy())
+
+
+def test_g_is_relative_to_the_optimal_fully_sampled_combination_which_a_run_finds_once() -> None:
+    result = LAST.result
+    psi = torch.linalg.inv(result.noise.covariance)
+    maps = result.coil_maps.to(torch.complex128)
+    full = 1 / torch.einsum("cyx,cd,dyx->yx", maps.conj(), psi, maps).real
+    net = result.mask.numel() / result.mask.sum()
+    expected = (2 * estimate_of(result).variance_magnitude / (full * net)).sqrt()
+    (layer,) = map_layers(result, "run 1", ["g"])
+    inside = result.object.numpy()
+    assert np.allclose(layer.data[0][inside], expected.numpy()[inside], rtol=1e-5)
+    assert np.isnan(layer.data[0][~inside]).all()
+    assert all(step.result.full_variance is result.full_variance for step in steps())
 
 
 def test_provenance_is_json_and_holds_the_experiment() -> None:

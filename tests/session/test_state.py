@@ -4,8 +4,12 @@ import pytest
 
 from mri_noise.masks import Equispaced
 from mri_noise.recon.linear import ZeroFilled
+from mri_noise.report import estimate_of
+from mri_noise.session.captions import seconds_left
 from mri_noise.session.jobs import Job, OpenedScan
 from mri_noise.session.state import N_RUNS_KEPT, Session
+from mri_noise.variance.lattice import Lattice
+from mri_noise.variance.plan import Plan
 from mri_noise.variance.sketch import Sketch
 from tests.session.examples import EXPERIMENT, JOB, OPENED, steps
 
@@ -41,6 +45,21 @@ def test_a_run_says_how_far_it_is() -> None:
     assert status.progress == 0.5
     assert "4 of 8 probes" in status.sentence
     assert "s left" in status.sentence
+
+
+def test_the_time_left_counts_what_planned_a_lattice_once() -> None:
+    result = steps()[-1].result
+    estimate = replace(
+        estimate_of(result),
+        n_samples=2,
+        n_total=42,
+        n_evaluations=36,
+        plan=Plan(Lattice(2, 21, 5), 1, 0.01, 0.02, 16, 0.03),
+    )
+    started = replace(result, estimate=estimate, provenance=replace(result.provenance, seconds=3.6))
+    assert seconds_left(started) == pytest.approx(8)
+    sketched = replace(started, estimate=replace(estimate, plan=None, n_evaluations=2))
+    assert seconds_left(sketched) == pytest.approx(3.6 * 20)
 
 
 def test_a_finished_run_is_kept_and_done() -> None:

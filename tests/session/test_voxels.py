@@ -21,3 +21,10 @@ def test_a_voxel_without_noise() -> None:
     estimate = estimate_of(RESULT)
     silent = replace(RESULT, estimate=replace(estimate, variance_magnitude=torch.zeros_like(estimate.variance)))
     assert voxel_sentence(silent, (0, 0)).endswith("without noise")
+
+
+def test_a_voxel_whose_noise_was_not_computed() -> None:
+    estimate = estimate_of(RESULT)
+    unknown = torch.full_like(estimate.variance_magnitude, torch.nan)
+    result = replace(RESULT, estimate=replace(estimate, variance_magnitude=unknown))
+    assert voxel_sentence(result, (0, 0)).endswith("its noise was not computed")

@@ -19,7 +19,7 @@ from mri_noise.io.atomic import check_writable, replacing
 from mri_noise.io.summary import Summary, damaged, estimated, from_plain, summarize, to_plain
 from mri_noise.result import Result
 from mri_noise.variance.estimate import VarianceEstimate
-from mri_noise.variance.maps import g_factor, snr
+from mri_noise.variance.maps import acceleration, g_factor, snr
 
 if TYPE_CHECKING:
     from nibabel import Nifti1Image
@@ -123,8 +123,7 @@ def _snr(result: Result, estimate: VarianceEstimate) -> RealMap:
 
 
 def _g_factor(result: Result, estimate: VarianceEstimate) -> RealMap:
-    covariance = result.noise.covariance.to(result.coil_maps.device)
-    return g_factor(2 * estimate.variance_magnitude, result.coil_maps, covariance, result.mask)
+    return g_factor(2 * estimate.variance_magnitude, result.full_variance, acceleration(result.mask))
 
 
 def _root(variance: RealMap | None) -> RealMap | None:

@@ -20,6 +20,7 @@ from mri_noise.io.hdf5 import open_hdf5
 from mri_noise.io.summary import SliceSummary, Summary, damaged, estimated, from_plain, summarize, to_plain
 from mri_noise.noise import Noise
 from mri_noise.result import Provenance, Result
+from mri_noise.variance.closed_form import fully_sampled_variance
 from mri_noise.variance.estimate import CHANNEL_FIELDS, VarianceEstimate
 
 FORMAT = "mri-noise result"
@@ -222,6 +223,7 @@ def _read_slice(datasets: dict[str, h5py.Dataset], summary: Summary, position: i
         plan=of_slice.plan,
         prior_weight=tensors.get("prior_weight"),
     )
+    noise = Noise(tensors["noise_covariance"], of_slice.noise_source)
     return Result(
         index=of_slice.index,
         image=tensors["image"],
@@ -229,7 +231,8 @@ def _read_slice(datasets: dict[str, h5py.Dataset], summary: Summary, position: i
         estimate=estimate,
         mask=tensors["mask"],
         coil_maps=tensors["coil_maps"],
-        noise=Noise(tensors["noise_covariance"], of_slice.noise_source),
+        noise=noise,
+        full_variance=fully_sampled_variance(tensors["coil_maps"], noise.covariance),
         object=tensors["object"],
         linearity=of_slice.linearity,
         rois=of_slice.rois,

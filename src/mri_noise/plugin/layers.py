@@ -107,10 +107,10 @@ def _redraw(layer: Image, shown: _Shown) -> None:
     layer.colormap = shown.colormap
     layer.contrast_limits_range = shown.window
     layer.contrast_limits = shown.window
-    _label(layer)
+    label(layer)
 
 
-def _label(layer: Image) -> None:
+def label(layer: Image) -> None:
     """Draw the colour bar of a layer in colours, and its name, which says of what the bar is."""
     layer.colorbar.size = _BAR
     layer.colorbar.visible = layer.name_overlay.visible = layer.colormap.name != "gray"
@@ -137,11 +137,30 @@ class Shelf:
         """Forget what was deleted: the next run shows all its layers."""
         self._layers = self.present()
 
+    def forget_deleted(self, key: str) -> None:
+        """Forget that the user has deleted a layer: it is shown again."""
+        if key not in self.present():
+            self._layers.pop(key, None)
+
+    def put_on_top(self, key: str) -> None:
+        """Show a layer, and hide those whose names and colour bars would lie on its own."""
+        for other, layer in self.present().items():
+            if other == key:
+                layer.visible = True
+            elif layer.colorbar.visible:
+                layer.visible = False
+
+    def remove(self, key: str) -> None:
+        """Take a layer off the window."""
+        layer = self.present().get(key)
+        if layer is not None:
+            self.viewer.layers.remove(layer)
+        self._layers.pop(key, None)
+
     def clear(self) -> None:
         """Take all layers off the window."""
-        for layer in self.present().values():
-            self.viewer.layers.remove(layer)
-        self._layers = {}
+        for key in list(self._layers):
+            self.remove(key)
 
     def show(self, specs: Iterable[LayerSpec], origin: OpenedScan | Result | None) -> None:
         """Draw specifications: in the layer of the same quantity if there is one, else in a new one."""
@@ -157,7 +176,7 @@ def add_layer(viewer: ViewerModel, made: LayerData) -> Image:
     """Add an image to a window, with its colour bar and name where it has colours."""
     data, arguments, _ = made
     layer = Image(data, **arguments)
-    _label(layer)
+    label(layer)
     return viewer.add_layer(layer)
 
 

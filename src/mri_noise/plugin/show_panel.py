@@ -48,7 +48,11 @@ class ShowPanel(QWidget):
             if not quantity.known(shown.result):
                 show_info(f"{shown.job.name} has no {quantity.title}; run it with the Jacobian sketch or Monte Carlo.")
                 return
-            self._shared.shelf.show([coloured(map_layer(shown.result, shown.job.name, quantity))], shown.result)
+            shelf = self._shared.shelf
+            shelf.forget_deleted(quantity.key)
+            shelf.show([coloured(map_layer(shown.result, shown.job.name, quantity))], shown.result)
+            if not self._shared.viewer.canvas.grid.enabled:
+                shelf.put_on_top(quantity.key)
 
     def show_component(self, name: str) -> None:
         """Show a component of the selected layers."""

@@ -52,8 +52,8 @@ class SideBySide:
         """Take the grid away, and show again what it hid."""
         self._shelf.clear()
         self._pair = None
-        self._viewer.canvas.grid.enabled = False
         self._backdrop.restore()
+        self._viewer.canvas.grid.enabled = False
 
     def _follow(self, _event: object = None) -> None:
         """Leave with the grid that another button of the window switches off."""

@@ -6,7 +6,7 @@ from napari.components import ViewerModel
 from napari.layers import Image, Layer
 from qtpy.QtWidgets import QPushButton
 
-from mri_noise.plugin.layers import Shelf
+from mri_noise.plugin.layers import Shelf, label
 
 KEYS = ("reconstruction", "std", "snr", "g")
 """What is laid out, row by row."""
@@ -22,7 +22,7 @@ class Tiles(QPushButton):
         self.setCheckable(True)
         self.setToolTip("Lay out the image, its noise std, SNR and g-factor beside each other; again: on top")
         self._viewer, self._shelf = viewer, shelf
-        self._hidden: list[Layer] = []
+        self._before: list[Layer] = []  # what was visible before
         self.toggled.connect(self._arrange)
         viewer.canvas.grid.events.enabled.connect(self._follow)
 
@@ -34,26 +34,35 @@ class Tiles(QPushButton):
         laid_out = [layer for key, layer in self._shelf.present().items() if key in KEYS]
         if on and laid_out:
             self._lay_out(laid_out)
-        else:
-            _set_visible([layer for layer in self._hidden if layer in self._viewer.layers], True)
-            self._hidden = []
         self._viewer.canvas.grid.enabled = on and bool(laid_out)
         self._viewer.reset_view()
         self._follow()
 
     def _lay_out(self, layers: list[Image]) -> None:
-        self._hidden = [layer for layer in self._viewer.layers if layer.visible and layer not in layers]
-        _set_visible(self._hidden, False)
+        self._before = [layer for layer in self._viewer.layers if layer.visible]
+        _set_visible(self._before, False)
         _set_visible(layers, True)
         for layer in layers:
             layer.name_overlay.visible = True
         grid = self._viewer.canvas.grid
         grid.shape, grid.stride, grid.spacing = (-1, -1), 1, SPACING
 
+    def _take_back(self) -> None:
+        """Show what was visible before, and no other map of the run: their names would lie on each other."""
+        before, self._before = self._before, []
+        if before:
+            _set_visible(list(self._shelf.present().values()), False)
+            _set_visible([layer for layer in before if layer in self._viewer.layers], True)
+            for layer in self._shelf.present().values():
+                label(layer)
+
     def _follow(self, _event: object = None) -> None:
         """Show what napari's own grid button, or another dock, did."""
+        on = bool(self._viewer.canvas.grid.enabled)
+        if not on:
+            self._take_back()
         self.blockSignals(True)
-        self.setChecked(bool(self._viewer.canvas.grid.enabled))
+        self.setChecked(on)
         self.blockSignals(False)
 
 

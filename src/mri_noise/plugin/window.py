@@ -17,7 +17,7 @@ from mri_noise.result import Result
 from mri_noise.session.captions import caption
 from mri_noise.session.curves import Curve
 from mri_noise.session.jobs import Job, OpenedScan, SharedCache, Snapshot, ahead, snapshots
-from mri_noise.session.layers import DEFAULT_QUANTITIES, image_layers, map_layers
+from mri_noise.session.layers import DEFAULT_QUANTITIES, ON_DEMAND_QUANTITIES, QUANTITIES, image_layers, map_layers
 from mri_noise.session.state import Session
 from mri_noise.variance.replica import MonteCarlo
 
@@ -149,10 +149,18 @@ class Window:
         result, name = snapshot.result, snapshot.job.name
         first = snapshot.result.estimate is None
         specs = image_layers(result, name, snapshot.reference) if first or result.complete else ()
-        keys = DEFAULT_QUANTITIES if result.complete else self._looked_at()
+        keys = self._all_maps(result) if result.complete else self._looked_at()
         self._arrivals.show(map(coloured, (*specs, *map_layers(result, name, keys))), result)
         text = self.viewer.canvas.overlays.text
         text.text, text.visible = caption(result), True
+
+    def _all_maps(self, result: Result) -> list[str]:
+        """The maps of every run, and those that were added; an added one that the run does not know is taken away."""
+        added = [key for key in ON_DEMAND_QUANTITIES if key in self.shelf]
+        for key in added:
+            if not QUANTITIES[key].known(result):
+                self.shelf.remove(key)
+        return [*DEFAULT_QUANTITIES, *(key for key in added if key in self.shelf)]
 
     def _looked_at(self) -> list[str]:
         """The maps that are visible or still to come; to draw hidden ones at each step would only slow the window."""

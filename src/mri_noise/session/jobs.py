@@ -169,4 +169,5 @@ def device_note(experiment: Experiment) -> str:
         return f"Computes on the GPU: {torch.cuda.get_device_name()}."
     if experiment.device == "cuda":
         return "A GPU is asked for, but torch finds none here; set device to auto or cpu."
-    return f"Computes on the CPU with {torch.get_num_threads()} threads: torch finds no GPU here."
+    n_threads = torch.get_num_threads()
+    return f"Computes on the CPU with {n_threads} thread{'s' * (n_threads > 1)}: torch finds no GPU here."

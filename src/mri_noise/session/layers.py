@@ -110,10 +110,10 @@ class Quantity:
 
 
 def _std_error(result: Result) -> Tensor:
-    """Standard error of the magnitude's standard deviation: that of its variance over 2 sigma."""
+    """Standard error of the magnitude's standard deviation: that of its variance over 2 sigma; NaN where that is."""
     estimate = estimate_of(result)
     sigma = estimate.variance_magnitude.sqrt()
-    return torch.where(sigma > 0, estimate.standard_error_magnitude / (2 * sigma), 0)
+    return torch.where(sigma == 0, 0, estimate.standard_error_magnitude / (2 * sigma))
 
 
 def _snr(result: Result) -> Tensor:
@@ -123,6 +123,10 @@ def _snr(result: Result) -> Tensor:
 
 def _g(result: Result) -> Tensor:
     return _in_object(result, g_factor_of(result))
+
+
+def _inverse_g(result: Result) -> Tensor:
+    return _in_object(result, inverse_g_factor(g_factor_of(result)))
 
 
 def _in_object(result: Result, values: Tensor) -> Tensor:
@@ -144,7 +148,7 @@ QUANTITIES = {
         _std("std_imaginary", "noise std, imaginary", "imaginary"),
         Quantity("snr", "SNR", "", _snr, "viridis"),
         Quantity("g", "g-factor", "", _g, "turbo", least_top=2.0),
-        Quantity("inverse_g", "1/g", "", lambda r: inverse_g_factor(_g(r)), "turbo", least_top=1.0),
+        Quantity("inverse_g", "1/g", "", _inverse_g, "turbo", least_top=1.0),
         Quantity("std_error", "error of noise std", DATA_UNITS, _std_error),
     )
 }

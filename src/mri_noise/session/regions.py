@@ -10,7 +10,7 @@ from mri_noise.arrays import Mask
 from mri_noise.report import estimate_of
 from mri_noise.result import Result
 from mri_noise.roi import Ellipse, Polygon, Rectangle, Roi
-from mri_noise.variance.maps import acceleration, g_factor_of_voxels
+from mri_noise.variance.maps import acceleration, g_factor
 from mri_noise.variance.readout import ContrastNoise, RegionNoise
 
 VOXELS, MEAN_SIGNAL = "voxels", "mean signal"
@@ -107,9 +107,8 @@ def region_statistics(result: Result, roi: Roi, replicas: Result | None = None) 
 def _mean_g(result: Result, inside: Mask) -> float:
     """Mean g-factor over a region, computed for its voxels alone: a map takes too long to follow a drag."""
     variance = 2 * estimate_of(result).variance_magnitude[inside]
-    coil_maps = result.coil_maps[:, inside]
-    net = acceleration(result.mask)
-    return float(g_factor_of_voxels(variance[None], coil_maps[:, None], result.noise.covariance, net).mean())
+    full_variance = result.full_variance[inside]
+    return float(g_factor(variance[None], full_variance[None], acceleration(result.mask)).mean())
 
 
 def _monte_carlo(replicas: Result, inside: Mask) -> dict[str, float]:

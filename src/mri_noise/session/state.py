@@ -7,7 +7,7 @@ from typing import Literal
 from mri_noise.experiment import Experiment
 from mri_noise.report import estimate_of, map_error
 from mri_noise.result import Result
-from mri_noise.session.captions import samples_of
+from mri_noise.session.captions import samples_of, seconds_left
 from mri_noise.session.differences import described, differences
 from mri_noise.session.jobs import Job, OpenedScan, Snapshot, loaded, up_to_here
 from mri_noise.session.models import title_of_model
@@ -273,13 +273,12 @@ def _running(job: Job, latest: Snapshot | None) -> Status:
         return Status("running", f"{job.title}: the image is there, the first samples are on their way.")
     estimate = result.estimate
     share = estimate.n_samples / estimate.n_total
-    left = result.provenance.seconds * (1 - share) / share
     error = f"map error {100 * map_error(result):.1f} %, " if estimate.n_samples > 1 else ""
     return Status(
         "running",
         f"{job.title}: {estimate.n_samples} of {estimate.n_total} {samples_of(result)}, "
         f"{estimate.n_evaluations} evaluations, "
-        f"{error}{left:.0f} s left.{_halved(job, result)}",
+        f"{error}{seconds_left(result):.0f} s left.{_halved(job, result)}",
         share,
     )
 

@@ -1,5 +1,7 @@
 """What is known of one voxel."""
 
+import math
+
 from mri_noise.report import estimate_of
 from mri_noise.result import Result
 
@@ -9,6 +11,8 @@ def voxel_sentence(result: Result, voxel: tuple[int, int]) -> str:
     estimate = estimate_of(result)
     value, variance = float(result.image[voxel].abs()), float(estimate.variance_magnitude[voxel])
     where = f"voxel {voxel[0]}, {voxel[1]}: magnitude {value:.3g}"
+    if math.isnan(variance):
+        return f"{where}; its noise was not computed"
     if variance <= 0:
         return f"{where}, without noise"
     share = 100 * float(estimate.standard_error_magnitude[voxel]) / (2 * variance)

@@ -56,7 +56,7 @@ class Linearity:
         if self.remaining_bias > _TOLERABLE:
             return f"not linear: the map is off by about {left}; use variance.kind=monte-carlo at this noise"
         if self.corrected:
-            return f"corrected regionally: the linear map is off by about {off}, {left} of it remains"
+            return f"corrected regionally: the linear map is off by about {off}, this one by {left}"
         if self.bias > _NEGLIGIBLE:
             return f"nearly linear: the map is off by about {off}"
         return f"linear at this noise: the map is off by about {off}"
