@@ -14,6 +14,8 @@ from napari.settings import get_settings
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QDialog, QListWidget, QMainWindow
 
+from mri_noise.variance.magnitude import LatticeProbing
+
 if TYPE_CHECKING:
     from mri_noise.plugin.noise_dock import NoiseDock
 
@@ -32,6 +34,7 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     for theme in ("dark", "light"):
         draw_noise(theme)
+    draw_lattice()
     draw_narrow()
     draw_preferences()
 
@@ -47,6 +50,16 @@ def draw_noise(theme: Theme) -> None:
         save(viewer, f"map_{theme}")
         dock.tiles.setChecked(True)
         save(viewer, f"maps_{theme}")
+
+
+def draw_lattice() -> None:
+    """Lattice probing: half of the object in final voxels, the rest still from the smooth first look."""
+    with window("dark", WIDE) as (viewer, dock):
+        dock.form.editors["variance"].value = LatticeProbing()
+        dock.run()
+        wait(lambda: (dock.shared.session.status.progress or 0) >= 0.5)
+        save(viewer, "lattice")
+        finish(dock)
 
 
 def draw_narrow() -> None:
