@@ -17,7 +17,7 @@ from mri_noise.session.models import title_of_model
 from mri_noise.session.readouts import linearised
 from mri_noise.session.stacks import with_slider
 
-_FILM = 2  # stream of random numbers: 0 and 1 are those of the pipeline
+_FILM = 3  # stream of random numbers: 0 to 2 are those of the pipeline
 
 
 @dataclass(frozen=True, slots=True)
