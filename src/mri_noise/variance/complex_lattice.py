@@ -13,9 +13,8 @@ from mri_noise.arrays import Image, Mask, RealMap
 from mri_noise.linop import LinearOperator
 from mri_noise.settings import Settings
 from mri_noise.variance.estimate import VarianceEstimate, unit_phase
-from mri_noise.variance.lattice import best_lattices, ghosts
 from mri_noise.variance.local import local_mean
-from mri_noise.variance.plan import LARGEST_INDEX, Plan, choose, smoothed
+from mri_noise.variance.plan import Plan, plan_for
 from mri_noise.variance.point import OperatingPoint, batch_size, noise_jacobian
 from mri_noise.variance.probing import Sums, occupied, probe_colours
 from mri_noise.variance.rows import along_phase, density_of, random_voxels
@@ -73,13 +72,14 @@ class ComplexLatticeProbing(Settings):
         each = torch.arange(len(voxels)), voxels[:, 0], voxels[:, 1]
         variance = (straight[each].real + turned[each].imag).double() / 2
         squares = (straight.abs().square() + turned.abs().square()).double() / 8  # (|C_ij|^2 + |Gamma_ij|^2) / 4
-        largest_product = (self.max_evaluations - 4 * len(voxels)) // 4
-        best = best_lattices(
-            smoothed(density_of(voxels, squares, variance, point.object)),
-            ghosts(point.colouring.mask),
-            largest_index=min(largest_product, LARGEST_INDEX),
+        return plan_for(
+            density_of(voxels, squares, variance, point.object),
+            point.colouring.mask,
+            target=self.target,
+            n_signs=1,
+            largest_product=(self.max_evaluations - 4 * len(voxels)) // 4,
+            n_pilots=len(voxels),
         )
-        return choose(best, target=self.target, n_signs=1, largest_product=largest_product, n_pilots=len(voxels))
 
     def probe(
         self,

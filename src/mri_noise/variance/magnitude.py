@@ -11,9 +11,8 @@ from mri_noise.arrays import Image, Mask, RealMap
 from mri_noise.linop import LinearOperator
 from mri_noise.settings import Settings
 from mri_noise.variance.estimate import VarianceEstimate, unit_phase
-from mri_noise.variance.lattice import best_lattices, ghosts
 from mri_noise.variance.local import local_mean
-from mri_noise.variance.plan import LARGEST_INDEX, Plan, choose, smoothed
+from mri_noise.variance.plan import Plan, plan_for
 from mri_noise.variance.point import OperatingPoint, batch_size, noise_jacobian
 from mri_noise.variance.probing import Sums, occupied, probe_colours
 from mri_noise.variance.rows import Rows, covariance_rows, error_density, random_voxels
@@ -81,14 +80,13 @@ class LatticeProbing(Settings):
     def choose_lattice(self, rows: Rows, point: OperatingPoint) -> Plan:
         """Choose the cheapest plan that rows of some voxels predict to be accurate enough."""
         n_pilots = len(rows.voxels)
-        largest_product = (self.max_evaluations - 2 * n_pilots) // 2
-        best = best_lattices(
-            smoothed(error_density(rows, point.object)),
-            ghosts(point.colouring.mask),
-            largest_index=min(largest_product, LARGEST_INDEX),
-        )
-        return choose(
-            best, target=self.target, n_signs=self.n_signs, largest_product=largest_product, n_pilots=n_pilots
+        return plan_for(
+            error_density(rows, point.object),
+            point.colouring.mask,
+            target=self.target,
+            n_signs=self.n_signs,
+            largest_product=(self.max_evaluations - 2 * n_pilots) // 2,
+            n_pilots=n_pilots,
         )
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from mri_noise.variance.lattice import Density, Lattice, ScoredLattice
+from mri_noise.arrays import Mask
+from mri_noise.variance.lattice import Density, Lattice, ScoredLattice, best_lattices, ghosts
 
-LARGEST_INDEX = 512
+_LARGEST_INDEX = 512
 _BOUND = 1 / 0.8
 
 
@@ -61,6 +62,16 @@ def smoothed(density: Density) -> Density:
     blended: Density = (symmetric + average) / 2
     blended[density.shape[0] // 2, density.shape[1] // 2] = 0
     return blended
+
+
+def plan_for(density: Density, mask: Mask, *, target: float, n_signs: int, largest_product: int, n_pilots: int) -> Plan:
+    """Choose by the error density of some pilots, among lattices that hold no ghost of a sampling mask.
+
+    The other parameters are those of :func:`choose`.
+    """
+    largest_index = min(largest_product, _LARGEST_INDEX)
+    best = best_lattices(smoothed(density), ghosts(mask), largest_index=largest_index)
+    return choose(best, target=target, n_signs=n_signs, largest_product=largest_product, n_pilots=n_pilots)
 
 
 def choose(
