@@ -26,11 +26,11 @@ from mri_noise.variance.choices import VarianceMethod
 from mri_noise.variance.closed_form import fully_sampled_variance
 from mri_noise.variance.complex_lattice import ComplexLatticeProbing
 from mri_noise.variance.estimate import Channel, VarianceEstimate
-from mri_noise.variance.linearity import Linearity, Pairs, assess, corrected, corrections
+from mri_noise.variance.linearity import Linearity, assess, corrected, corrections
 from mri_noise.variance.magnitude import LatticeProbing
 from mri_noise.variance.plan import Plan
 from mri_noise.variance.point import OperatingPoint, batch_size, noise_jacobian, operating_point
-from mri_noise.variance.quick_look import filled
+from mri_noise.variance.quick_look import filled, smoothed_variance
 from mri_noise.variance.readout import region_noise
 from mri_noise.variance.replica import MonteCarlo
 
@@ -180,9 +180,9 @@ def _shared_plan(former: Result | None, snapshot: Result) -> Plan | None:
 
 @dataclass(frozen=True, slots=True)
 class _Checked:
-    """The verdict on the linearisation, and what it is made of."""
+    """The verdict on the linearisation, and what its pairs say of the map: at a first look, and to correct it."""
 
-    pairs: Pairs
+    quick_look: RealMap
     linearity: Linearity
     ratios: dict[Channel, RealMap]
 
@@ -197,7 +197,11 @@ def _checked(
     def make() -> _Checked:
         pairs = experiment.linearity(point, generator_of(experiment.seed, index, _LINEARITY))
         linearity = assess(pairs, point.object, correct=experiment.linearity.correct)
-        return _Checked(pairs, linearity, corrections(pairs, point.object) if linearity.corrected else {})
+        return _Checked(
+            smoothed_variance(pairs, point.object),
+            linearity,
+            corrections(pairs, point.object) if linearity.corrected else {},
+        )
 
     upstream = experiment.model_dump_json(include=_UPSTREAM_OF_LINEARITY)
     return cache.get(("linearity", scan.fingerprint, index, upstream), make)
@@ -251,7 +255,7 @@ def _shown(estimate: VarianceEstimate, checked: _Checked | None, region: Mask) -
     """With a first look where the variance is still to come, and corrected where the linearisation is off."""
     if checked is None:
         return estimate
-    estimate = filled(estimate, checked.pairs, region)
+    estimate = filled(estimate, checked.quick_look, checked.linearity.n_pairs, region)
     return corrected(estimate, checked.ratios) if checked.linearity.corrected else estimate
 
 

@@ -18,16 +18,15 @@ def smoothed_variance(pairs: Pairs, region: Mask) -> RealMap:
     return local_mean(linear.mean(0), region, _WIDTH)
 
 
-def filled(estimate: VarianceEstimate, pairs: Pairs, region: Mask) -> VarianceEstimate:
-    """Show the smoothed variance where the region's variance is still to come, and say where.
+def filled(estimate: VarianceEstimate, quick: RealMap, n_samples: int, region: Mask) -> VarianceEstimate:
+    """Show a smoothed variance from some samples where the region's is still to come, and say where.
 
     Its standard error is that of the samples before smoothing.
     """
     missing = region & torch.isnan(estimate.variance_magnitude)
     if not bool(missing.any()):
         return estimate
-    quick = smoothed_variance(pairs, region)
-    error = quick * (2 / len(pairs.linear)) ** 0.5
+    error = quick * (2 / n_samples) ** 0.5
     return replace(
         estimate,
         variance_magnitude=torch.where(missing, quick, estimate.variance_magnitude),
