@@ -7,9 +7,9 @@ from napari.settings import get_plugin_settings
 
 from mri_noise.experiment import Experiment
 from mri_noise.masks import Undersampling
-from mri_noise.recon.shipped import SHIPPED_NAMES
 from mri_noise.scan import Slice
 from mri_noise.session.layers import LayerSpec
+from mri_noise.session.models import choice_of_model
 from mri_noise.session.scans import suggested_undersampling
 
 PLUGIN = "napari-mri-noise"
@@ -23,11 +23,10 @@ def preferences() -> Any:
 def preferred_experiment() -> Experiment:
     """What a new window starts with."""
     chosen = preferences().defaults
-    model = str(chosen.model)
     return Experiment.parse(
         {
             "device": str(chosen.device),
-            "reconstruction": {"kind": "shipped", "name": model} if model in SHIPPED_NAMES else {"kind": model},
+            "reconstruction": choice_of_model(str(chosen.model)),
             "variance": {"kind": "lattice", "target": float(chosen.target) / 100},
         }
     )

@@ -2,7 +2,7 @@
 
 from mri_noise.recon.checkpoint import Checkpoint
 from mri_noise.recon.choices import Reconstruction
-from mri_noise.recon.shipped import Shipped
+from mri_noise.recon.shipped import SHIPPED_NAMES, Shipped
 
 NETWORKS = {
     "MoDL": Shipped(name="modl"),
@@ -37,3 +37,8 @@ def title_of_model(choice: Reconstruction) -> str:
         return choice.path.stem
     titles = [title for title, network in NETWORKS.items() if network == choice]
     return titles[0] if titles else KIND_TITLES[choice.kind]
+
+
+def choice_of_model(name: str) -> dict[str, str]:
+    """Plain settings of the reconstruction that a name stands for: a network of the package, or a kind."""
+    return {"kind": "shipped", "name": name} if name in SHIPPED_NAMES else {"kind": name}

@@ -111,16 +111,22 @@ def _mean_g(result: Result, inside: Mask) -> float:
     return float(g_factor(variance[None], full_variance[None], acceleration(result.mask)).mean())
 
 
-def _monte_carlo(replicas: Result, inside: Mask) -> dict[str, float]:
-    """Mean standard deviation of the replicas, and half its 95 % interval if voxels shared all their errors.
+def mean_std(result: Result, inside: Mask) -> tuple[float, float]:
+    """Mean noise std over some voxels, and half its 95 % interval if they shared all their sampling errors.
 
     Neighbours' errors are correlated, so that an average of n voxels is worth between 1 and n of them; the interval is
-    that of one.
+    that of one. NaN for no voxel.
     """
-    estimate = estimate_of(replicas)
+    estimate = estimate_of(result)
     sigma = estimate.variance_magnitude[inside].sqrt()
     error = estimate.standard_error_magnitude[inside] / (2 * sigma)
-    return {"Monte Carlo std": float(sigma.mean()), "  ± (95 %)": 1.96 * float(error.mean())}
+    return float(sigma.mean()), 1.96 * float(error.mean())
+
+
+def _monte_carlo(replicas: Result, inside: Mask) -> dict[str, float]:
+    """The replicas' mean standard deviation over a region, with its interval."""
+    mean, half = mean_std(replicas, inside)
+    return {"Monte Carlo std": mean, "  ± (95 %)": half}
 
 
 def mean_statistics(noise: RegionNoise) -> dict[str, float]:

@@ -8,13 +8,12 @@ import numpy as np
 from mri_noise.experiment import Experiment
 from mri_noise.masks import AsAcquired
 from mri_noise.pipeline import StageCache
-from mri_noise.recon.shipped import SHIPPED_NAMES
-from mri_noise.report import estimate_of
 from mri_noise.result import Result
 from mri_noise.roi import Roi
 from mri_noise.session.jobs import Job, Snapshot, snapshots
 from mri_noise.session.layers import QUANTITIES, LayerSpec, Look, Quantity, image_layers, map_layer
-from mri_noise.session.regions import region_mask
+from mri_noise.session.models import choice_of_model
+from mri_noise.session.regions import mean_std, region_mask
 from mri_noise.session.stacks import with_slider
 from mri_noise.settings import override
 
@@ -102,15 +101,9 @@ def with_value(experiment: Experiment, parameter: Parameter, value: str) -> Expe
     if parameter is ACCELERATION and isinstance(experiment.undersampling, AsAcquired):
         raise ValueError("the mask is as acquired and has no acceleration to sweep; choose another kind of mask")
     if parameter is MODEL:
-        return override(experiment, _model(value))
+        return override(experiment, [f"reconstruction.{name}={each}" for name, each in choice_of_model(value).items()])
     name = "undersampling.acceleration" if parameter is ACCELERATION else "noise_scale"
     return override(experiment, [f"{name}={value}"])
-
-
-def _model(value: str) -> list[str]:
-    if value in SHIPPED_NAMES:
-        return ["reconstruction.kind=shipped", f"reconstruction.name={value}"]
-    return [f"reconstruction.kind={value}"]
 
 
 def sweep(parameter: Parameter, values: Sequence[str], jobs: Sequence[Job], cache: StageCache) -> Iterator[Sweep]:
@@ -198,11 +191,7 @@ def _curve(name: str, points: Sequence[tuple[float, float]]) -> SweepCurve:
 
 def _noise(result: Result, roi: Roi | None) -> tuple[float, float]:
     """Mean noise std over a region and half its 95 % interval; NaN for a region outside the image."""
-    inside = result.object if roi is None else region_mask(result, roi)
-    estimate = estimate_of(result)
-    sigma = estimate.variance_magnitude[inside].sqrt()
-    error = estimate.standard_error_magnitude[inside] / (2 * sigma)
-    return float(sigma.mean()), 1.96 * float(error.mean())
+    return mean_std(result, result.object if roi is None else region_mask(result, roi))
 
 
 def summary(done: Sweep) -> str:
