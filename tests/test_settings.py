@@ -25,6 +25,7 @@ class Inner(Settings):
 class Outer(Settings):
     curve: Annotated[Line | Step, Field(discriminator="kind")] = Line()
     inner: Inner = Inner()
+    optional: Inner | None = None
     shapes: tuple[Annotated[Line | Step, Field(discriminator="kind")], ...] = ()
     name: str = "x"
 
@@ -43,6 +44,7 @@ def test_settings_do_not_change() -> None:
     ("assignments", "expected"),
     [
         (["inner.n_things=7"], Outer(inner=Inner(n_things=7))),
+        (["optional.n_things=7"], Outer(optional=Inner(n_things=7))),
         (["curve.slope=1e-3"], Outer(curve=Line(slope=1e-3))),
         (["curve.kind=step"], Outer(curve=Step())),
         (["curve.height=9", "curve.kind=step"], Outer(curve=Step(height=9))),

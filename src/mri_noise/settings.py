@@ -98,6 +98,8 @@ def _split(assignment: str) -> tuple[list[str], Any]:
 
 def _assign(values: dict[str, Any], path: list[str], value: Any) -> None:
     for depth, key in enumerate(path[:-1]):
+        if key in values and values[key] is None:  # a section that is left out
+            values[key] = {}
         inner = values.get(key)
         if not isinstance(inner, dict):
             known = [name for name, member in values.items() if isinstance(member, dict)]

@@ -68,13 +68,20 @@ def with_weights(build: Callable[[], N], tensors: StateDict) -> N:
     with torch.device("meta"):
         network = build()
     expected = network.state_dict()
-    _check(tensors, expected)
+    require_fit(tensors, expected)
     widened = {name: t.to(torch.promote_types(t.dtype, expected[name].dtype)) for name, t in tensors.items()}
     network.load_state_dict(widened, assign=True)
     return network.eval().requires_grad_(False)
 
 
-def _check(tensors: StateDict, expected: StateDict) -> None:
+def require_fit(tensors: StateDict, expected: StateDict) -> None:
+    """Check the names and shapes of tensors against those of a network.
+
+    Raises
+    ------
+    ValueError
+        If a tensor is missing, is not of this network, or has another shape.
+    """
     if missing := expected.keys() - tensors.keys():
         raise ValueError(f"the {_listed(missing)} missing; the file is incomplete or of another network")
     if unexpected := tensors.keys() - expected.keys():

@@ -86,12 +86,14 @@ def train(
     """
     recipe = _strict(recipe) if strict else recipe
     datasets, place = _labelled_as_needed(recipe), Folder(folder)
-    start = place.resume(recipe) if resume else Start()
+    start, module = place.resume(recipe) if resume else Start(), Training(recipe)
+    if recipe.initial is not None and start.checkpoint is None:
+        module.began_with = recipe.initial.fill(module.network)
     if not resume and is_first_process():
         place.begin(recipe)
     keep_freed_memory()
     with _quiet():
-        return _fit(Training(recipe), datasets, place, start, progress=progress)
+        return _fit(module, datasets, place, start, progress=progress)
 
 
 def is_first_process() -> bool:
@@ -141,7 +143,7 @@ def _fit(module: Training, datasets: Datasets, folder: Folder, start: Start, *, 
         validation=tuple(checkpoints.best.items()),
     )
     if trainer.is_global_zero:
-        save_network(module.network, trained.weights, _provenance(recipe, trained, checkpoints, log))
+        save_network(module.network, trained.weights, _provenance(module, trained, checkpoints, log))
     return trained
 
 
@@ -233,17 +235,18 @@ def _load_best(module: Training, folder: Folder) -> None:
     module.network.load_state_dict(tensors)
 
 
-def _provenance(recipe: Recipe, trained: Trained, checkpoints: Checkpoints, log: Log) -> dict[str, Any]:
+def _provenance(module: Training, trained: Trained, checkpoints: Checkpoints, log: Log) -> dict[str, Any]:
     packages = ("napari-mri-noise", "torch", "lightning", "torchmetrics", "numpy")
     return {
-        "recipe": recipe.model_dump(mode="json"),
-        "seed": recipe.seed,
+        "recipe": module.recipe.model_dump(mode="json"),
+        "seed": module.recipe.seed,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
         "n_steps": trained.n_steps,
         "n_examples": trained.n_examples,
         "best_step": checkpoints.best_step or trained.n_steps,
         "validation": dict(trained.validation),
         "history": log.history,
+        "began_with": module.began_with,
     }
 
 

@@ -19,18 +19,25 @@ RECIPE = "recipe"
 N_PROCESSES = "n_processes"
 """Name of the number of processes in a checkpoint."""
 _SUMS = "sums"
+_BEGAN_WITH = "began_with"
 
 
 class Training(LightningModule):
     """The network of a recipe and its objective, whose value is added up until the next entry of the log.
 
     The gradient of a step is the mean over the examples of its batch.
+
+    Attributes
+    ----------
+    began_with
+        Where the initial weights are from, for the provenance of the trained ones; None if they were random.
     """
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
         self.recipe = recipe
         self.network = recipe.network()
+        self.began_with: dict[str, Any] | None = None
         self._sums: dict[str, Tensor] = {}
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
@@ -86,6 +93,8 @@ class Training(LightningModule):
         checkpoint[RECIPE] = self.recipe.model_dump(mode="json")
         checkpoint[N_PROCESSES] = self.trainer.world_size
         checkpoint[_SUMS] = self._sums
+        checkpoint[_BEGAN_WITH] = self.began_with
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._sums = {name: value.to(self.device) for name, value in checkpoint[_SUMS].items()}
+        self.began_with = checkpoint.get(_BEGAN_WITH)  # which trainings of before had not

@@ -16,6 +16,7 @@ from mri_noise.recon.varnet import VarNetSettings
 from mri_noise.recon.varnet_image import ImageVarNetSettings
 from mri_noise.settings import Settings, override, read_yaml
 from mri_noise.training.data import Data
+from mri_noise.training.initial import Initial
 from mri_noise.training.objectives.choices import Objective
 from mri_noise.training.objectives.supervised import Supervised
 
@@ -85,6 +86,7 @@ class Recipe(Settings):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*$", description="Of the weights' file")
     network: Architecture = Field(description="What is trained")
+    initial: Initial | None = Field(None, description="Trained weights to begin with; none: random ones")
     objective: Objective = Field(Supervised(), description="What is minimised")
     data: Data = Field(Data(), description="What it is trained and validated on")
     optimiser: AdamSettings = Field(AdamSettings(), description="How the weights follow the gradient")
