@@ -232,9 +232,10 @@ def _run(
     method: LatticeProbing, operator: LinearOperator, point: OperatingPoint, exact: torch.Tensor, seed: int
 ) -> tuple[bool, float, int, float]:
     generator = torch.Generator().manual_seed(seed)
-    plan = method.plan(operator, point, generator, chunk=16)
+    pilots = random_voxels(point.object, method.n_pilots, generator)
+    plan = method.choose_lattice(covariance_rows(operator, point.image, pilots, chunk=16), point)
     *_, last = probe_magnitude(
-        operator, point.image, point.object, plan, generator, chunk=64, n_before=2 * plan.n_pilots
+        BothProducts(operator, 64), point.image, point.object, plan, generator, n_before=2 * plan.n_pilots
     )
     truth, found = exact[point.object], last.variance_magnitude[point.object]
     error = float((found.sqrt() - truth.sqrt()).norm() / truth.sqrt().norm())

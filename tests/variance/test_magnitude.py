@@ -11,6 +11,7 @@ from mri_noise.variance.exact import Exact
 from mri_noise.variance.lattice import Lattice
 from mri_noise.variance.magnitude import LatticeProbing, probe_magnitude
 from mri_noise.variance.plan import Plan
+from mri_noise.variance.probing import BothProducts
 from tests.cases import reconstructor
 from tests.problems import point_of, problem
 from tests.variance.operators import random_operator, random_region
@@ -29,7 +30,7 @@ def test_the_error_has_the_mean_and_the_variance_that_theory_says(
     region = random_region(rows, columns, generator)
     lattice, n_signs = Lattice(a, c, seed % c), 100
     plan = Plan(lattice, n_signs, 0.01, 0.0125, 16, 0.02)
-    *_, estimate = probe_magnitude(operator, image, region, plan, generator, chunk=3, n_before=0)
+    *_, estimate = probe_magnitude(BothProducts(operator, 3), image, region, plan, generator, n_before=0)
     assert estimate.complete
     dense = operator.magnitude_covariance(image)
     colours = lattice.colours((rows, columns)).flatten()
@@ -45,7 +46,7 @@ def test_the_error_has_the_mean_and_the_variance_that_theory_says(
     assert estimate.variance is None
 
 
-@pytest.mark.parametrize("name", ["U-Net", "MoDL", "unrolled"])
+@pytest.mark.parametrize("name", ["U-Net of magnitudes", "MoDL", "unrolled"])
 def test_a_network_within_the_bound(name: str) -> None:
     """All voxels of a tiny image are pilots, so that the prediction is exact for the mean over signs."""
     point = point_of(problem(), reconstructor(name))
@@ -62,7 +63,7 @@ def test_a_network_within_the_bound(name: str) -> None:
 
 
 def test_standard_errors_of_two_sets_are_measured() -> None:
-    point = point_of(problem(rows=14, columns=16), reconstructor("U-Net"))
+    point = point_of(problem(rows=14, columns=16), reconstructor("MoDL"))
     *_, exact = Exact()(point, torch.Generator())
     z = []
     for seed in range(4):
@@ -78,7 +79,7 @@ def test_colours_without_the_object_are_not_probed_and_snapshots_fill_the_map() 
     region = torch.zeros(4, 5, dtype=torch.bool)
     region[1, 1:4] = True
     plan = Plan(Lattice(2, 5, 1), 1, 0.01, 0.0125, 2, 0.02)
-    snapshots = list(probe_magnitude(operator, image, region, plan, generator, chunk=2, n_before=4))
+    snapshots = list(probe_magnitude(BothProducts(operator, 2), image, region, plan, generator, n_before=4))
     assert [s.n_samples for s in snapshots] == [2, 3]
     assert [s.n_evaluations for s in snapshots] == [8, 10]
     assert [int(torch.isfinite(s.variance_magnitude).sum()) for s in snapshots] == [2, 3]

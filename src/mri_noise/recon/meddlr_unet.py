@@ -45,7 +45,11 @@ class MeddlrUNet(nn.Module):
 
     def forward(self, kspace: KSpace, encoding: Sense) -> Image:
         """Reconstruct k-space of any leading axes, each independently."""
-        return at_unit_scale(self._predict, encoding.adjoint(kspace), self.settings.scale)
+        return self.refine(encoding.adjoint(kspace))
+
+    def refine(self, zero_filled: Image) -> Image:
+        """Predict the image from the zero-filled one."""
+        return at_unit_scale(self._predict, zero_filled, self.settings.scale)
 
     def _predict(self, image: Image) -> Image:
         return to_complex(self.unet(to_channels(image)), image)

@@ -13,6 +13,9 @@ class Reconstructor(Protocol):
     It takes any number of leading axes (noise realisations, probes) and treats their entries independently.
     One whose nonlinear parts are all steps of :mod:`mri_noise.replay` says so by the attribute ``replayable = True``
     and is linearised by replay; any other is traced.
+
+    One that is refine(A^H y) for the zero-filled image A^H y, and lets each voxel depend on its neighbourhood there,
+    has that function as ``refine``: its noise takes far fewer products to map. In others it is absent or None.
     """
 
     def __call__(self, kspace: KSpace, encoding: Sense) -> Image:

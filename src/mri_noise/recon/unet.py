@@ -1,5 +1,6 @@
 """Reconstruction by a U-Net on the zero-filled image."""
 
+from collections.abc import Callable
 from typing import Literal
 
 from pydantic import Field
@@ -55,9 +56,14 @@ class UNetReconstructor(nn.Module):
 
     def forward(self, kspace: KSpace, encoding: Sense) -> Image:
         """Reconstruct k-space of any leading axes, each independently."""
-        if self.settings.in_channels == 1:
+        if self.refine is None:
             return self._from_magnitude(kspace)
-        return self._from_complex(encoding.adjoint(kspace))
+        return self.refine(encoding.adjoint(kspace))
+
+    @property
+    def refine(self) -> Callable[[Image], Image] | None:
+        """What is done to the zero-filled image, where nothing else is seen."""
+        return None if self.settings.in_channels == 1 else self._from_complex
 
     def _from_complex(self, image: Image) -> Image:
         return image + at_unit_scale(self._residual, image, "rms")

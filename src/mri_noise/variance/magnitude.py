@@ -8,15 +8,18 @@ import torch
 from pydantic import Field
 
 from mri_noise.arrays import Image, Mask, RealMap
-from mri_noise.linop import LinearOperator
 from mri_noise.settings import Settings
 from mri_noise.variance.estimate import VarianceEstimate, unit_phase
+from mri_noise.variance.kernels import AdjointProducts
 from mri_noise.variance.local import local_mean
 from mri_noise.variance.plan import Plan, plan_for
 from mri_noise.variance.point import OperatingPoint, batch_size, noise_jacobian
-from mri_noise.variance.probing import Sums, occupied, probe_colours
+from mri_noise.variance.probing import BothProducts, Sums, occupied
 from mri_noise.variance.rows import Rows, covariance_rows, error_density, random_voxels
 from mri_noise.variance.shrinkage import shrink
+
+Products = BothProducts | AdjointProducts
+"""What a probe of one colour goes through."""
 
 _POOL = 2.0
 """Width of the neighbourhood over which spreads are pooled, in voxels."""
@@ -28,6 +31,9 @@ class LatticeProbing(Settings):
     Exact covariance rows of a few voxels (the pilots) predict the error of every lattice. The cheapest one that is
     accurate enough is probed with random signs along the phase of the image, in the object: for a probe
     v = s exp(i phi) on one translate of the lattice, Re(conj(v_i) (B B^T v)_i) / 2 has the expectation V_i.
+
+    A network of the zero-filled image needs the adjoint product alone (:mod:`mri_noise.variance.kernels`), and half as
+    many pilots, unless it sees too far.
     """
 
     kind: Literal["lattice"] = "lattice"
@@ -61,21 +67,28 @@ class LatticeProbing(Settings):
             If the object is empty.
         """
         chunk = batch_size(self.batch, point)
-        operator = noise_jacobian(point, chunk=chunk)
-        n_before = 0
         if plan is None:
-            plan = self.plan(operator, point, generator, chunk=chunk)
-            n_before = 2 * plan.n_pilots
-        estimates = probe_magnitude(
-            operator, point.image, point.object, plan, generator, chunk=chunk, n_before=n_before
-        )
-        for estimate in estimates:
+            plan, products, n_before = self._plan(point, generator, chunk)
+        else:
+            products, n_before = _products(point, plan, chunk), 0
+        for estimate in probe_magnitude(products, point.image, point.object, plan, generator, n_before=n_before):
             yield _shrunk(estimate, point.object) if self.shrink and estimate.complete else estimate
 
-    def plan(self, operator: LinearOperator, point: OperatingPoint, generator: torch.Generator, *, chunk: int) -> Plan:
-        """Compute the rows of the pilots, and choose the lattice by them."""
+    def _plan(self, point: OperatingPoint, generator: torch.Generator, chunk: int) -> tuple[Plan, Products, int]:
+        """Choose the lattice by pilots; also return what it is probed with, and the evaluations that were spent."""
+        n_spent = 0
+        if point.image_domain is not None:
+            adjoint = AdjointProducts.of(point.image_domain, replayable=point.replayable, chunk=chunk)
+            n_spent = max(self.n_pilots // 2, 2)
+            plan = adjoint.plan(
+                point.image, point.object, generator, target=self.target, n_signs=self.n_signs, n_pilots=n_spent
+            )
+            if plan is not None:
+                return plan, adjoint, plan.n_pilots
+        operator = noise_jacobian(point, chunk=chunk)
         voxels = random_voxels(point.object, self.n_pilots, generator)
-        return self.choose_lattice(covariance_rows(operator, point.image, voxels, chunk=chunk), point)
+        rows = covariance_rows(operator, point.image, voxels, chunk=chunk)
+        return self.choose_lattice(rows, point), BothProducts(operator, chunk), n_spent + 2 * len(voxels)
 
     def choose_lattice(self, rows: Rows, point: OperatingPoint) -> Plan:
         """Choose the cheapest plan that rows of some voxels predict to be accurate enough."""
@@ -90,15 +103,15 @@ class LatticeProbing(Settings):
         )
 
 
+def _products(point: OperatingPoint, plan: Plan, chunk: int) -> Products:
+    """What a plan from another slice is probed with."""
+    if plan.reach is None or point.image_domain is None:
+        return BothProducts(noise_jacobian(point, chunk=chunk), chunk)
+    return AdjointProducts.of(point.image_domain, replayable=point.replayable, chunk=chunk)
+
+
 def probe_magnitude(
-    operator: LinearOperator,
-    image: Image,
-    region: Mask,
-    plan: Plan,
-    generator: torch.Generator,
-    *,
-    chunk: int,
-    n_before: int,
+    products: Products, image: Image, region: Mask, plan: Plan, generator: torch.Generator, *, n_before: int
 ) -> Iterator[VarianceEstimate]:
     """Probe a planned lattice with each set of signs in turn; a voxel's variance is the mean over its sets so far."""
     colours = plan.lattice.colours((image.shape[0], image.shape[1]))
@@ -108,14 +121,14 @@ def probe_magnitude(
     for n_done in range(plan.n_signs):
         signs = 2.0 * torch.randint(0, 2, tuple(image.shape), generator=generator) - 1
         sums = finished
-        for probed in probe_colours(operator, along * signs.to(along), colours, chunk=chunk):
+        for probed in products(along * signs.to(along), colours, plan):
             sums = finished.plus(probed.product.real)
             n_samples = n_done * n_colours + probed.n_probes
             yield VarianceEstimate(
                 variance_magnitude=sums.mean.clamp_min(0),  # rare large errors make a variance negative
                 standard_error_magnitude=_standard_error(sums, plan, region),
                 n_samples=n_samples,
-                n_evaluations=n_before + 2 * n_samples,
+                n_evaluations=n_before + plan.n_products * n_samples,
                 n_total=plan.n_signs * n_colours,
                 plan=plan,
             )

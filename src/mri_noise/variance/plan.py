@@ -34,6 +34,9 @@ class Plan:
         Rows that the prediction comes from.
     target
         NRMSE that was asked for.
+    reach
+        Where adjoint products alone are enough (:mod:`mri_noise.variance.kernels`): the distance along an axis beyond
+        which covariances of the zero-filled image are left out. None: a probe takes a forward product too.
     """
 
     lattice: Lattice
@@ -42,6 +45,12 @@ class Plan:
     upper_bound: float
     n_pilots: int
     target: float
+    reach: int | None = None
+
+    @property
+    def n_products(self) -> int:
+        """Network-sized passes that a probe takes, or a pilot: an adjoint product, and a forward one."""
+        return 2 if self.reach is None else 1
 
     @property
     def reaches_target(self) -> bool:

@@ -10,6 +10,7 @@ from mri_noise.arrays import Image, KSpace, Mask
 from mri_noise.encoding import Sense
 from mri_noise.linop import Jacobian, LinearOperator
 from mri_noise.noise import Colouring, Noise
+from mri_noise.variance.image_domain import ImageDomain
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class OperatingPoint:
         L, which turns white noise into the noise of ``kspace``.
     object : shape (rows, columns)
         Where the noise is asked for; methods that sample the whole image look no further.
+    image_domain
+        How the image comes from the zero-filled one, for reconstructions that see nothing else; None for others.
     """
 
     reconstruct: Callable[[KSpace], Image]
@@ -36,6 +39,7 @@ class OperatingPoint:
     image: Image
     colouring: Colouring
     object: Mask
+    image_domain: ImageDomain | None = None
 
 
 def operating_point(
@@ -48,13 +52,15 @@ def operating_point(
     reconstruct = partial(reconstructor, encoding=encoding)
     with torch.no_grad():
         image = reconstruct(kspace)
+    colouring, refine = Colouring.of(noise, encoding.mask, kspace.dtype), getattr(reconstructor, "refine", None)
     return OperatingPoint(
         reconstruct=reconstruct,
         replayable=getattr(reconstructor, "replayable", False),
         kspace=kspace,
         image=image,
-        colouring=Colouring.of(noise, encoding.mask, kspace.dtype),
+        colouring=colouring,
         object=encoding.coil_power > 0 if region is None else region,
+        image_domain=refine and ImageDomain(refine, encoding.adjoint(kspace), encoding.coil_maps, colouring),
     )
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mri_noise.arrays import Image, Mask, RealMap
 from mri_noise.linop import LinearOperator
+from mri_noise.variance.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,26 @@ def probe_colours(
         product = torch.where(parts.any(0), (answers * parts).sum(0), product)
         n_probes += len(batch)
         yield Probed(product, n_probes)
+
+
+@dataclass(frozen=True, eq=False)
+class BothProducts:
+    """Probes any reconstruction: an adjoint and a forward product a probe.
+
+    Attributes
+    ----------
+    operator
+        B, from white noise to the image.
+    chunk
+        Probes computed at once.
+    """
+
+    operator: LinearOperator
+    chunk: int
+
+    def __call__(self, probe: Image, colours: Int[Tensor, "rows columns"], plan: Plan) -> Iterator[Probed]:
+        """Apply B B^T to a probe, one colour after the other."""
+        yield from probe_colours(self.operator, probe, colours, chunk=self.chunk)
 
 
 @dataclass(frozen=True, slots=True)

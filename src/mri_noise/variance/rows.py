@@ -45,11 +45,17 @@ def along_phase(
     phase = unit_phase(image)
     rows = []
     for part in torch.split(voxels, chunk):
-        each = torch.arange(len(part))
-        weights = image.new_zeros(len(part), *image.shape)
-        weights[each, part[:, 0], part[:, 1]] = phase[part[:, 0], part[:, 1]]
+        weights = weighted_voxels(phase, part)
         rows.append(phase.conj() * operator(operator.adjoint(1j * weights if turned else weights)))
     return torch.cat(rows)
+
+
+def weighted_voxels(phase: Image, voxels: Int[Tensor, "voxels 2"]) -> Complex[Tensor, "voxels rows columns"]:
+    """exp(i phi_i) e_i for each of some voxels i."""
+    each = torch.arange(len(voxels))
+    weights = phase.new_zeros(len(voxels), *phase.shape)
+    weights[each, voxels[:, 0], voxels[:, 1]] = phase[voxels[:, 0], voxels[:, 1]]
+    return weights
 
 
 def random_voxels(region: Mask, n_voxels: int, generator: torch.Generator) -> Int[Tensor, "voxels 2"]:

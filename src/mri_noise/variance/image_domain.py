@@ -1,0 +1,71 @@
+"""Reconstructions of the zero-filled image, and the noise of that image."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from mri_noise.arrays import CoilMaps, Image
+from mri_noise.encoding import undersampled_axes
+from mri_noise.noise import Colouring, mix_coils
+
+_AXES = (-2, -1)
+
+
+@dataclass(frozen=True)
+class ImageDomain:
+    """A reconstruction that sees k-space through the zero-filled image alone: x = U(A^H y).
+
+    Attributes
+    ----------
+    refine
+        U, of shape (*batch, rows, columns) -> (*batch, rows, columns).
+    zero_filled : shape (rows, columns)
+        A^H y.
+    coil_maps : shape (coils, rows, columns)
+        S.
+    colouring
+        M L, from white noise to that of k-space.
+    """
+
+    refine: Callable[[Image], Image]
+    zero_filled: Image
+    coil_maps: CoilMaps
+    colouring: Colouring
+
+    def covariance(self, image: Image, reach: int | None = None) -> Image:
+        """Apply A^H Psi A, or only what it has between voxels at most ``reach`` apart along each undersampled axis.
+
+        It is (L^H S)^H P (L^H S), where P convolves with the point-spread function of the sampling mask.
+        """
+        maps, axes = self._uncentred_maps, self._axes
+        coil_images = maps * torch.fft.ifftshift(image, dim=_AXES).unsqueeze(-3)
+        if axes:
+            spectrum = torch.fft.fftn(coil_images, dim=axes) * self._transfer(reach)
+            coil_images = torch.fft.ifftn(spectrum, dim=axes)
+        else:
+            coil_images = coil_images * self._transfer(None)
+        return torch.fft.fftshift(torch.einsum("crk,...crk->...rk", maps.conj(), coil_images), dim=_AXES)
+
+    @cached_property
+    def _axes(self) -> tuple[int, ...]:
+        return undersampled_axes(self.colouring.mask)
+
+    @cached_property
+    def _uncentred_maps(self) -> CoilMaps:
+        return torch.fft.ifftshift(mix_coils(self.colouring.factor.mH, self.coil_maps), dim=_AXES)
+
+    def _transfer(self, reach: int | None) -> Tensor:
+        """The sampling mask, or the transform of its point-spread function inside the reach."""
+        mask = torch.fft.ifftshift(self.colouring.mask).to(self.coil_maps.real.dtype)
+        if reach is None:
+            return mask
+        spread = torch.fft.ifftn(mask, dim=self._axes)
+        for axis in self._axes:
+            n = mask.shape[axis]
+            distance = torch.minimum(torch.arange(n), n - torch.arange(n)).to(mask.device)
+            near = (distance <= reach).to(mask.dtype)
+            spread = spread * (near[:, None] if axis == -2 else near)
+        return torch.fft.fftn(spread, dim=self._axes)

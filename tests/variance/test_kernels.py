@@ -1,0 +1,168 @@
+"""Probing with adjoint products alone, against exact answers."""
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from mri_noise.encoding import Sense
+from mri_noise.experiment import Experiment
+from mri_noise.phantom import Phantom
+from mri_noise.pipeline import StageCache, prepare, reconstruct
+from mri_noise.variance.exact import Exact
+from mri_noise.variance.kernels import AdjointProducts, Overlap, gathered
+from mri_noise.variance.lattice import Lattice
+from mri_noise.variance.magnitude import LatticeProbing, probe_magnitude
+from mri_noise.variance.plan import Plan
+from mri_noise.variance.point import OperatingPoint
+from mri_noise.variance.rows import random_voxels
+from tests.cases import reconstructor
+from tests.problems import equispaced, point_of, problem
+from tests.variance.operators import random_region
+
+
+@dataclass(frozen=True)
+class Blur:
+    """A gated blur of the zero-filled image: it sees two voxels far, and is neither linear nor holomorphic."""
+
+    replayable = False
+
+    def __call__(self, kspace: Tensor, encoding: Sense) -> Tensor:
+        return self.refine(encoding.adjoint(kspace))
+
+    def refine(self, image: Tensor) -> Tensor:
+        for _ in range(2):
+            wide = torch.nn.functional.pad(image, (1, 1, 1, 0))
+            around = image + 0.5 * (wide[..., 1:, :-2] + wide[..., 1:, 2:]) + 0.3j * wide[..., :-1, 1:-1]
+            image = around * torch.sigmoid(2 * around.abs()) + 0.2 * around.real
+        return image
+
+
+def local_point(rows: int = 26, columns: int = 30) -> OperatingPoint:
+    """An image that is larger than what the reconstruction sees of it at a voxel."""
+    return point_of(problem(rows, columns, mask=equispaced(rows, columns, 3, 6)), Blur())
+
+
+def adjoint_products(point: OperatingPoint) -> AdjointProducts:
+    assert point.image_domain is not None
+    return AdjointProducts.of(point.image_domain, replayable=point.replayable, chunk=8)
+
+
+@pytest.fixture(scope="module")
+def local() -> tuple[OperatingPoint, torch.Tensor]:
+    """The point, and the exact variance of the magnitude."""
+    point = local_point()
+    *_, exact = Exact(batch=64)(point, torch.Generator())
+    return point, exact.variance_magnitude
+
+
+def test_kernels_give_exact_variances(local: tuple[OperatingPoint, torch.Tensor]) -> None:
+    point, exact = local
+    voxels = torch.tensor([[0, 0], [17, 20], [25, 3]])
+    kernels = adjoint_products(point).kernels(point.image, voxels)
+    torch.testing.assert_close(kernels.variance, exact[voxels[:, 0], voxels[:, 1]])
+
+
+@given(st.integers(2, 5), st.integers(2, 6), st.integers(0, 2**31))
+@settings(max_examples=8, deadline=None)
+def test_one_voxel_a_probe_is_exact(rows: int, columns: int, seed: int) -> None:
+    """For any shape and object, however far the network sees."""
+    point = point_of(problem(4 * rows, 4 * columns), reconstructor("U-Net"))
+    region = random_region(4 * rows, 4 * columns, torch.Generator().manual_seed(seed))
+    alone = Plan(Lattice(4 * rows, 4 * columns, 0), 1, 0.01, 0.014, 8, 0.02, reach=10**6)
+    products = adjoint_products(point)
+    *_, last = probe_magnitude(products, point.image, region, alone, torch.Generator(), n_before=0)
+    *_, exact = Exact()(point, torch.Generator())
+    torch.testing.assert_close(last.variance_magnitude[region], exact.variance_magnitude[region])
+    assert torch.isnan(last.variance_magnitude[~region]).all()
+    assert last.n_evaluations == last.n_samples == int(region.sum())
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 2**31))
+@settings(max_examples=20, deadline=None)
+def test_energy_goes_to_the_nearest_voxel_and_none_is_lost(rows: int, columns: int, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    energy = torch.randn(rows, columns, generator=generator, dtype=torch.float64)
+    voxels = random_region(rows, columns, generator)
+    sums = gathered(energy, voxels)
+    torch.testing.assert_close(sums.sum(), energy.sum())
+    assert (sums[~voxels] == 0).all()
+    places = torch.nonzero(torch.ones_like(voxels)).double()
+    distance = torch.cdist(places, places[voxels.flatten()])
+    nearest = distance == distance.min(1, keepdim=True).values
+    clear = nearest.sum(1) == 1  # of several at the same distance any one may have it
+    least = (nearest * clear[:, None] * energy.flatten()[:, None]).sum(0)
+    unclear = energy.flatten().abs() @ (nearest & ~clear[:, None]).double()
+    assert ((sums[voxels] - least).abs() <= unclear + 1e-12).all()
+
+
+@pytest.mark.parametrize("target", [0.05, 0.01])
+def test_the_shipped_u_net_is_within_the_target_for_few_products(target: float) -> None:
+    """The exact variances of some voxels judge the map."""
+    experiment = Experiment.parse(
+        {
+            "undersampling": {"kind": "random-lines", "acceleration": 3, "n_calibration": 12},
+            "reconstruction": {"kind": "shipped", "name": "unet"},
+        }
+    )
+    cache, scan = StageCache(), Phantom(matrix=(64, 64), n_slices=1)()
+    point = reconstruct(prepare(scan, experiment, 0, cache), experiment, cache)
+    voxels = random_voxels(point.object, 150, torch.Generator().manual_seed(99))
+    truth = adjoint_products(point).kernels(point.image, voxels).variance.sqrt()
+    for seed in range(3):
+        *_, last = LatticeProbing(target=target)(point, torch.Generator().manual_seed(seed))
+        assert last.plan is not None
+        assert last.n_evaluations == 8 + last.n_samples < 0.25 / (2 * target**2)
+        found = last.variance_magnitude[voxels[:, 0], voxels[:, 1]].sqrt()
+        assert (found - truth).norm() / truth.norm() < last.plan.upper_bound <= target
+
+
+def test_only_the_cells_of_a_close_lattice_are_biased(local: tuple[OperatingPoint, torch.Tensor]) -> None:
+    """Over many sets of signs what is left is what voxels lose to their neighbours, and get from them."""
+    point, exact = local
+    products = adjoint_products(point)
+    pilots = products.kernels(point.image, torch.nonzero(point.object)[::37])
+    overlap = Overlap.of(products.domain, pilots, 40)
+    for lattice in (Lattice(1, 6, 2), Lattice(2, 5, 2), Lattice(1, 13, 5)):
+        plan = Plan(lattice, 80, 0.1, 0.14, 8, 0.02, reach=40)
+        *_, last = probe_magnitude(
+            products, point.image, point.object, plan, torch.Generator().manual_seed(0), n_before=0
+        )
+        error = (last.variance_magnitude.sqrt() - exact.sqrt()).norm() / exact.sqrt().norm()
+        random = last.standard_error_magnitude / (2 * exact.sqrt())
+        expected = 2 * overlap.lost(lattice) ** 2 + float((random.norm() / exact.sqrt().norm()) ** 2)
+        assert float(error) ** 2 < 1.4**2 * expected
+
+
+def test_what_lies_outside_the_reach_is_lost(local: tuple[OperatingPoint, torch.Tensor]) -> None:
+    point, _ = local
+    products = adjoint_products(point)
+    pilots = products.kernels(point.image, torch.tensor([[9, 9], [20, 21]]))
+    alone = Lattice(26, 30, 0)
+    lost = [Overlap.of(products.domain, pilots, reach).lost(alone) for reach in (0, 2, 4)]
+    assert lost[0] > lost[1] > lost[2]
+    assert lost[2] < 1e-9
+
+
+def test_sets_of_signs_and_plans_are_kept(local: tuple[OperatingPoint, torch.Tensor]) -> None:
+    point, _ = local
+    method = LatticeProbing(target=0.05, n_signs=2)
+    *_, first = method(point, torch.Generator().manual_seed(0))
+    assert first.plan is not None
+    assert (first.plan.n_signs, first.plan.reach) in {(2, 4), (2, 8)}
+    *_, second = method(point, torch.Generator().manual_seed(1), first.plan)
+    assert second.n_evaluations == first.n_evaluations - 8
+
+
+def test_a_network_that_sees_too_far_is_probed_with_both_products() -> None:
+    """The mean and the deviation of a small image, by which the network normalises, spread over all of it."""
+    point = point_of(problem(14, 16), reconstructor("U-Net"))
+    *_, last = LatticeProbing(target=0.02)(point, torch.Generator().manual_seed(0))
+    assert last.plan is not None
+    assert last.plan.reach is None
+    assert last.n_evaluations == 8 + 2 * (16 + last.n_samples)
+    *_, again = LatticeProbing(target=0.02)(point, torch.Generator().manual_seed(0), last.plan)
+    assert again.n_evaluations == 2 * again.n_samples
