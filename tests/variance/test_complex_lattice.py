@@ -47,7 +47,7 @@ def test_the_error_has_the_mean_and_the_variance_that_theory_says(
     assert torch.allclose(mean_square[spread > 0], spread[spread > 0], rtol=0.7)
 
 
-@pytest.mark.parametrize("name", ["U-Net", "unrolled"])
+@pytest.mark.parametrize("name", ["U-Net of magnitudes", "unrolled"])
 def test_a_network_within_the_target(name: str) -> None:
     point = point_of(problem(rows=16, columns=18), reconstructor(name))
     *_, exact = Exact()(point, torch.Generator())

@@ -12,6 +12,8 @@ from mri_noise.encoding import Sense
 from mri_noise.experiment import Experiment
 from mri_noise.phantom import Phantom
 from mri_noise.pipeline import StageCache, prepare, reconstruct
+from mri_noise.variance.complex_lattice import ComplexLatticeProbing
+from mri_noise.variance.estimate import unit_phase
 from mri_noise.variance.exact import Exact
 from mri_noise.variance.kernels import AdjointProducts, Overlap, gathered
 from mri_noise.variance.lattice import Lattice
@@ -62,8 +64,8 @@ def local() -> tuple[OperatingPoint, torch.Tensor]:
 def test_kernels_give_exact_variances(local: tuple[OperatingPoint, torch.Tensor]) -> None:
     point, exact = local
     voxels = torch.tensor([[0, 0], [17, 20], [25, 3]])
-    kernels = adjoint_products(point).kernels(point.image, voxels)
-    torch.testing.assert_close(kernels.variance, exact[voxels[:, 0], voxels[:, 1]])
+    kernels = adjoint_products(point).kernels(unit_phase(point.image)[None], voxels)
+    torch.testing.assert_close(kernels.variance[0], exact[voxels[:, 0], voxels[:, 1]])
 
 
 @given(st.integers(2, 5), st.integers(2, 6), st.integers(0, 2**31))
@@ -111,7 +113,7 @@ def test_the_shipped_u_net_is_within_the_target_for_few_products(target: float) 
     cache, scan = StageCache(), Phantom(matrix=(64, 64), n_slices=1)()
     point = reconstruct(prepare(scan, experiment, 0, cache), experiment, cache)
     voxels = random_voxels(point.object, 150, torch.Generator().manual_seed(99))
-    truth = adjoint_products(point).kernels(point.image, voxels).variance.sqrt()
+    truth = adjoint_products(point).kernels(unit_phase(point.image)[None], voxels).variance[0].sqrt()
     for seed in range(3):
         *_, last = LatticeProbing(target=target)(point, torch.Generator().manual_seed(seed))
         assert last.plan is not None
@@ -124,7 +126,7 @@ def test_only_the_cells_of_a_close_lattice_are_biased(local: tuple[OperatingPoin
     """Over many sets of signs what is left is what voxels lose to their neighbours, and get from them."""
     point, exact = local
     products = adjoint_products(point)
-    pilots = products.kernels(point.image, torch.nonzero(point.object)[::37])
+    pilots = products.kernels(unit_phase(point.image)[None], torch.nonzero(point.object)[::37])
     overlap = Overlap.of(products.domain, pilots, 40)
     for lattice in (Lattice(1, 6, 2), Lattice(2, 5, 2), Lattice(1, 13, 5)):
         plan = Plan(lattice, 80, 0.1, 0.14, 8, 0.02, reach=40)
@@ -140,7 +142,7 @@ def test_only_the_cells_of_a_close_lattice_are_biased(local: tuple[OperatingPoin
 def test_what_lies_outside_the_reach_is_lost(local: tuple[OperatingPoint, torch.Tensor]) -> None:
     point, _ = local
     products = adjoint_products(point)
-    pilots = products.kernels(point.image, torch.tensor([[9, 9], [20, 21]]))
+    pilots = products.kernels(unit_phase(point.image)[None], torch.tensor([[9, 9], [20, 21]]))
     alone = Lattice(26, 30, 0)
     lost = [Overlap.of(products.domain, pilots, reach).lost(alone) for reach in (0, 2, 4)]
     assert lost[0] > lost[1] > lost[2]
@@ -166,3 +168,28 @@ def test_a_network_that_sees_too_far_is_probed_with_both_products() -> None:
     assert last.n_evaluations == 8 + 2 * (16 + last.n_samples)
     *_, again = LatticeProbing(target=0.02)(point, torch.Generator().manual_seed(0), last.plan)
     assert again.n_evaluations == 2 * again.n_samples
+
+
+@pytest.mark.parametrize("target", [0.1, 0.03])
+def test_the_complex_variance_is_that_along_and_across_the_phase(
+    local: tuple[OperatingPoint, torch.Tensor], target: float
+) -> None:
+    point, along = local
+    *_, exact = Exact(batch=64)(point, torch.Generator())
+    assert exact.variance is not None
+    snapshots = list(ComplexLatticeProbing(target=target)(point, torch.Generator().manual_seed(0)))
+    first, last = snapshots[0], snapshots[-1]
+    assert first.variance is not None
+    assert last.variance is not None
+    assert last.plan is not None
+    assert torch.isnan(first.variance).all()
+    assert last.n_evaluations == 16 + last.n_samples
+    assert last.complete
+    errors = [
+        (found.sqrt() - truth.sqrt()).norm() / truth.sqrt().norm()
+        for found, truth in ((last.variance, exact.variance), (last.variance_magnitude, along))
+    ]
+    assert errors[0] < target
+    assert errors[1] < 2**0.5 * target
+    again = list(ComplexLatticeProbing(target=target)(point, torch.Generator().manual_seed(1), last.plan))[-1]
+    assert again.n_evaluations == last.n_samples

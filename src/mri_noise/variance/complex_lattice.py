@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Complex, Int
 from pydantic import Field
 from torch import Tensor
 
@@ -13,6 +13,7 @@ from mri_noise.arrays import Image, Mask, RealMap
 from mri_noise.linop import LinearOperator
 from mri_noise.settings import Settings
 from mri_noise.variance.estimate import VarianceEstimate, unit_phase
+from mri_noise.variance.kernels import AdjointProducts
 from mri_noise.variance.local import local_mean
 from mri_noise.variance.plan import Plan, plan_for
 from mri_noise.variance.point import OperatingPoint, batch_size, noise_jacobian
@@ -32,6 +33,9 @@ class ComplexLatticeProbing(Settings):
     pseudo-covariance of a voxel with itself has opposite signs in the two products and cancels in their sum, whose
     imaginary part is error alone, of the same variance as the error of the real part. Pairs are added until that
     measured error is within the target.
+
+    A network of the zero-filled image is probed along the phase and across it by adjoint products alone
+    (:mod:`mri_noise.variance.kernels`), with the errors that its pilots predict, unless it sees too far.
     """
 
     kind: Literal["lattice-complex"] = "lattice-complex"
@@ -58,12 +62,32 @@ class ComplexLatticeProbing(Settings):
             If the object is empty.
         """
         chunk = batch_size(self.batch, point)
-        operator = noise_jacobian(point, chunk=chunk)
         n_before = 0
+        if point.image_domain is not None and (plan is None or plan.reach is not None):
+            adjoint = AdjointProducts.of(point.image_domain, replayable=point.replayable, chunk=chunk)
+            if plan is None:
+                plan = self.plan_kernels(adjoint, point, generator)
+                n_before = 2 * self.n_kernels
+            if plan is not None:
+                yield from probe_directions(adjoint, point.image, point.object, plan, generator, n_before=n_before)
+                return
+        operator = noise_jacobian(point, chunk=chunk)
         if plan is None:
             plan = self.plan(operator, point, generator, chunk=chunk)
-            n_before = 4 * plan.n_pilots
+            n_before += 4 * plan.n_pilots
         yield from self.probe(operator, point.image, point.object, plan, generator, chunk=chunk, n_before=n_before)
+
+    @property
+    def n_kernels(self) -> int:
+        """Pilots of a network of the zero-filled image, each with two kernels."""
+        return max(self.n_pilots // 2, 2)
+
+    def plan_kernels(self, products: AdjointProducts, point: OperatingPoint, generator: torch.Generator) -> Plan | None:
+        """Choose the lattice by the kernels of the pilots; None if the network sees too far."""
+        directions = _directions(point.image)
+        return products.plan(
+            directions, point.object, generator, target=self.target, n_signs=1, n_pilots=self.n_kernels
+        )
 
     def plan(self, operator: LinearOperator, point: OperatingPoint, generator: torch.Generator, *, chunk: int) -> Plan:
         """Compute two rows of each pilot, and choose the lattice by them."""
@@ -108,6 +132,42 @@ class ComplexLatticeProbing(Settings):
             yield sums.estimate(region, plan, n_samples, n_evaluations, n_samples if ends else n_samples + n_of_pair)
             if ends:
                 return
+
+
+def _directions(image: Image) -> Complex[Tensor, "2 rows columns"]:
+    """Along the phase of the image, and across it."""
+    return unit_phase(image) * torch.tensor([1, 1j]).to(image)[:, None, None]
+
+
+def probe_directions(
+    products: AdjointProducts, image: Image, region: Mask, plan: Plan, generator: torch.Generator, *, n_before: int
+) -> Iterator[VarianceEstimate]:
+    """Probe a planned lattice along the phase of the image and across it: the sum is the complex variance."""
+    colours = plan.lattice.colours((image.shape[0], image.shape[1]))
+    n_colours = len(occupied(colours, region))
+    found: list[RealMap] = []
+    for n_done, direction in enumerate(_directions(image)):
+        signs = 2.0 * torch.randint(0, 2, tuple(image.shape), generator=generator).to(image) - 1
+        for probed in products(direction * signs * region, colours, plan):
+            variances = [*found, probed.product.real]
+            n_samples = n_done * n_colours + probed.n_probes
+            both = torch.stack(variances).sum(0) if n_done else torch.full_like(variances[0], torch.nan)
+            yield VarianceEstimate(
+                variance_magnitude=variances[0].clamp_min(0),
+                standard_error_magnitude=2**0.5 * _predicted(variances[0], region, plan),  # one of two terms
+                variance=both.clamp_min(0),
+                standard_error=_predicted(both, region, plan),
+                n_samples=n_samples,
+                n_evaluations=n_before + n_samples,
+                n_total=2 * n_colours,
+                plan=plan,
+            )
+        found = variances
+
+
+def _predicted(variance: RealMap, region: Mask, plan: Plan) -> RealMap:
+    """Standard errors as the pilots predict them, of the mean size of a neighbourhood's variances."""
+    return 2 * plan.nrmse * local_mean(variance.abs(), region & torch.isfinite(variance), _POOL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 """Noise of networks of the zero-filled image, by adjoint products alone.
 
 For x = U(A^H y) the magnitude of voxel i has the variance V_i = Re<h_i, C h_i> / 2 with its kernel h_i = U'^T w_i,
-where w_i = exp(i phi_i) e_i, and the known covariance C = A^H Psi A of the zero-filled image. U is local: h_i lies
-around its voxel. So the adjoint product of a probe shows the kernels of all its voxels side by side, and no forward
-product is needed to tell them apart; C between voxels far from each other, which aliasing makes, plays no part and is
-left out.
+where w_i = exp(i phi_i) e_i, and the known covariance C = A^H Psi A of the zero-filled image; i w_i gives the variance
+across the phase. U is local: h_i lies around its voxel. So the adjoint product of a probe shows the kernels of all its
+voxels side by side, and no forward product is needed to tell them apart; C between voxels far from each other, which
+aliasing makes, plays no part and is left out.
 """
 
 import itertools
@@ -20,7 +20,6 @@ from torch import Tensor
 
 from mri_noise.arrays import Image, Mask
 from mri_noise.linop import Jacobian, LinearOperator
-from mri_noise.variance.estimate import unit_phase
 from mri_noise.variance.image_domain import ImageDomain
 from mri_noise.variance.lattice import Density, Lattice, best_lattices
 from mri_noise.variance.plan import Plan, smoothed
@@ -40,21 +39,21 @@ _BOUND = 1.4
 
 @dataclass(frozen=True, slots=True)
 class Kernels:
-    """How the magnitude of some voxels depends on the zero-filled image, to first order.
+    """How some voxels depend on the zero-filled image, to first order.
 
     Attributes
     ----------
     voxels : shape (voxels, 2)
         As (row, column).
-    kernels : shape (voxels, rows, columns)
-        h_i.
-    variance : shape (voxels,), in the image's units squared
+    kernels : shape (directions, voxels, rows, columns)
+        h_i, along each direction in the complex plane that was asked for.
+    variance : shape (directions, voxels), in the image's units squared
         V_i, exact.
     """
 
     voxels: Int[Tensor, "voxels 2"]
-    kernels: Complex[Tensor, "voxels rows columns"]
-    variance: Float[Tensor, " voxels"]
+    kernels: Complex[Tensor, "directions voxels rows columns"]
+    variance: Float[Tensor, "directions voxels"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,19 +79,23 @@ class AdjointProducts:
         make = Jacobian.of_steps if replayable else Jacobian.of_any
         return cls(domain, make(domain.refine, domain.zero_filled, chunk=chunk), chunk)
 
-    def kernels(self, image: Image, voxels: Int[Tensor, "voxels 2"]) -> Kernels:
-        """Compute the kernels of some voxels: one adjoint product each."""
-        kernels = self.derivative.adjoint(weighted_voxels(unit_phase(image), voxels))
-        return Kernels(voxels, kernels, self._energy(kernels, None).flatten(1).sum(1))
+    def kernels(self, directions: Image, voxels: Int[Tensor, "voxels 2"]) -> Kernels:
+        """Compute the kernels of some voxels: one adjoint product each.
+
+        Directions are numbers of unit modulus, shape (directions, rows, columns): exp(i phi) for the magnitude.
+        """
+        kernels = torch.stack([self.derivative.adjoint(weighted_voxels(each, voxels)) for each in directions])
+        return Kernels(voxels, kernels, self._energy(kernels, None).sum((-2, -1)))
 
     def plan(
-        self, image: Image, region: Mask, generator: torch.Generator, *, target: float, n_signs: int, n_pilots: int
+        self, directions: Image, region: Mask, generator: torch.Generator, *, target: float, n_signs: int, n_pilots: int
     ) -> Plan | None:
         """Choose the cheapest lattice, and reach, that the kernels of random voxels predict to be accurate enough.
 
-        None if no lattice is, since the network sees too far.
+        The error is that of the root of the sum of the variances along the directions. None if no lattice is accurate
+        enough, since the network sees too far.
         """
-        pilots = self.kernels(image, random_voxels(region, n_pilots, generator))
+        pilots = self.kernels(directions, random_voxels(region, n_pilots, generator))
         plans = [Overlap.of(self.domain, pilots, reach).plan(target=target, n_signs=n_signs) for reach in _REACHES]
         return min(filter(None, plans), key=lambda plan: (plan.lattice.index, plan.nrmse), default=None)
 
@@ -118,18 +121,20 @@ class Overlap:
     """How the kernels of voxels that are probed together overlap, told by those of some pilots.
 
     As in :func:`mri_noise.variance.rows.error_density`, squared errors (e_i / V_i)^2 of a variance are averaged over
-    the pilots with the weights V_i, and divided by 4: they are squared errors of the std.
+    the pilots with the weights V_i, and divided by 4: they are squared errors of the std. V_i and e_i are sums over the
+    directions of the kernels.
 
     Attributes
     ----------
     reach
         Distance along an axis beyond which covariances of the zero-filled image are left out.
     n_pilots
+        Kernels.
     density
         What each displacement of two probed voxels adds to the squared NRMSE.
-    energies : shape (pilots, rows, columns)
+    energies : shape (voxels, rows, columns)
         h_i^* (C h_i) / 2 around each pilot, relative to V_i.
-    weights : shape (pilots,)
+    weights : shape (voxels,)
         Of the pilots, with a sum of one.
     """
 
@@ -146,7 +151,7 @@ class Overlap:
         Of two voxels d apart each keeps what lies nearer to it. There the product of its kernel with that of the other,
         taken to be the same kernel d away, is an error of random sign.
         """
-        variance = pilots.variance.cpu().numpy().clip(np.finfo(float).tiny)
+        variance = pilots.variance.sum(0).cpu().numpy().clip(np.finfo(float).tiny)
         weights = variance / variance.sum()
         n_rows, n_columns = pilots.kernels.shape[-2:]
         kernels, spread = (
@@ -156,10 +161,11 @@ class Overlap:
         high, wide = min(_WINDOW, n_rows - 1), min(_WINDOW, n_columns - 1)
         for y, x in itertools.product(range(high + 1), range(-wide, wide + 1)):
             if (y, x) > (0, 0):
-                squared = float((weights * (_overlap(kernels, spread, y, x) / variance) ** 2).sum()) / 4
+                errors = (_overlap(kernels, spread, y, x) ** 2).sum(0)
+                squared = float((weights * errors / variance**2).sum()) / 4
                 density[n_rows - 1 + y, n_columns - 1 + x] = density[n_rows - 1 - y, n_columns - 1 - x] = squared
-        energies = (kernels.conj() * spread).real / (2 * variance[:, None, None])
-        return cls(reach, len(variance), density, energies, weights)
+        energies = (kernels.conj() * spread).real.sum(0) / (2 * variance[:, None, None])
+        return cls(reach, pilots.variance.numel(), density, energies, weights)
 
     def plan(self, *, target: float, n_signs: int) -> Plan | None:
         """Choose the cheapest lattice whose 95 % bound is within the target.
@@ -195,7 +201,7 @@ def _windows(images: Image, voxels: Int[Tensor, "voxels 2"]) -> NDArray[np.compl
     width = 2 * _WINDOW
     padded = torch.nn.functional.pad(images, (width,) * 4).cpu().numpy()
     size = 2 * width + 1
-    return np.stack([each[y : y + size, x : x + size] for each, (y, x) in zip(padded, voxels.tolist(), strict=True)])
+    return np.stack([padded[:, i, y : y + size, x : x + size] for i, (y, x) in enumerate(voxels.tolist())], axis=1)
 
 
 def _overlap(
@@ -207,8 +213,8 @@ def _overlap(
     nearer = 2 * (offset[:, None] * y + offset * x) < y**2 + x**2
     to = slice(y, n), slice(max(x, 0), n + min(x, 0))
     since = slice(0, n - y), slice(max(-x, 0), n + min(-x, 0))
-    product = (kernels[:, *since].conj() * spread[:, *to] + kernels[:, *to].conj() * spread[:, *since]).real
-    overlap: NDArray[np.floating] = (product * nearer[to]).sum((1, 2)) / 2
+    product = (kernels[..., *since].conj() * spread[..., *to] + kernels[..., *to].conj() * spread[..., *since]).real
+    overlap: NDArray[np.floating] = (product * nearer[to]).sum((-2, -1)) / 2
     return overlap
 
 

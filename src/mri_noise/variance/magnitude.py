@@ -80,8 +80,9 @@ class LatticeProbing(Settings):
         if point.image_domain is not None:
             adjoint = AdjointProducts.of(point.image_domain, replayable=point.replayable, chunk=chunk)
             n_spent = max(self.n_pilots // 2, 2)
+            along = unit_phase(point.image)[None]
             plan = adjoint.plan(
-                point.image, point.object, generator, target=self.target, n_signs=self.n_signs, n_pilots=n_spent
+                along, point.object, generator, target=self.target, n_signs=self.n_signs, n_pilots=n_spent
             )
             if plan is not None:
                 return plan, adjoint, plan.n_pilots
