@@ -23,7 +23,7 @@ from mri_noise.scan import Scan, Slice
 from mri_noise.variance.complex_lattice import ComplexLatticeProbing
 from mri_noise.variance.estimate import VarianceEstimate
 from mri_noise.variance.exact import Exact
-from mri_noise.variance.linearity import LinearityCheck
+from mri_noise.variance.linearity import LinearityCheck, Pairs
 from mri_noise.variance.magnitude import LatticeProbing
 from mri_noise.variance.maps import g_factor
 from mri_noise.variance.point import OperatingPoint
@@ -79,6 +79,27 @@ def test_where_memory_runs_out_the_batch_halves_and_the_result_says_so(largest: 
     assert last.estimate is not None
     assert again.estimate is not None
     assert torch.equal(last.estimate.variance, again.estimate.variance)
+
+
+class ExhaustedCheck(LinearityCheck):
+    """A check for whose batches there is no memory unless they are small."""
+
+    largest: int
+
+    def __call__(self, point: OperatingPoint, generator: torch.Generator) -> Pairs:
+        if self.batch is not None and self.batch > self.largest:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return super().__call__(point, generator)
+
+
+def test_where_memory_runs_out_the_check_of_linearity_halves_its_batch_too() -> None:
+    last = _last(_changed(linearity=ExhaustedCheck(batch=8, largest=2)))
+    assert last.experiment.linearity.batch == 2
+    assert last.experiment.variance == EXPERIMENT.variance
+    again = _last(_changed(linearity=LinearityCheck(batch=2)))
+    assert last.linearity == again.linearity
+    with pytest.raises(torch.OutOfMemoryError, match="out of memory"):
+        _last(_changed(linearity=ExhaustedCheck(batch=8, largest=0)))
 
 
 def test_without_memory_for_one_sample_the_run_ends() -> None:

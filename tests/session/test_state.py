@@ -162,3 +162,7 @@ def test_a_batch_that_was_halved_is_said() -> None:
     sentence = OPEN.started()[0].received(halved).status.sentence
     assert sentence.endswith("Memory ran out; this run uses batches of 1.")
     assert "Memory" not in after(3).status.sentence
+    check = smaller.linearity.model_copy(update={"batch": 2})
+    both = replace(halved, result=replace(result, experiment=smaller.model_copy(update={"linearity": check})))
+    sentence = OPEN.started()[0].received(both).status.sentence
+    assert sentence.endswith("this run uses batches of 1 and the check of linearity uses batches of 2.")

@@ -284,11 +284,14 @@ def _running(job: Job, latest: Snapshot | None) -> Status:
 
 
 def _halved(job: Job, result: Result) -> str:
-    """What is said where memory ran out and the batch was halved; else nothing."""
-    batch = result.experiment.variance.batch
-    if batch == job.experiment.variance.batch:
-        return ""
-    return f" Memory ran out; this run uses batches of {batch}."
+    """What is said where memory ran out and a batch was halved; else nothing."""
+    asked, used = job.experiment, result.experiment
+    batches = {
+        "this run": (asked.variance.batch, used.variance.batch),
+        "the check of linearity": (asked.linearity.batch, used.linearity.batch),
+    }
+    said = [f"{what} uses batches of {batch}" for what, (before, batch) in batches.items() if batch != before]
+    return f" Memory ran out; {' and '.join(said)}." if said else ""
 
 
 def _summary(shown: Snapshot) -> str:
