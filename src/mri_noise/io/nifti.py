@@ -19,7 +19,7 @@ from mri_noise.io.atomic import check_writable, replacing
 from mri_noise.io.summary import Summary, damaged, estimated, from_plain, summarize, to_plain
 from mri_noise.result import Result
 from mri_noise.variance.estimate import VarianceEstimate
-from mri_noise.variance.maps import acceleration, g_factor, snr
+from mri_noise.variance.maps import acceleration, g_factor, snr, std_error
 
 if TYPE_CHECKING:
     from nibabel import Nifti1Image
@@ -113,9 +113,7 @@ def _std(result: Result, estimate: VarianceEstimate) -> RealMap:
 
 
 def _standard_error(result: Result, estimate: VarianceEstimate) -> RealMap:
-    """SE(sigma) = SE(sigma^2) / (2 sigma); zero where there is no noise."""
-    std = estimate.variance_magnitude.sqrt()
-    return torch.where(std > 0, estimate.standard_error_magnitude / (2 * std), 0)
+    return std_error(estimate.variance_magnitude, estimate.standard_error_magnitude)
 
 
 def _snr(result: Result, estimate: VarianceEstimate) -> RealMap:
