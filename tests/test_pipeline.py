@@ -8,6 +8,7 @@ import torch
 from mri_noise.coils import LowResolution, MapsFromFile
 from mri_noise.experiment import Experiment
 from mri_noise.io import open_scan
+from mri_noise.io.nifti import load_nifti, save_nifti
 from mri_noise.io.results import load_results, save_results
 from mri_noise.masks import Equispaced
 from mri_noise.noise import NoiseFromPrescan, noise_of_level
@@ -29,6 +30,7 @@ from mri_noise.variance.maps import g_factor
 from mri_noise.variance.point import OperatingPoint
 from mri_noise.variance.replica import MonteCarlo
 from mri_noise.variance.sketch import Sketch
+from tests.io.random_results import assert_same
 
 SCAN = Phantom(matrix=(32, 28), n_coils=4, n_slices=3)()
 EXPERIMENT = Experiment(
@@ -282,8 +284,13 @@ def test_lattice_probing_shows_a_first_look_and_ends_with_the_object(
     assert last.quick_look is None
     assert last.plan is not None
     assert torch.isnan(last.variance_magnitude[~first.object]).all()
-    with pytest.raises(ValueError, match="is a first look in part"):
-        save_results(snapshots[:1], tmp_path / "early.h5")
+    save_results(snapshots[:1], tmp_path / "early.h5")
+    (unfinished,) = load_results(tmp_path / "early.h5")
+    assert not unfinished.complete
+    assert_same(unfinished.estimate, early)
+    save_nifti(snapshots[:1], tmp_path / "early")
+    (std,) = load_nifti(tmp_path / "early_std.nii.gz").values
+    assert torch.equal(std.isnan(), early.quick_look | ~first.object)
     save_results(snapshots[-1:], tmp_path / "out.h5")
     (loaded,) = load_results(tmp_path / "out.h5")
     assert loaded.linearity == snapshots[-1].linearity

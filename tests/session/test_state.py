@@ -3,12 +3,15 @@ from dataclasses import replace
 import pytest
 
 from mri_noise.masks import Equispaced
+from mri_noise.pipeline import StageCache
 from mri_noise.recon.linear import ZeroFilled
 from mri_noise.report import estimate_of
 from mri_noise.session.captions import seconds_left
-from mri_noise.session.jobs import Job, OpenedScan
+from mri_noise.session.jobs import Job, OpenedScan, snapshots
+from mri_noise.session.runs import runs_table
 from mri_noise.session.state import N_RUNS_KEPT, Session
 from mri_noise.variance.lattice import Lattice
+from mri_noise.variance.magnitude import LatticeProbing
 from mri_noise.variance.plan import Plan
 from mri_noise.variance.sketch import Sketch
 from tests.session.examples import EXPERIMENT, JOB, OPENED, steps
@@ -90,6 +93,31 @@ def test_a_cancelled_run_keeps_what_it_reached() -> None:
     assert kept.result.experiment.variance.n_probes == 4
     assert "map of 4 probes is kept" in session.status.sentence
     assert session.job is None
+
+
+def unfinished() -> Session:
+    """A lattice run after its first colours."""
+    lattice = EXPERIMENT.model_copy(update={"variance": LatticeProbing(target=0.1)})
+    session, job = OPEN.with_choices(lattice, None).started()
+    with_map = (step for step in snapshots(job, StageCache()) if step.result.estimate is not None)
+    return session.received(next(with_map))
+
+
+def test_a_cancelled_lattice_is_kept_and_called_unfinished() -> None:
+    session = unfinished().cancelled()
+    (kept,) = session.runs
+    assert kept is session.shown
+    estimate = estimate_of(kept.result)
+    part = f"{estimate.n_samples} of {estimate.n_total} colours"
+    assert session.problem == f"Run 1 was cancelled; its map of {part} is kept."
+    assert replace(session, problem=None).status.sentence.startswith(f"Run 1 is unfinished: {part}, ")
+    assert runs_table(session.runs).loc["run 1", "samples"] == part.removesuffix(" colours")
+
+
+def test_another_run_takes_the_place_of_an_unfinished_lattice_and_of_no_sketch() -> None:
+    assert unfinished().superseded().runs == ()
+    assert len(after(3).superseded().runs) == 1
+    assert OPEN.superseded() == OPEN
 
 
 @pytest.mark.parametrize("n_steps", [0, 1])

@@ -20,6 +20,7 @@ from mri_noise.io.summary import Summary, damaged, estimated, from_plain, summar
 from mri_noise.result import Result
 from mri_noise.variance.estimate import VarianceEstimate
 from mri_noise.variance.maps import acceleration, g_factor, snr, std_error
+from mri_noise.variance.quick_look import without_first_look
 
 if TYPE_CHECKING:
     from nibabel import Nifti1Image
@@ -64,7 +65,7 @@ def save_nifti(results: Iterable[Result], stem: Path | str) -> list[Path]:
     paths = {of_map: Path(stem).with_name(f"{name}_{of_map}.nii.gz") for of_map in _MAPS}
     for path in paths.values():
         check_writable(path)
-    pairs = list(estimated(results))
+    pairs = [(result, without_first_look(estimate)) for result, estimate in estimated(results)]
     summary = Summary(
         experiment=pairs[0][0].experiment,
         slices=tuple(summarize(result, estimate) for result, estimate in pairs),

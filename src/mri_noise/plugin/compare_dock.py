@@ -50,7 +50,7 @@ class CompareDock(QWidget):
     def compare(self) -> None:
         """Run replicas of the run that is shown."""
         run = self.shared.session.shown
-        if run is None or not run.result.complete:
+        if run is None or not run.final:
             self.status.show_status(_NO_RUN)
             return
         try:
@@ -123,7 +123,7 @@ class CompareDock(QWidget):
 
     def _enable(self) -> None:
         shown = self.shared.session.shown
-        self._start.setEnabled(shown is not None and shown.result.complete)
+        self._start.setEnabled(shown is not None and shown.final)
         self._stop.setEnabled(self.busy)
         self._leave.setEnabled(self.shared.grid.on)
 

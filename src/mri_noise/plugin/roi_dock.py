@@ -123,7 +123,7 @@ class RoiDock(QWidget):
         if mapped is self._seen and n_runs == self._n_runs:
             return
         self._seen, self._n_runs = mapped, n_runs
-        if mapped is not None and mapped.result.complete:
+        if mapped is not None and mapped.final:
             self.commit()
         else:
             self.refresh()

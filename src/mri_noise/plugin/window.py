@@ -51,7 +51,7 @@ class Window:
         self._become(self.session.with_choices(experiment, target))
 
     def load(self, result: Result) -> None:
-        """Take in a complete result from a file, and show it."""
+        """Take in a result from a file, and show it."""
         after = self.session.with_loaded(result)
         if after.shown is not None:
             self.shelf.renew()
@@ -74,7 +74,7 @@ class Window:
         ValueError
             If there is no scan.
         """
-        after, job = self.session.cancelled().started()
+        after, job = self.session.superseded().started()
         self.shelf.renew()
         handlers = Handlers(
             on_step=self._take_in,
@@ -148,8 +148,8 @@ class Window:
         """Draw a snapshot in the layers of the present run."""
         result, name = snapshot.result, snapshot.job.name
         first = snapshot.result.estimate is None
-        specs = image_layers(result, name, snapshot.reference) if first or result.complete else ()
-        keys = self._all_maps(result) if result.complete else self._looked_at()
+        specs = image_layers(result, name, snapshot.reference) if first or snapshot.final else ()
+        keys = self._all_maps(result) if snapshot.final else self._looked_at()
         self._arrivals.show(map(coloured, (*specs, *map_layers(result, name, keys))), result)
         text = self.viewer.canvas.overlays.text
         text.text, text.visible = caption(result), True

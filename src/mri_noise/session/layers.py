@@ -164,6 +164,7 @@ def provenance_of(result: Result, key: str, run: str) -> dict[str, Any]:
         "experiment": result.experiment.model_dump(mode="json"),
         "noise": result.noise.source,
         "n_samples": 0 if estimate is None else estimate.n_samples,
+        "n_total": None if estimate is None else estimate.n_total,
         "n_evaluations": 0 if estimate is None else estimate.n_evaluations,
         "complete": result.complete,
         "device": origin.device,
