@@ -7,7 +7,7 @@ from mri_noise.plugin.letters import Letters
 def test_letters_are_drawn_unseen_and_the_text_is_left_as_it_was(qtbot: QtBot) -> None:
     viewer = ViewerModel()
     text, drawn = viewer.canvas.overlays.text, []
-    text.events.text.connect(lambda event: drawn.append((event.value, text.visible, text.opacity)))
+    text.events.text.connect(lambda: drawn.append((text.text, text.visible, text.opacity)))
     letters = Letters(viewer)
     letters.draw_ahead()
     qtbot.waitUntil(lambda: not text.visible, timeout=20_000)

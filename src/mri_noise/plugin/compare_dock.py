@@ -7,6 +7,7 @@ from napari.viewer import Viewer
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QSpinBox, QVBoxLayout, QWidget
 from superqt.utils import qthrottled
 
+from mri_noise.plugin.docking import share_place
 from mri_noise.plugin.editors import leave_wheel_to_scrolling
 from mri_noise.plugin.plots import ComparisonPlots
 from mri_noise.plugin.sections import MUTED, PRIMARY, StatusLine, ThinBar, button, scrolling, stacked
@@ -38,6 +39,7 @@ class CompareDock(QWidget):
         self._reference: Snapshot | None = None
         self._curve = Curve()
         self._arrange()
+        share_place(self)
         self.shared.changed.connect(self._look)
         self.destroyed.connect(_farewell(self))
         self._look()
