@@ -25,16 +25,11 @@ from tests.plugin.users import PATIENCE, finish, open_dock, run
 from tests.scan_files import kspace, write
 from tests.test_cli import BAD_SCANS
 
+pytestmark = pytest.mark.shown
+
 CHEAP = Experiment(
     undersampling=Equispaced(acceleration=2, n_calibration=12), coils=LowResolution(), variance=Sketch(n_probes=4)
 )
-
-
-@pytest.fixture
-def viewer(make_napari_viewer_proxy: Callable[..., Viewer]) -> Iterator[Viewer]:
-    made = make_napari_viewer_proxy(show=True)
-    yield made
-    made.close()
 
 
 @pytest.fixture

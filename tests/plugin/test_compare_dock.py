@@ -1,5 +1,3 @@
-from collections.abc import Callable, Iterator
-
 import numpy as np
 import pytest
 from napari import Viewer
@@ -14,12 +12,7 @@ from mri_noise.session.layers import DATA_UNITS
 from mri_noise.variance.sketch import Sketch
 from tests.plugin.users import PATIENCE, QUICK, open_dock, open_sample, run
 
-
-@pytest.fixture
-def viewer(make_napari_viewer_proxy: Callable[..., Viewer]) -> Iterator[Viewer]:
-    made = make_napari_viewer_proxy(show=True)
-    yield made
-    made.close()
+pytestmark = pytest.mark.shown
 
 
 @pytest.fixture

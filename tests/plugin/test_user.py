@@ -4,7 +4,6 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -30,14 +29,9 @@ from mri_noise.variance.sketch import Sketch
 from tests.plugin import mouse
 from tests.plugin.users import PATIENCE, choose_from_menu, dock_of, finish
 
+pytestmark = pytest.mark.shown
+
 N_PROBES, N_REPLICAS = 24, 4
-
-
-@pytest.fixture
-def viewer(make_napari_viewer_proxy: Callable[..., Viewer]) -> Iterator[Viewer]:
-    made = make_napari_viewer_proxy(show=True)
-    yield made
-    made.close()
 
 
 def test_a_user_maps_the_noise_of_the_sample(qtbot: QtBot, viewer: Viewer, tmp_path: Path) -> None:
