@@ -19,6 +19,7 @@ from typer.testing import CliRunner, Result
 
 from mri_noise.cli import app
 from mri_noise.io.results import load_results
+from tests.scan_files import kspace, write
 
 RUNNER = CliRunner()
 FAST = ["-s", "variance.kind=sketch", "-s", "variance.n_probes=4", "-s", "coils.kind=low-resolution",
@@ -34,29 +35,9 @@ def _text(result: Result) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", result.stderr)
 
 
-def _write(path: Path, kspace: np.ndarray, **more: np.ndarray) -> Path:
-    with h5py.File(path, "w") as file:
-        file["kspace"] = kspace
-        for name, values in more.items():
-            file[name] = values
-    return path
-
-
-def _kspace(n_slices: int = 2) -> np.ndarray:
-    """An ellipse seen by three coils, with noise."""
-    generator = np.random.default_rng(0)
-    y, x = np.mgrid[-1:1:32j, -1:1:28j]
-    coils = np.stack([np.exp(-((x - np.cos(a)) ** 2 + (y - np.sin(a)) ** 2)) for a in (0, 2, 4)])
-    image = coils * (x**2 / 0.5 + y**2 / 0.6 < 1) * np.exp(0.5j * x)
-    shifted = np.fft.ifftshift(image, axes=(-2, -1))
-    kspace = np.fft.fftshift(np.fft.fft2(shifted, norm="ortho"), axes=(-2, -1))
-    noise = generator.standard_normal((n_slices, 3, 32, 28, 2)) @ [1, 1j] * 0.01
-    return (kspace + noise).astype(np.complex64)
-
-
 @pytest.fixture
 def scan(tmp_path: Path) -> Path:
-    return _write(tmp_path / "scan.h5", _kspace())
+    return write(tmp_path / "scan.h5", kspace())
 
 
 def test_info(scan: Path) -> None:
@@ -126,7 +107,7 @@ def test_compare_prints_and_writes_its_tables(scan: Path, tmp_path: Path) -> Non
 
 
 def _truncated(folder: Path) -> Path:
-    whole = _write(folder / "whole.h5", _kspace())
+    whole = write(folder / "whole.h5", kspace())
     cut = folder / "bad.h5"
     cut.write_bytes(whole.read_bytes()[:3000])
     return cut
@@ -149,13 +130,13 @@ def _without_kspace(folder: Path) -> Path:
 
 
 def _with_nan(folder: Path) -> Path:
-    kspace = _kspace()
-    kspace[0, 1, 3, 4] = np.nan
-    return _write(folder / "bad.h5", kspace)
+    data = kspace()
+    data[0, 1, 3, 4] = np.nan
+    return write(folder / "bad.h5", data)
 
 
 def _linked(folder: Path) -> Path:
-    _write(folder / "other.h5", _kspace())
+    write(folder / "other.h5", kspace())
     with h5py.File(folder / "bad.h5", "w") as file:
         file["kspace"] = h5py.ExternalLink("other.h5", "/kspace")
     return folder / "bad.h5"
@@ -173,21 +154,21 @@ BAD_SCANS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "foreign": (_foreign, "fastMRI"),
     "absent": (lambda folder: folder / "bad.h5", "bad.h5"),
     "no k-space": (_without_kspace, "kspace"),
-    "wrong dimensions": (lambda folder: _write(folder / "bad.h5", np.ones((4, 4), np.complex64)), "got shape (4, 4)"),
-    "real numbers": (lambda folder: _write(folder / "bad.h5", np.ones((1, 2, 8, 8))), "complex"),
+    "wrong dimensions": (lambda folder: write(folder / "bad.h5", np.ones((4, 4), np.complex64)), "got shape (4, 4)"),
+    "real numbers": (lambda folder: write(folder / "bad.h5", np.ones((1, 2, 8, 8))), "complex"),
     "NaN": (_with_nan, "NaN"),
-    "all zero": (lambda folder: _write(folder / "bad.h5", np.zeros((1, 2, 8, 8), np.complex64)), "zero"),
-    "mask of another shape": (lambda folder: _write(folder / "bad.h5", _kspace(), mask=np.ones(27)), "mask"),
+    "all zero": (lambda folder: write(folder / "bad.h5", np.zeros((1, 2, 8, 8), np.complex64)), "zero"),
+    "mask of another shape": (lambda folder: write(folder / "bad.h5", kspace(), mask=np.ones(27)), "mask"),
     "maps of another shape": (
-        lambda folder: _write(folder / "bad.h5", _kspace(), sensitivity_maps=np.ones((2, 3, 8, 8), np.complex64)),
+        lambda folder: write(folder / "bad.h5", kspace(), sensitivity_maps=np.ones((2, 3, 8, 8), np.complex64)),
         "maps",
     ),
     "covariance not Hermitian": (
-        lambda folder: _write(folder / "bad.h5", _kspace(), noise_covariance=np.triu(np.ones((3, 3), np.complex64))),
+        lambda folder: write(folder / "bad.h5", kspace(), noise_covariance=np.triu(np.ones((3, 3), np.complex64))),
         "Hermitian",
     ),
     "covariance not positive": (
-        lambda folder: _write(folder / "bad.h5", _kspace(), noise_covariance=np.ones((3, 3), np.complex64)), "positive",
+        lambda folder: write(folder / "bad.h5", kspace(), noise_covariance=np.ones((3, 3), np.complex64)), "positive",
     ),
     "external link": (_linked, "external link"),
     "external storage": (_external, "external storage"),

@@ -8,6 +8,7 @@ import torch
 from mri_noise.coils import LowResolution, MapsFromFile
 from mri_noise.experiment import Experiment
 from mri_noise.io import open_scan
+from mri_noise.io.nifti import load_nifti, save_nifti
 from mri_noise.io.results import load_results, save_results
 from mri_noise.masks import Equispaced
 from mri_noise.noise import NoiseFromPrescan, noise_of_level
@@ -23,12 +24,13 @@ from mri_noise.scan import Scan, Slice
 from mri_noise.variance.complex_lattice import ComplexLatticeProbing
 from mri_noise.variance.estimate import VarianceEstimate
 from mri_noise.variance.exact import Exact
-from mri_noise.variance.linearity import LinearityCheck
+from mri_noise.variance.linearity import LinearityCheck, Pairs
 from mri_noise.variance.magnitude import LatticeProbing
 from mri_noise.variance.maps import g_factor
 from mri_noise.variance.point import OperatingPoint
 from mri_noise.variance.replica import MonteCarlo
 from mri_noise.variance.sketch import Sketch
+from tests.io.random_results import assert_same
 
 SCAN = Phantom(matrix=(32, 28), n_coils=4, n_slices=3)()
 EXPERIMENT = Experiment(
@@ -79,6 +81,27 @@ def test_where_memory_runs_out_the_batch_halves_and_the_result_says_so(largest: 
     assert last.estimate is not None
     assert again.estimate is not None
     assert torch.equal(last.estimate.variance, again.estimate.variance)
+
+
+class ExhaustedCheck(LinearityCheck):
+    """A check for whose batches there is no memory unless they are small."""
+
+    largest: int
+
+    def __call__(self, point: OperatingPoint, generator: torch.Generator) -> Pairs:
+        if self.batch is not None and self.batch > self.largest:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return super().__call__(point, generator)
+
+
+def test_where_memory_runs_out_the_check_of_linearity_halves_its_batch_too() -> None:
+    last = _last(_changed(linearity=ExhaustedCheck(batch=8, largest=2)))
+    assert last.experiment.linearity.batch == 2
+    assert last.experiment.variance == EXPERIMENT.variance
+    again = _last(_changed(linearity=LinearityCheck(batch=2)))
+    assert last.linearity == again.linearity
+    with pytest.raises(torch.OutOfMemoryError, match="out of memory"):
+        _last(_changed(linearity=ExhaustedCheck(batch=8, largest=0)))
 
 
 def test_without_memory_for_one_sample_the_run_ends() -> None:
@@ -261,8 +284,13 @@ def test_lattice_probing_shows_a_first_look_and_ends_with_the_object(
     assert last.quick_look is None
     assert last.plan is not None
     assert torch.isnan(last.variance_magnitude[~first.object]).all()
-    with pytest.raises(ValueError, match="is a first look in part"):
-        save_results(snapshots[:1], tmp_path / "early.h5")
+    save_results(snapshots[:1], tmp_path / "early.h5")
+    (unfinished,) = load_results(tmp_path / "early.h5")
+    assert not unfinished.complete
+    assert_same(unfinished.estimate, early)
+    save_nifti(snapshots[:1], tmp_path / "early")
+    (std,) = load_nifti(tmp_path / "early_std.nii.gz").values
+    assert torch.equal(std.isnan(), early.quick_look | ~first.object)
     save_results(snapshots[-1:], tmp_path / "out.h5")
     (loaded,) = load_results(tmp_path / "out.h5")
     assert loaded.linearity == snapshots[-1].linearity

@@ -116,6 +116,20 @@ def test_figures_show_the_maps(results: tuple[Result, Result], tmp_path: Path) -
     assert (tmp_path / "comparison.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_every_panel_of_a_figure_has_the_same_colour_where_it_has_no_value(results: tuple[Result, Result]) -> None:
+    sketch, _ = results
+    estimate = estimate_of(sketch)
+    probed = replace(estimate, variance_magnitude=estimate.variance_magnitude.where(sketch.object, torch.nan))
+    figure = result_figure(replace(sketch, estimate=probed))
+    maps = {axes.get_title(): axes.images[0] for axes in figure.axes if axes.images}
+    outside = ~sketch.object.numpy()
+    colours = [
+        maps[title].to_rgba(maps[title].get_array())[outside]
+        for title in ("noise std of the magnitude [data units]", "SNR", "g-factor")
+    ]
+    assert np.ptp(np.concatenate(colours), axis=0).max() == 0
+
+
 def test_a_figure_that_cannot_be_written_leaves_nothing(results: tuple[Result, Result], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no folder"):
         draw(result_figure(results[0]), tmp_path / "absent" / "maps.png")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from platform import python_version
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 import torch
 
@@ -87,8 +87,8 @@ def run(
     """Reconstruct slices of a scan and map the noise variance of the images.
 
     Yields snapshots: for each slice the image as soon as it is there, then the variance as it refines; the last
-    snapshot of a slice is ``complete``. Closing the iterator stops the work. Where memory runs out the variance starts
-    again with half the batch, and the experiment of the result says which.
+    snapshot of a slice is ``complete``. Closing the iterator stops the work. Where memory runs out the check of
+    linearity or the variance starts again with half the batch, and the experiment of the result says which.
 
     Raises
     ------
@@ -167,8 +167,11 @@ def _run_slice(
         provenance=_provenance(scan, index, prepared.kspace.device),
     )
     yield snapshot
-    checked = _checked(scan, experiment, index, point, cache)
-    yield from _refine_as_memory_allows(snapshot, point, checked, _shared_plan(former, snapshot))
+    plan = _shared_plan(former, snapshot)
+    ((snapshot, checked),) = _as_memory_allows(
+        snapshot, "linearity", point, lambda now: iter([(now, _checked(scan, now.experiment, index, point, cache))])
+    )
+    yield from _as_memory_allows(snapshot, "variance", point, lambda now: _map_noise(now, point, checked, plan))
 
 
 def _shared_plan(former: Result | None, snapshot: Result) -> Plan | None:
@@ -207,25 +210,29 @@ def _checked(
     return cache.get(("linearity", scan.fingerprint, index, upstream), make)
 
 
-def _refine_as_memory_allows(
-    snapshot: Result, point: OperatingPoint, checked: _Checked | None, plan: Plan | None
-) -> Iterator[Result]:
-    """Refine the variance; where memory runs out, start again with half the batch, which the experiment then says.
+def _as_memory_allows(
+    snapshot: Result,
+    stage: Literal["linearity", "variance"],
+    point: OperatingPoint,
+    compute: Callable[[Result], Iterator[T]],
+) -> Iterator[T]:
+    """Compute a stage; where memory runs out, start it again with half the batch, which the experiment then says.
 
     Little is lost, since the first batch takes as much memory as the others; and the experiment of the result gives
     its numbers again.
     """
     while True:
+        settings = getattr(snapshot.experiment, stage)
         try:
-            yield from _map_noise(snapshot, point, checked, plan)
+            yield from compute(snapshot)
         except (MemoryError, RuntimeError) as error:
-            batch = batch_size(snapshot.experiment.variance.batch, point)
+            batch = batch_size(settings.batch, point)
             if batch == 1 or not is_out_of_memory(error):
                 raise
         else:
             return
-        variance = snapshot.experiment.variance.model_copy(update={"batch": batch // 2})
-        snapshot = replace(snapshot, experiment=snapshot.experiment.model_copy(update={"variance": variance}))
+        halved: dict[str, Any] = {stage: settings.model_copy(update={"batch": batch // 2})}
+        snapshot = replace(snapshot, experiment=snapshot.experiment.model_copy(update=halved))
 
 
 def _map_noise(

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
@@ -23,6 +25,8 @@ from mri_noise.variance.maps import acceleration, g_factor, snr
 MAP_COLOURS = "inferno"
 DIFFERENCE_COLOURS = "RdBu_r"
 _COMPARED = ("magnitude", "complex")
+_UNKNOWN = "0.85"
+"""The gray of voxels without a value."""
 
 
 def estimate_of(result: Result) -> VarianceEstimate:
@@ -51,6 +55,11 @@ def g_factor_of(result: Result) -> Tensor:
     """
     complex_equivalent = 2 * estimate_of(result).variance_magnitude
     return g_factor(complex_equivalent, result.full_variance, acceleration(result.mask))
+
+
+def in_object(result: Result, values: Tensor) -> Tensor:
+    """Values in the object, and NaN outside of it: where there is no signal, SNR and g-factor say nothing."""
+    return torch.where(result.object, values, torch.nan)
 
 
 def map_error(result: Result) -> float:
@@ -236,9 +245,9 @@ def result_figure(result: Result) -> Figure:
     _panel(
         axes[1, 0], sigma, "noise std of the magnitude [data units]", MAP_COLOURS, (0.0, bright(sigma, result.object))
     )
-    ratio = snr(result.image, estimate.variance_magnitude)
+    ratio = in_object(result, snr(result.image, estimate.variance_magnitude))
     _panel(axes[1, 1], ratio, "SNR", "viridis", (0.0, bright(ratio, result.object)))
-    g = g_factor_of(result)
+    g = in_object(result, g_factor_of(result))
     _panel(axes[1, 2], g, "g-factor", "turbo", (0.0, max(2.0, bright(g, result.object))))
     figure.suptitle(_headline(result), fontsize=10)
     return figure
@@ -313,7 +322,8 @@ def _grid(n_rows: int, n_columns: int) -> tuple[Figure, NDArray[np.object_]]:
 def _panel(
     axes: Axes, values: Tensor, title: str, colours: str, window: tuple[float, float], *, bar: bool = True
 ) -> None:
-    drawn = axes.imshow(values.numpy(), cmap=colours, vmin=window[0], vmax=window[1], interpolation="nearest")
+    shown = colormaps[colours].with_extremes(bad=_UNKNOWN)
+    drawn = axes.imshow(values.numpy(), cmap=shown, vmin=window[0], vmax=window[1], interpolation="nearest")
     axes.set(xticks=[], yticks=[])
     axes.set_title(title, fontsize=10)
     powers = ScalarFormatter()

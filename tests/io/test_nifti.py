@@ -98,6 +98,17 @@ def test_no_noise_is_no_standard_error(tmp_path: Path) -> None:
         assert not load_nifti(tmp_path / f"out_{name}.nii.gz").values.any()
 
 
+def test_where_the_variance_is_not_known_no_map_holds_a_number(tmp_path: Path) -> None:
+    result = random_result(magnitude_only=True)
+    assert result.estimate is not None
+    channel = [values.where(result.object, torch.nan) for values in result.estimate.channels["magnitude"]]
+    estimate = replace(result.estimate, variance_magnitude=channel[0], standard_error_magnitude=channel[1])
+    save_nifti([replace(result, estimate=estimate)], tmp_path / "out")
+    for name in ("std", "standard_error", "snr", "gfactor"):
+        (values,) = load_nifti(tmp_path / f"out_{name}.nii.gz").values
+        assert torch.equal(values.isnan(), ~result.object), name
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_a_run_that_breaks_leaves_the_former_volumes(tmp_path: Path, error: type[BaseException]) -> None:
     def stream() -> Iterator[Result]:

@@ -73,6 +73,7 @@ def test_what_does_not_fit_is_one_sentence(change, message: str) -> None:
         (random_result(1, n_coils=2), "slice 1 has another number of coils"),
         (random_result(1, seed=1), "slice 1 has another scan"),
         (random_result(1, experiment=EXPERIMENTS[1]), "slice 1 has another experiment"),
+        (random_result(1, magnitude_only=True), "slice 1 has another set of maps"),
     ],
 )
 def test_results_that_cannot_be_saved_together(second: Result, message: str) -> None:

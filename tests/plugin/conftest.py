@@ -17,7 +17,8 @@ pytest.importorskip("napari", reason="the plugin needs the extra napari")
 
 
 @pytest.fixture
-def viewer(make_napari_viewer_proxy: Callable[[], "Viewer"]) -> Iterator["Viewer"]:
-    made = make_napari_viewer_proxy()
+def viewer(request: pytest.FixtureRequest, make_napari_viewer_proxy: Callable[..., "Viewer"]) -> Iterator["Viewer"]:
+    """A window, which is on screen for tests with the mark ``shown``: those that draw, or use the mouse."""
+    made = make_napari_viewer_proxy(show=request.node.get_closest_marker("shown") is not None)
     yield made
     made.close()

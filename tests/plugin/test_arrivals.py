@@ -15,11 +15,17 @@ def test_layers_come_one_at_a_time_the_visible_one_first(qtbot: QtBot) -> None:
     shelf = Shelf(ViewerModel())
     arrivals = Arrivals(shelf)
     arrivals.show(image_layers(FIRST.result, "run 1", FIRST.reference), FIRST.result)
+    assert shelf.present() == {}
+    qtbot.waitUntil(lambda: bool(shelf.present()), timeout=5000)
     assert list(shelf.present()) == ["reconstruction"]
     assert not arrivals.settled
     qtbot.waitUntil(lambda: arrivals.settled, timeout=5000)
     assert set(shelf.present()) == {"reconstruction", "reference", "zero_filled", "error"}
     assert shelf.viewer.layers.selection == {shelf["reconstruction"]}
+    assert [key for key, layer in shelf.present().items() if layer.visible] == ["reconstruction"]
+    assert not shelf["error"].colorbar.visible
+    shelf["error"].visible = True
+    assert shelf["error"].colorbar.visible
 
 
 def test_what_arrives_is_the_latest(qtbot: QtBot) -> None:
@@ -35,6 +41,7 @@ def test_a_layer_that_was_deleted_does_not_arrive_again_and_after_a_stop_none_do
     shelf = Shelf(ViewerModel())
     arrivals = Arrivals(shelf)
     arrivals.show(map_layers(EARLY.result, "run 1"), EARLY.result)
+    qtbot.waitUntil(lambda: "std" in shelf, timeout=5000)
     shelf.viewer.layers.remove(shelf["std"])
     arrivals.stop()
     qtbot.wait(50)

@@ -1,5 +1,3 @@
-from collections.abc import Callable, Iterator
-
 import numpy as np
 import pytest
 from napari import Viewer
@@ -14,14 +12,9 @@ from mri_noise.session.voxels import voxel_sentence
 from tests.plugin import mouse
 from tests.plugin.users import PATIENCE, open_dock, open_sample, run
 
+pytestmark = pytest.mark.shown
+
 VOXEL = (60, 50)
-
-
-@pytest.fixture
-def viewer(make_napari_viewer_proxy: Callable[..., Viewer]) -> Iterator[Viewer]:
-    made = make_napari_viewer_proxy(show=True)
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -13,15 +13,9 @@ import torch
 from napari import Viewer
 from napari.utils.notifications import Notification, notification_manager
 from pytestqt.qtbot import QtBot
-from safetensors.torch import save_file
 
-from mri_noise.coils import Espirit, MapsFromFile
-from mri_noise.masks import Equispaced
-from mri_noise.noise import NoiseFromFile
 from mri_noise.plugin.noise_dock import NoiseDock
 from mri_noise.plugin.samples import FASTMRI, ISMRMRD, sample_path
-from mri_noise.recon.checkpoint import Checkpoint
-from mri_noise.variance.exact import Exact
 from mri_noise.variance.sketch import Sketch
 from tests.plugin.users import LONG, QUICK, finish, open_dock, run
 
@@ -42,55 +36,6 @@ def said() -> Iterator[list[str]]:
     notification_manager.notification_ready.connect(listen)
     yield messages
     notification_manager.notification_ready.disconnect(listen)
-
-
-def weights(folder: Path, **tensors: torch.Tensor) -> Path:
-    path = folder / f"{'-'.join(tensors)}.safetensors"
-    save_file(tensors, path)
-    return path
-
-
-def mishaps(folder: Path) -> dict[str, dict[str, Any]]:
-    """Choices that cannot be run on the sample, by what the sentence says of them."""
-    (folder / "text.safetensors").write_text("no weights")
-    return {
-        "500 calibration lines do not fit": {"undersampling": Equispaced(n_calibration=500)},
-        "layout": {"reconstruction": Checkpoint(path=weights(folder, foreign=torch.zeros(3)))},
-        "text.safetensors": {"reconstruction": Checkpoint(path=folder / "text.safetensors")},
-        "absent.safetensors": {"reconstruction": Checkpoint(path=folder / "absent.safetensors")},
-        "no.h5": {"noise": NoiseFromFile(path=folder / "no.h5")},
-        "Coil calibration needs 500": {"coils": Espirit(n_calibration=500)},
-        "max_voxels": {"variance": Exact(max_voxels=10)},
-        "cuda": {"device": "cuda"} if not torch.cuda.is_available() else {"variance": Exact(max_voxels=11)},
-    }
-
-
-def test_choices_that_cannot_be_run_are_sentences(
-    qtbot: QtBot, viewer: Viewer, dock: NoiseDock, tmp_path: Path
-) -> None:
-    viewer.open_sample("napari-mri-noise", "brain")
-    run(qtbot, dock)
-    former = dock.shared.shelf["std"].data.copy()
-    for words, choices in mishaps(tmp_path).items():
-        run(qtbot, dock, QUICK.model_copy(update=choices))
-        status = dock.shared.session.status
-        assert status.kind == "failed", words
-        assert words in status.sentence
-        assert dock.status.text.text() == status.sentence
-        assert "Traceback" not in status.sentence
-        assert np.array_equal(dock.shared.shelf["std"].data, former)
-        assert not dock.shared.busy
-        assert dock.bar.share == 0
-        assert dock.run_button.isEnabled()
-    run(qtbot, dock)
-    assert dock.shared.session.status.kind == "done"
-
-
-def test_a_scan_that_lacks_what_is_asked_for_is_a_sentence(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
-    viewer.open_sample("napari-mri-noise", "brain-ismrmrd")
-    run(qtbot, dock, QUICK.model_copy(update={"coils": MapsFromFile()}))
-    assert dock.shared.session.status.kind == "failed"
-    assert "coil" in dock.status.text.text()
 
 
 def test_a_scan_file_that_disappears_is_a_sentence(

@@ -111,6 +111,31 @@ def test_cancel_keeps_the_map(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> 
     assert dock.shared.session.runs[0].result.complete
 
 
+def test_a_cancelled_lattice_is_kept_unfinished_saved_and_loaded(
+    qtbot: QtBot, viewer: Viewer, dock: NoiseDock, tmp_path: Path
+) -> None:
+    open_sample(viewer)
+    dock.form.value = QUICK.model_copy(update={"variance": LatticeProbing(target=0.005)})
+    dock.run()
+    qtbot.waitUntil(lambda: "std" in dock.shared.shelf.present(), timeout=30_000)
+    dock.cancel_button.click()
+    finish(qtbot, dock)
+    (kept,) = dock.shared.session.runs
+    estimate = kept.result.estimate
+    assert f"map of {estimate.n_samples} of {estimate.n_total} colours is kept" in dock.status.text.text()
+    layers = dock.shared.shelf.present()
+    for key in ("std", "snr", "g"):
+        metadata = layers[key].metadata[METADATA]
+        assert (metadata["n_samples"], metadata["n_total"]) == (estimate.n_samples, estimate.n_total)
+        assert not metadata["complete"]
+    assert f"{estimate.n_samples} of {estimate.n_total} colours" in viewer.canvas.overlays.text.text
+    shown = layers["std"].data.copy()
+    dock.take_away.save_results(tmp_path / "part.h5")
+    dock.take_away.load_results(tmp_path / "part.h5")
+    assert np.array_equal(dock.shared.shelf["std"].data, shown, equal_nan=True)
+    assert "Run 2 is unfinished" in dock.status.text.text()
+
+
 def test_a_target_stops_the_run(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
     open_sample(viewer)
     dock.form.target = 20.0

@@ -1,4 +1,3 @@
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,15 +18,10 @@ from mri_noise.variance.readout import contrast_noise, region_noise
 from tests.plugin import mouse
 from tests.plugin.users import PATIENCE, QUICK, open_dock, open_sample, run
 
+pytestmark = pytest.mark.shown
+
 BOX = np.array([[0, 50, 40], [0, 50, 60], [0, 70, 60], [0, 70, 40]], dtype=float)
 BESIDE = BOX + np.array([0, 5, 30])
-
-
-@pytest.fixture
-def viewer(make_napari_viewer_proxy: Callable[..., Viewer]) -> Iterator[Viewer]:
-    made = make_napari_viewer_proxy(show=True)
-    yield made
-    made.close()
 
 
 @pytest.fixture

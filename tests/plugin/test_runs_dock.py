@@ -1,5 +1,3 @@
-from collections.abc import Callable, Iterator
-
 import numpy as np
 import pytest
 from napari import Viewer
@@ -13,14 +11,9 @@ from mri_noise.report import comparison_of, estimate_of
 from mri_noise.roi import Rectangle
 from tests.plugin.users import PATIENCE, QUICK, open_dock, open_sample, run
 
+pytestmark = pytest.mark.shown
+
 BOX = np.array([[0, 50, 40], [0, 50, 60], [0, 70, 60], [0, 70, 40]], dtype=float)
-
-
-@pytest.fixture
-def viewer(make_napari_viewer_proxy: Callable[..., Viewer]) -> Iterator[Viewer]:
-    made = make_napari_viewer_proxy(show=True)
-    yield made
-    made.close()
 
 
 @pytest.fixture
@@ -61,6 +54,8 @@ def test_finished_runs_are_listed_shown_again_and_compared(
     assert noise.shared.session.shown is first
     assert np.allclose(noise.shared.shelf["std"].data[0], estimate_of(first.result).variance_magnitude.sqrt())
     choose(runs, 0, 1)
+    viewer.scene.camera.zoom *= 1.5
+    zoom = viewer.scene.camera.zoom
     runs.compare_selected()
     assert viewer.canvas.grid.enabled
     left, right, difference = (layer for layer in viewer.layers if layer.visible)
@@ -73,6 +68,7 @@ def test_finished_runs_are_listed_shown_again_and_compared(
     viewer.canvas.grid.enabled = False  # as by napari's own button
     assert not noise.shared.grid.on
     assert noise.shared.shelf["std"].visible
+    assert viewer.scene.camera.zoom == pytest.approx(zoom)
 
 
 def test_a_sweep_makes_a_stack_and_a_curve_of_the_region(

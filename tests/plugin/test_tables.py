@@ -42,6 +42,20 @@ def test_rows_are_chosen_as_a_whole(qtbot: QtBot) -> None:
     assert table.height() < before
 
 
+def test_a_narrow_table_says_the_rest_in_its_tooltips(qtbot: QtBot) -> None:
+    table = Table(short={"map error [%]": "err %"}, columns=("changed", "map error [%]"))
+    qtbot.addWidget(table)
+    table.show_frame(
+        pd.DataFrame({"median std": [0.5], "changed": ["seed 1"], "map error [%]": [2.0]}, index=["run 1"])
+    )
+    assert [table.horizontalHeaderItem(column).text() for column in range(2)] == ["changed", "err %"]
+    assert table.horizontalHeaderItem(1).toolTip() == "map error [%]"
+    assert table.item(0, 0).text() == "seed 1"
+    assert table.item(0, 1).toolTip() == "median std: 0.500\nchanged: seed 1\nmap error [%]: 2"
+    table.show_frame(pd.DataFrame())
+    assert table.rowCount() == table.columnCount() == 0
+
+
 @pytest.mark.parametrize(("value", "rounded"), [(0.0078, 0.01), (0.01, 0.01), (0.011, 0.02), (3.1, 5.0), (51.0, 100.0)])
 def test_windows_end_at_round_numbers(value: float, rounded: float) -> None:
     assert round_up(value) == pytest.approx(rounded)

@@ -7,8 +7,9 @@ import torch
 
 from mri_noise.masks import AsAcquired
 from mri_noise.pipeline import StageCache, prepare
-from mri_noise.session.jobs import SharedCache, ahead, device_note, loaded, snapshots, up_to_here
+from mri_noise.session.jobs import SharedCache, ahead, device_note, kept, loaded, snapshots, up_to_here
 from mri_noise.variance.exact import Exact
+from mri_noise.variance.magnitude import LatticeProbing
 from tests.session.examples import EXPERIMENT, JOB, OPENED, steps
 
 
@@ -49,6 +50,26 @@ def test_what_cannot_be_cut_short() -> None:
     exact = replace(exact, experiment=exact.experiment.model_copy(update={"variance": Exact()}))
     with pytest.raises(ValueError, match="let the run go on"):
         up_to_here(exact)
+
+
+def test_what_is_kept_of_a_run_that_ends_early() -> None:
+    image, first, second = steps()[0], steps()[1], steps()[2]
+    assert kept(image) is None
+    cut = kept(second)
+    assert cut is not None
+    assert cut.final
+    assert cut.result.complete
+    alone = replace(first.result, estimate=replace(first.result.estimate, n_samples=1))
+    assert kept(replace(first, result=alone)) is None
+    lattice = replace(JOB, experiment=EXPERIMENT.model_copy(update={"variance": LatticeProbing(target=0.1)}))
+    early = next(step for step in snapshots(lattice, StageCache()) if step.result.estimate is not None)
+    assert not early.final
+    unfinished = kept(early)
+    assert unfinished is not None
+    assert unfinished.final
+    assert not unfinished.result.complete
+    assert unfinished.result is early.result
+    assert loaded(early.result, 7).final
 
 
 def test_the_device_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

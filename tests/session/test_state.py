@@ -3,12 +3,15 @@ from dataclasses import replace
 import pytest
 
 from mri_noise.masks import Equispaced
+from mri_noise.pipeline import StageCache
 from mri_noise.recon.linear import ZeroFilled
 from mri_noise.report import estimate_of
 from mri_noise.session.captions import seconds_left
-from mri_noise.session.jobs import Job, OpenedScan
+from mri_noise.session.jobs import Job, OpenedScan, snapshots
+from mri_noise.session.runs import runs_table
 from mri_noise.session.state import N_RUNS_KEPT, Session
 from mri_noise.variance.lattice import Lattice
+from mri_noise.variance.magnitude import LatticeProbing
 from mri_noise.variance.plan import Plan
 from mri_noise.variance.sketch import Sketch
 from tests.session.examples import EXPERIMENT, JOB, OPENED, steps
@@ -92,6 +95,31 @@ def test_a_cancelled_run_keeps_what_it_reached() -> None:
     assert session.job is None
 
 
+def unfinished() -> Session:
+    """A lattice run after its first colours."""
+    lattice = EXPERIMENT.model_copy(update={"variance": LatticeProbing(target=0.1)})
+    session, job = OPEN.with_choices(lattice, None).started()
+    with_map = (step for step in snapshots(job, StageCache()) if step.result.estimate is not None)
+    return session.received(next(with_map))
+
+
+def test_a_cancelled_lattice_is_kept_and_called_unfinished() -> None:
+    session = unfinished().cancelled()
+    (kept,) = session.runs
+    assert kept is session.shown
+    estimate = estimate_of(kept.result)
+    part = f"{estimate.n_samples} of {estimate.n_total} colours"
+    assert session.problem == f"Run 1 was cancelled; its map of {part} is kept."
+    assert replace(session, problem=None).status.sentence.startswith(f"Run 1 is unfinished: {part}, ")
+    assert runs_table(session.runs).loc["run 1", "samples"] == part.removesuffix(" colours")
+
+
+def test_another_run_takes_the_place_of_an_unfinished_lattice_and_of_no_sketch() -> None:
+    assert unfinished().superseded().runs == ()
+    assert len(after(3).superseded().runs) == 1
+    assert OPEN.superseded() == OPEN
+
+
 @pytest.mark.parametrize("n_steps", [0, 1])
 def test_a_run_cancelled_before_its_map_leaves_the_former_one(n_steps: int) -> None:
     session = after(5).finished().started()[0]
@@ -162,3 +190,7 @@ def test_a_batch_that_was_halved_is_said() -> None:
     sentence = OPEN.started()[0].received(halved).status.sentence
     assert sentence.endswith("Memory ran out; this run uses batches of 1.")
     assert "Memory" not in after(3).status.sentence
+    check = smaller.linearity.model_copy(update={"batch": 2})
+    both = replace(halved, result=replace(result, experiment=smaller.model_copy(update={"linearity": check})))
+    sentence = OPEN.started()[0].received(both).status.sentence
+    assert sentence.endswith("this run uses batches of 1 and the check of linearity uses batches of 2.")

@@ -1,7 +1,7 @@
 import torch
 
 from mri_noise.variance.closed_form import fully_sampled_variance, sense_variance
-from mri_noise.variance.maps import acceleration, g_factor, inverse_g_factor, snr
+from mri_noise.variance.maps import acceleration, g_factor, inverse_g_factor, snr, std_error
 from tests.problems import equispaced, problem
 
 
@@ -36,3 +36,12 @@ def test_nothing_is_divided_by_zero() -> None:
     image = torch.tensor([[3 + 4j, 1]], dtype=torch.complex64)
     torch.testing.assert_close(snr(image, torch.tensor([[4.0, 0]])), torch.tensor([[2.5, 0]]))
     torch.testing.assert_close(inverse_g_factor(torch.tensor([[0.0, 2]])), torch.tensor([[0, 0.5]]))
+    torch.testing.assert_close(std_error(torch.tensor([[4.0, 0]]), torch.ones(1, 2)), torch.tensor([[0.25, 0]]))
+
+
+def test_what_is_not_known_stays_so() -> None:
+    unknown = torch.tensor([[torch.nan]])
+    assert snr(torch.ones(1, 1, dtype=torch.complex64), unknown).isnan().all()
+    assert g_factor(unknown, torch.ones(1, 1), 2.0).isnan().all()
+    assert inverse_g_factor(unknown).isnan().all()
+    assert std_error(unknown, torch.ones(1, 1)).isnan().all()

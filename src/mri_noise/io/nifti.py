@@ -19,7 +19,8 @@ from mri_noise.io.atomic import check_writable, replacing
 from mri_noise.io.summary import Summary, damaged, estimated, from_plain, summarize, to_plain
 from mri_noise.result import Result
 from mri_noise.variance.estimate import VarianceEstimate
-from mri_noise.variance.maps import acceleration, g_factor, snr
+from mri_noise.variance.maps import acceleration, g_factor, snr, std_error
+from mri_noise.variance.quick_look import without_first_look
 
 if TYPE_CHECKING:
     from nibabel import Nifti1Image
@@ -64,7 +65,7 @@ def save_nifti(results: Iterable[Result], stem: Path | str) -> list[Path]:
     paths = {of_map: Path(stem).with_name(f"{name}_{of_map}.nii.gz") for of_map in _MAPS}
     for path in paths.values():
         check_writable(path)
-    pairs = list(estimated(results))
+    pairs = [(result, without_first_look(estimate)) for result, estimate in estimated(results)]
     summary = Summary(
         experiment=pairs[0][0].experiment,
         slices=tuple(summarize(result, estimate) for result, estimate in pairs),
@@ -113,9 +114,7 @@ def _std(result: Result, estimate: VarianceEstimate) -> RealMap:
 
 
 def _standard_error(result: Result, estimate: VarianceEstimate) -> RealMap:
-    """SE(sigma) = SE(sigma^2) / (2 sigma); zero where there is no noise."""
-    std = estimate.variance_magnitude.sqrt()
-    return torch.where(std > 0, estimate.standard_error_magnitude / (2 * std), 0)
+    return std_error(estimate.variance_magnitude, estimate.standard_error_magnitude)
 
 
 def _snr(result: Result, estimate: VarianceEstimate) -> RealMap:

@@ -17,7 +17,16 @@ from torch import Tensor
 from mri_noise.experiment import Experiment
 from mri_noise.io.atomic import Draft, replacing, uninterrupted
 from mri_noise.io.hdf5 import open_hdf5
-from mri_noise.io.summary import SliceSummary, Summary, damaged, estimated, from_plain, summarize, to_plain
+from mri_noise.io.summary import (
+    OPTIONAL_MAPS,
+    SliceSummary,
+    Summary,
+    damaged,
+    estimated,
+    from_plain,
+    summarize,
+    to_plain,
+)
 from mri_noise.noise import Noise
 from mri_noise.result import Provenance, Result
 from mri_noise.variance.closed_form import fully_sampled_variance
@@ -27,20 +36,20 @@ FORMAT = "mri-noise result"
 FORMAT_VERSION = 2
 
 _IMAGE = ("slice", "row", "column")
-_VARIANCES = tuple(name for names in CHANNEL_FIELDS.values() for name in names)
 _DATASETS: dict[str, tuple[str, tuple[str, ...]]] = {
     "image": ("complex", _IMAGE),
     "zero_filled": ("complex", _IMAGE),
-    **dict.fromkeys((*_VARIANCES, "prior_weight"), ("real", _IMAGE)),
+    **dict.fromkeys(OPTIONAL_MAPS, ("real", _IMAGE)),
     "mask": ("boolean", _IMAGE),
     "coil_maps": ("complex", ("slice", "coil", "row", "column")),
     "noise_covariance": ("complex", ("slice", "coil", "coil")),
     "object": ("boolean", _IMAGE),
+    "quick_look": ("boolean", _IMAGE),
 }
 _TYPES = {"complex": ("complex64", "complex128"), "real": ("float32", "float64"), "boolean": ("bool",)}
 _ATTRIBUTES = ("experiment", "slices", "provenance")
 
-_WORTH_COMPRESSING = ("mask", "object", "coil_maps")
+_WORTH_COMPRESSING = ("mask", "object", "quick_look", "coil_maps")
 _MOST_COMPRESSION = 1100  # deflate reaches 1032
 
 
@@ -123,8 +132,7 @@ def _tensors(result: Result, estimate: VarianceEstimate) -> dict[str, Tensor]:
     return {
         "image": result.image,
         "zero_filled": result.zero_filled,
-        **{name: getattr(estimate, name) for name in _VARIANCES if getattr(estimate, name) is not None},
-        **({} if estimate.prior_weight is None else {"prior_weight": estimate.prior_weight}),
+        **{name: getattr(estimate, name) for name in OPTIONAL_MAPS if getattr(estimate, name) is not None},
         "mask": result.mask,
         "coil_maps": result.coil_maps,
         "noise_covariance": result.noise.covariance,
@@ -168,8 +176,8 @@ def _read_summary(file: h5py.File) -> Summary:
 
 
 def _absent(file: h5py.File) -> set[str]:
-    """The variances that the method did not compute, their standard errors, and the weight of a prior without one."""
-    optional = [*CHANNEL_FIELDS.values(), ("prior_weight",)]
+    """The maps that the method did not compute: variances with their standard errors, and what not all maps have."""
+    optional = [*CHANNEL_FIELDS.values(), ("prior_weight",), ("quick_look",)]
     absent = [names for names in optional if not any(name in file for name in names)]
     return {name for names in absent for name in names} - set(CHANNEL_FIELDS["magnitude"])
 
@@ -216,12 +224,11 @@ def _read_slice(datasets: dict[str, h5py.Dataset], summary: Summary, position: i
     tensors = {name: torch.from_numpy(dataset[position]) for name, dataset in datasets.items()}
     of_slice = summary.slices[position]
     estimate = VarianceEstimate(
-        **{name: tensors[name] for name in _VARIANCES if name in tensors},
+        **{name: tensors[name] for name in OPTIONAL_MAPS if name in tensors},
         n_samples=of_slice.n_samples,
         n_evaluations=of_slice.n_evaluations,
         n_total=of_slice.n_total,
         plan=of_slice.plan,
-        prior_weight=tensors.get("prior_weight"),
     )
     noise = Noise(tensors["noise_covariance"], of_slice.noise_source)
     return Result(

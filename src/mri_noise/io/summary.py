@@ -9,9 +9,12 @@ from pydantic import Field, TypeAdapter, ValidationError
 from mri_noise.experiment import Experiment
 from mri_noise.result import Provenance, Result, RoiReadout
 from mri_noise.settings import SettingsError
-from mri_noise.variance.estimate import VarianceEstimate
+from mri_noise.variance.estimate import CHANNEL_FIELDS, VarianceEstimate
 from mri_noise.variance.linearity import Linearity
 from mri_noise.variance.plan import Plan
+
+OPTIONAL_MAPS = (*(name for names in CHANNEL_FIELDS.values() for name in names), "prior_weight", "quick_look")
+"""Fields of a ``VarianceEstimate`` that are None where a method, or a map that is not finished, has none."""
 
 Count = Annotated[int, Field(ge=0)]
 
@@ -57,22 +60,17 @@ def estimated(results: Iterable[Result]) -> Iterator[tuple[Result, VarianceEstim
     Raises
     ------
     ValueError
-        If there are none, or one has no variance or a first look in part, or another experiment, scan or shape than
-        the first.
+        If there are none, or one has no variance, or another experiment, scan, shape or set of maps than the first.
     """
     first = None
     for result in results:
         if result.estimate is None:
-            raise ValueError(f"slice {result.index} has no variance yet; save the results of run() that are complete")
+            raise ValueError(f"slice {result.index} has no variance yet; save the results of run() that have one")
         first = _common(result) if first is None else first
         differences = [name for name, value in _common(result).items() if value != first[name]]
         if differences:
             raise ValueError(
                 f"slice {result.index} has another {differences[0]} than the slices before it; save it to its own file"
-            )
-        if result.estimate.quick_look is not None:
-            raise ValueError(
-                f"slice {result.index} is a first look in part; save the results of run() that are complete"
             )
         yield result, result.estimate
     if first is None:
@@ -85,6 +83,7 @@ def _common(result: Result) -> dict[str, Any]:
         "scan": result.provenance.fingerprint,
         "image shape": result.image.shape,
         "number of coils": result.coil_maps.shape[0],
+        "set of maps": tuple(getattr(result.estimate, name) is None for name in OPTIONAL_MAPS),
     }
 
 

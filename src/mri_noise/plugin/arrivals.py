@@ -1,6 +1,7 @@
 """New layers one at a time, so that the window lives between them."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from qtpy.QtCore import QTimer
 
@@ -10,21 +11,25 @@ from mri_noise.result import Result
 from mri_noise.session.layers import LayerSpec
 
 _PAUSE = 10
-"""[ms] between two layers: napari takes a tenth of a second to make the controls of one."""
+"""[ms] between two steps: napari takes a tenth of a second to make the controls of a layer, or its colour bar."""
 
 
 class Arrivals:
-    """Draws specifications on a shelf: layers that are there at once, new ones in turn and visible ones first."""
+    """Draws specifications on a shelf: layers that are there at once, new ones in turn and visible ones first.
+
+    A new layer that is to be seen comes hidden, and is shown in a step of its own: then its colour bar is made.
+    """
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
         self._waiting: dict[str, tuple[LayerSpec, Result]] = {}
+        self._unseen: str | None = None
         self._scheduled = False
 
     @property
     def settled(self) -> bool:
         """Whether all layers are there."""
-        return not self._waiting
+        return not self._waiting and self._unseen is None
 
     def show(self, specs: Iterable[LayerSpec], result: Result) -> None:
         """Refine what is on the shelf, and let the rest arrive."""
@@ -33,26 +38,39 @@ class Arrivals:
                 self._shelf.show([spec], result)
             else:
                 self._waiting[spec.key] = (spec, result)
-        if not self._scheduled:
-            self._add_next()
+        self._schedule()
 
     def stop(self) -> None:
         """Let nothing more arrive."""
-        self._waiting = {}
+        self._waiting, self._unseen = {}, None
 
-    def _add_next(self) -> None:
+    def _schedule(self) -> None:
+        if not self._scheduled and not self.settled:
+            self._scheduled = True
+            QTimer.singleShot(_PAUSE, self._step)
+
+    def _step(self) -> None:
         self._scheduled = False
         if not is_open(self._shelf.viewer):
             self.stop()
-        if not self._waiting:
-            return
+        if self._unseen is not None:
+            self._show_unseen(self._unseen)
+        elif self._waiting:
+            self._add_next()
+        self._schedule()
+
+    def _show_unseen(self, key: str) -> None:
+        self._unseen = None
+        layer = self._shelf.present().get(key)
+        if layer is not None:
+            layer.visible = True
+
+    def _add_next(self) -> None:
         visible = (key for key, (spec, _) in self._waiting.items() if spec.look.visible)
         spec, result = self._waiting.pop(next(visible, next(iter(self._waiting))))
-        self._shelf.show([spec], result)
+        self._unseen = spec.key if spec.look.visible else None
+        self._shelf.show([replace(spec, look=replace(spec.look, visible=False))], result)
         self._select_image()
-        if self._waiting:
-            self._scheduled = True
-            QTimer.singleShot(_PAUSE, self._add_next)
 
     def _select_image(self) -> None:
         """Let the keys of the components act on the reconstruction, and not on the layer that came last."""

@@ -7,6 +7,7 @@ from napari.viewer import Viewer
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QSpinBox, QVBoxLayout, QWidget
 from superqt.utils import qthrottled
 
+from mri_noise.plugin.docking import share_place
 from mri_noise.plugin.editors import leave_wheel_to_scrolling
 from mri_noise.plugin.plots import ComparisonPlots
 from mri_noise.plugin.sections import MUTED, PRIMARY, StatusLine, ThinBar, button, scrolling, stacked
@@ -38,6 +39,7 @@ class CompareDock(QWidget):
         self._reference: Snapshot | None = None
         self._curve = Curve()
         self._arrange()
+        share_place(self)
         self.shared.changed.connect(self._look)
         self.destroyed.connect(_farewell(self))
         self._look()
@@ -50,7 +52,7 @@ class CompareDock(QWidget):
     def compare(self) -> None:
         """Run replicas of the run that is shown."""
         run = self.shared.session.shown
-        if run is None or not run.result.complete:
+        if run is None or not run.final:
             self.status.show_status(_NO_RUN)
             return
         try:
@@ -123,7 +125,7 @@ class CompareDock(QWidget):
 
     def _enable(self) -> None:
         shown = self.shared.session.shown
-        self._start.setEnabled(shown is not None and shown.result.complete)
+        self._start.setEnabled(shown is not None and shown.final)
         self._stop.setEnabled(self.busy)
         self._leave.setEnabled(self.shared.grid.on)
 

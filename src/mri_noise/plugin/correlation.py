@@ -44,7 +44,7 @@ class Correlation(QCheckBox):
         """Compute and show the correlation of a voxel (row, column) of the run that is shown."""
         session = self._shared.session
         run, opened, cache = session.shown, session.opened, self._shared.cache
-        if run is None or not run.result.complete or opened is None:
+        if run is None or not run.final or opened is None:
             self._say("The correlation of a voxel needs a finished run of the open scan.")
             return
         handlers = Handlers(self._show, _nothing, _nothing, self._say)

@@ -10,6 +10,7 @@ from mri_noise.io.results import save_results
 from mri_noise.plugin.layers import SOURCE, LayerData
 from mri_noise.plugin.opening import open_file
 from mri_noise.plugin.samples import FASTMRI, ISMRMRD, sample_path
+from mri_noise.report import estimate_of
 from mri_noise.result import Result
 
 Reader = Callable[[str | Sequence[str]], list[LayerData] | list[tuple[None]]]
@@ -54,16 +55,18 @@ def write_nifti(path: str, layers: Sequence[LayerData]) -> list[str]:
 
 
 def _results_of(layers: Sequence[LayerData]) -> list[Result]:
-    """The results behind layers, each once, by slice.
+    """The results behind layers, each once and as far as it has come, by slice.
 
     Raises
     ------
     ValueError
-        If no layer shows a complete result.
+        If no layer shows a result with a noise map.
     """
     sources = [arguments.get("metadata", {}).get(SOURCE) for _, arguments, _ in layers]
     origins = [source.origin for source in sources if source is not None]
-    found = {id(origin): origin for origin in origins if isinstance(origin, Result) and origin.complete}
-    if not found:
-        raise ValueError("none of these layers shows a complete result of MRI noise; select its layers")
-    return sorted(found.values(), key=lambda result: result.index)
+    results = [origin for origin in origins if isinstance(origin, Result) and origin.estimate is not None]
+    if not results:
+        raise ValueError("none of these layers shows a noise map of MRI noise; select the layers of a run")
+    results.sort(key=lambda result: estimate_of(result).n_samples)
+    furthest = {(result.provenance.fingerprint, result.experiment, result.index): result for result in results}
+    return sorted(furthest.values(), key=lambda result: result.index)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Layer
+from napari.utils.events import Event
 
 from mri_noise.result import Result
 from mri_noise.session.components import COMPONENTS, Component, Window
@@ -173,11 +174,22 @@ class Shelf:
 
 
 def add_layer(viewer: ViewerModel, made: LayerData) -> Image:
-    """Add an image to a window, with its colour bar and name where it has colours."""
+    """Add an image to a window, with its colour bar and name where it has colours: when it is first seen.
+
+    napari takes as long to make them as to make the layer.
+    """
     data, arguments, _ = made
     layer = Image(data, **arguments)
-    label(layer)
+    if layer.visible:
+        label(layer)
+    else:
+        layer.events.visible.connect(_label_when_seen)
     return viewer.add_layer(layer)
+
+
+def _label_when_seen(event: Event) -> None:
+    event.source.events.visible.disconnect(_label_when_seen)
+    label(event.source)
 
 
 def _refine(layer: Image, spec: LayerSpec, origin: OpenedScan | Result | None) -> None:

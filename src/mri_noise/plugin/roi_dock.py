@@ -6,6 +6,7 @@ from pathlib import Path
 from napari.viewer import Viewer
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from mri_noise.plugin.docking import share_place
 from mri_noise.plugin.region_layer import RegionLayer
 from mri_noise.plugin.sections import MUTED, StatusLine, button, buttons
 from mri_noise.plugin.tables import Table
@@ -17,10 +18,12 @@ from mri_noise.session.jobs import Snapshot
 from mri_noise.session.layers import DATA_UNITS, geometry
 from mri_noise.session.readouts import Readouts, RegionQuestion, read_regions
 from mri_noise.session.region_table import contrast_question, questions, region_table
+from mri_noise.session.regions import STD_OF_COMPLEX_MEAN
 from mri_noise.session.state import Status
 
 _NO_RUN = Status("missing", "No map: run the dock MRI noise first, then draw regions.")
 _NO_REGION = Status("ready", "Draw a region on the image: its figures follow the mouse, exact error bars its release.")
+_SHORT = {STD_OF_COMPLEX_MEAN: "complex std", "Monte Carlo std": "replicas"}
 _UNITS = f"Signal and std in [{DATA_UNITS}]; exact to first order: std and SNR of the mean, and contrasts."
 
 
@@ -31,13 +34,14 @@ class RoiDock(QWidget):
         super().__init__()
         self.shared, self._runner = window_of(napari_viewer), Runner()
         self.regions = RegionLayer(napari_viewer, self.refresh, self.find_exact, self.commit)
-        self.table, self.status, self.everywhere = Table(), StatusLine(), QCheckBox("on every slice")
+        self.table, self.status, self.everywhere = Table(short=_SHORT), StatusLine(), QCheckBox("on every slice")
         self.everywhere.setToolTip("Read each region in the runs of all slices, not only of the one it was drawn on")
         self.everywhere.toggled.connect(lambda _on: self.commit())
         self._answers: Readouts = {}
         self._seen: Snapshot | None = None
         self._n_runs = 0
         self._arrange()
+        share_place(self)
         self.shared.changed.connect(self._look)
         self.destroyed.connect(_farewell(self))
         self._look()
@@ -123,7 +127,7 @@ class RoiDock(QWidget):
         if mapped is self._seen and n_runs == self._n_runs:
             return
         self._seen, self._n_runs = mapped, n_runs
-        if mapped is not None and mapped.result.complete:
+        if mapped is not None and mapped.final:
             self.commit()
         else:
             self.refresh()

@@ -4,6 +4,7 @@ import pandas as pd
 from napari.viewer import Viewer
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from mri_noise.plugin.docking import share_place
 from mri_noise.plugin.sections import Section, StatusLine, buttons, scrolling, stacked
 from mri_noise.plugin.sweep_panel import SweepPanel
 from mri_noise.plugin.tables import Table
@@ -16,6 +17,7 @@ from mri_noise.session.state import Status
 
 _NO_RUNS = Status("missing", "No finished run: run the dock MRI noise first.")
 _READY = Status("ready", "Select one run to show it again, or two (with Ctrl) to see them side by side.")
+_SHORT = {"median std": "std", "map error [%]": "err %"}
 _LIST_HEIGHT = 170  # [pixels]
 
 
@@ -25,10 +27,12 @@ class RunsDock(QWidget):
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__()
         self.shared = window_of(napari_viewer)
-        self.runs, self.agreement, self.status = Table(), Table(fits=True), StatusLine()
+        self.runs = Table(short=_SHORT, columns=("changed", *_SHORT))
+        self.agreement, self.status = Table(fits=True), StatusLine()
         self.sweep = SweepPanel(self.shared)
         self._listed: tuple[Snapshot, ...] = ()
         self._arrange()
+        share_place(self)
         self.shared.changed.connect(self._look)
         shared, look = self.shared, self._look
         self.destroyed.connect(lambda *_: shared.changed.disconnect(look))

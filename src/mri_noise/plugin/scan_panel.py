@@ -123,7 +123,11 @@ def facts(opened: OpenedScan) -> str:
     scan = opened.scan
     size = "" if scan.voxel_size is None else ", " + " x ".join(f"{length:.3g}" for length in scan.voxel_size) + " mm"
     matrix = f"{scan.matrix[0]} x {scan.matrix[1]}"
-    return f"{len(scan)} slices, {scan.n_coils} coils, {matrix}{size}\n{scan.layout}"
+    return f"{_counted(len(scan), 'slice')}, {_counted(scan.n_coils, 'coil')}, {matrix}{size}\n{scan.layout}"
+
+
+def _counted(number: int, name: str) -> str:
+    return f"{number} {name}{'s' * (number != 1)}"
 
 
 def _scan_of(layer: Layer) -> OpenedScan | None:

@@ -1,5 +1,6 @@
 """The building blocks of docks: sections that fold, a status line, rows of small buttons."""
 
+import re
 from collections.abc import Callable, Sequence
 
 from qtpy.QtCore import Qt
@@ -96,7 +97,12 @@ class StatusLine(QWidget):
         """Say a status."""
         mark, colour = _MARKS[status.kind]
         self._mark.setText(f'<span style="color: {colour}; font-size: 14px;">{mark}</span>')
-        self.text.setText(status.sentence)
+        self.text.setText(unbroken(status.sentence))
+
+
+def unbroken(sentence: str) -> str:
+    """With a space that no line breaks at between a number and its unit."""
+    return re.sub(r"(?<=\d) (?=%|s\b)", "\N{NO-BREAK SPACE}", sentence)
 
 
 class ThinBar(QWidget):

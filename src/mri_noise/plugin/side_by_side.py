@@ -25,6 +25,7 @@ class SideBySide:
         self._viewer = viewer
         self._shelf, self._backdrop = Shelf(viewer), Backdrop(viewer)
         self._pair: tuple[int, int] | None = None
+        self._view = viewer.scene.camera.center, viewer.scene.camera.zoom
         viewer.canvas.grid.events.enabled.connect(self._follow)
 
     @property
@@ -42,6 +43,8 @@ class SideBySide:
             return
         self.leave()
         self._pair = pair
+        camera = self._viewer.scene.camera
+        self._view = camera.center, camera.zoom
         self._backdrop.hide()
         self._shelf.show(made, run.result)
         layers = list(self._shelf.present().values())
@@ -49,11 +52,14 @@ class SideBySide:
         self._arrange(layers)
 
     def leave(self) -> None:
-        """Take the grid away, and show again what it hid."""
+        """Take the grid away, and show again what it hid, as large as it was."""
+        was_on = self.on
         self._shelf.clear()
         self._pair = None
         self._backdrop.restore()
         self._viewer.canvas.grid.enabled = False
+        if was_on:
+            self._viewer.scene.camera.center, self._viewer.scene.camera.zoom = self._view
 
     def _follow(self, _event: object = None) -> None:
         """Leave with the grid that another button of the window switches off."""

@@ -79,11 +79,12 @@ class TakeAway(QPushButton):
             raise ValueError(f"{shown.job.name} came from a file, and where its scan is is not known; run it again")
         clipboard = QApplication.clipboard()
         clipboard.setText(write(shown.job.opened.path, shown.job.index, shown.result.experiment))
-        show_info("Copied: paste it into a shell or an editor.")
+        whole = " It computes the whole map, of which this run has a part." if shown.stopped else ""
+        show_info(f"Copied: paste it into a shell or an editor.{whole}")
 
     def _shown(self) -> Snapshot:
         shown = self._shared.session.shown
-        if shown is None or not shown.result.complete:
+        if shown is None or not shown.final:
             raise ValueError("there is no finished run to take away; press Run, and wait for its end")
         return shown
 

@@ -53,8 +53,9 @@ class Tiles(QPushButton):
         if before:
             _set_visible(list(self._shelf.present().values()), False)
             _set_visible([layer for layer in before if layer in self._viewer.layers], True)
-            for layer in self._shelf.present().values():
-                label(layer)
+            for key, layer in self._shelf.present().items():
+                if key in KEYS:
+                    label(layer)
 
     def _follow(self, _event: object = None) -> None:
         """Show what napari's own grid button, or another dock, did."""

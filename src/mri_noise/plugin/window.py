@@ -9,6 +9,7 @@ from psygnal import Signal
 from mri_noise.experiment import Experiment
 from mri_noise.plugin.arrivals import Arrivals
 from mri_noise.plugin.layers import Shelf
+from mri_noise.plugin.letters import Letters
 from mri_noise.plugin.preferences import coloured
 from mri_noise.plugin.side_by_side import SideBySide
 from mri_noise.plugin.viewers import is_open, show_slice
@@ -33,7 +34,7 @@ class Window:
         self.cache = SharedCache()
         self.shelf = Shelf(viewer)
         self.grid = SideBySide(viewer)
-        self._arrivals = Arrivals(self.shelf)
+        self._arrivals, self._letters = Arrivals(self.shelf), Letters(viewer)
         self._runner, self._ahead = Runner(), Runner()
         self._curves: dict[int, Curve] = {}
 
@@ -51,7 +52,7 @@ class Window:
         self._become(self.session.with_choices(experiment, target))
 
     def load(self, result: Result) -> None:
-        """Take in a complete result from a file, and show it."""
+        """Take in a result from a file, and show it."""
         after = self.session.with_loaded(result)
         if after.shown is not None:
             self.shelf.renew()
@@ -60,7 +61,8 @@ class Window:
         self._become(after)
 
     def prepare(self) -> None:
-        """Find the coil maps while the user looks at the scan; what does not work is said when it is run."""
+        """Find the coil maps and draw letters while the user looks at the scan; what does not work is said in a run."""
+        self._letters.draw_ahead()
         session = self.session
         opened, index, experiment = session.opened, session.index, session.experiment
         if opened is not None and session.can_run:
@@ -74,7 +76,7 @@ class Window:
         ValueError
             If there is no scan.
         """
-        after, job = self.session.cancelled().started()
+        after, job = self.session.superseded().started()
         self.shelf.renew()
         handlers = Handlers(
             on_step=self._take_in,
@@ -125,6 +127,7 @@ class Window:
         self._runner.cancel()
         self._ahead.leave()
         self._arrivals.stop()
+        self._letters.stop()
 
     def _take_in(self, snapshot: Snapshot) -> None:
         after = self.session.received(snapshot)
@@ -148,9 +151,10 @@ class Window:
         """Draw a snapshot in the layers of the present run."""
         result, name = snapshot.result, snapshot.job.name
         first = snapshot.result.estimate is None
-        specs = image_layers(result, name, snapshot.reference) if first or result.complete else ()
-        keys = self._all_maps(result) if result.complete else self._looked_at()
+        specs = image_layers(result, name, snapshot.reference) if first or snapshot.final else ()
+        keys = self._all_maps(result) if snapshot.final else self._looked_at()
         self._arrivals.show(map(coloured, (*specs, *map_layers(result, name, keys))), result)
+        self._letters.stop()
         text = self.viewer.canvas.overlays.text
         text.text, text.visible = caption(result), True
 

@@ -29,10 +29,17 @@ def _of_image(result: Result) -> str:
 
 def _of_map(result: Result) -> str:
     n_samples = estimate_of(result).n_samples
-    parts = [f"{n_samples} {samples_of(result)}", f"seed {result.experiment.seed}"]
+    parts = [reached(result), f"seed {result.experiment.seed}"]
     if n_samples > 1:
         parts.append(f"map error {100 * map_error(result):.1f} %")
     return _GAP.join(parts)
+
+
+def reached(result: Result) -> str:
+    """How many samples are in, and of how many unless that is all."""
+    estimate = estimate_of(result)
+    total = "" if estimate.complete else f" of {estimate.n_total}"
+    return f"{estimate.n_samples}{total} {samples_of(result)}"
 
 
 def samples_of(result: Result) -> str:

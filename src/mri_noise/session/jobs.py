@@ -71,11 +71,19 @@ class Snapshot:
     result
     reference : shape (rows, columns)
         Coil combination of all samples, where the scan holds all and not all are used.
+    stopped
+        Whether the run ended before its last sample: what it reached is kept, unfinished.
     """
 
     job: Job
     result: Result
     reference: Image | None = None
+    stopped: bool = False
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more will come."""
+        return self.stopped or self.result.complete
 
 
 def snapshots(job: Job, cache: StageCache) -> Iterator[Snapshot]:
@@ -112,7 +120,7 @@ def ahead(opened: OpenedScan, index: int, experiment: Experiment, cache: StageCa
 
 def _reached(result: Result, target: float | None) -> bool:
     estimate = result.estimate
-    if target is None or estimate is None or estimate.plan is not None or estimate.complete or estimate.n_samples < 2:
+    if target is None or estimate is None or estimate.complete or not _can_be_cut(result):
         return False
     return 100 * map_error(result) <= target
 
@@ -121,6 +129,24 @@ def _reference(scan: Scan, job: Job, cache: StageCache) -> Image | None:
     if isinstance(job.experiment.undersampling, AsAcquired) or not bool(scan[job.index].mask.all()):
         return None
     return prepare(scan, job.experiment, job.index, cache).combined.cpu()
+
+
+def kept(latest: Snapshot) -> Snapshot | None:
+    """What is kept of a run that ends at a snapshot: cut to its samples where that can be, else unfinished.
+
+    None if there is no map yet, or one of a single sample.
+    """
+    result = latest.result
+    if result.estimate is None:
+        return None
+    if not isinstance(result.experiment.variance, Sketch | MonteCarlo):
+        return replace(latest, stopped=True)
+    return replace(latest, result=up_to_here(result)) if _can_be_cut(result) else None
+
+
+def _can_be_cut(result: Result) -> bool:
+    """Whether an experiment that asks for fewer samples gives just those that are in."""
+    return isinstance(result.experiment.variance, Sketch | MonteCarlo) and estimate_of(result).n_samples > 1
 
 
 def up_to_here(result: Result) -> Result:
@@ -133,8 +159,8 @@ def up_to_here(result: Result) -> Result:
     """
     estimate = estimate_of(result)
     variance = result.experiment.variance
-    if estimate.n_samples < 2 or not isinstance(variance, Sketch | MonteCarlo):
-        raise ValueError("nothing was reached that can be kept; let the run go on")
+    if not _can_be_cut(result):
+        raise ValueError("nothing was reached that can be cut short; let the run go on")
     asked = {"n_probes" if isinstance(variance, Sketch) else "n_replicas": estimate.n_samples}
     return replace(
         result,
@@ -145,7 +171,7 @@ def up_to_here(result: Result) -> Result:
 
 def loaded(result: Result, number: int) -> Snapshot:
     """A result from a file, as a run of its own."""
-    return Snapshot(Job(number, None, result.index, result.experiment), result)
+    return Snapshot(Job(number, None, result.index, result.experiment), result, stopped=not result.complete)
 
 
 class SharedCache(StageCache):

@@ -5,17 +5,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from mri_noise.arrays import Image
-from mri_noise.report import DIFFERENCE_COLOURS, MAP_COLOURS, bright, estimate_of, g_factor_of
+from mri_noise.report import DIFFERENCE_COLOURS, MAP_COLOURS, bright, estimate_of, g_factor_of, in_object
 from mri_noise.result import Result
 from mri_noise.session.components import Window
 from mri_noise.session.models import title_of_model
 from mri_noise.variance.estimate import Channel
-from mri_noise.variance.maps import inverse_g_factor, snr
+from mri_noise.variance.maps import inverse_g_factor, snr, std_error
 
 METADATA = "mri_noise"
 """The key of a layer's metadata under which its provenance is, as plain JSON values."""
@@ -110,27 +109,20 @@ class Quantity:
 
 
 def _std_error(result: Result) -> Tensor:
-    """Standard error of the magnitude's standard deviation: that of its variance over 2 sigma; NaN where that is."""
     estimate = estimate_of(result)
-    sigma = estimate.variance_magnitude.sqrt()
-    return torch.where(sigma == 0, 0, estimate.standard_error_magnitude / (2 * sigma))
+    return std_error(estimate.variance_magnitude, estimate.standard_error_magnitude)
 
 
 def _snr(result: Result) -> Tensor:
-    """SNR of the magnitude in the object; NaN outside of it, where there is no signal."""
-    return _in_object(result, snr(result.image, estimate_of(result).variance_magnitude))
+    return in_object(result, snr(result.image, estimate_of(result).variance_magnitude))
 
 
 def _g(result: Result) -> Tensor:
-    return _in_object(result, g_factor_of(result))
+    return in_object(result, g_factor_of(result))
 
 
 def _inverse_g(result: Result) -> Tensor:
-    return _in_object(result, inverse_g_factor(g_factor_of(result)))
-
-
-def _in_object(result: Result, values: Tensor) -> Tensor:
-    return torch.where(result.object, values, torch.nan)
+    return in_object(result, inverse_g_factor(g_factor_of(result)))
 
 
 def _std(key: str, title: str, channel: Channel) -> Quantity:
@@ -172,6 +164,7 @@ def provenance_of(result: Result, key: str, run: str) -> dict[str, Any]:
         "experiment": result.experiment.model_dump(mode="json"),
         "noise": result.noise.source,
         "n_samples": 0 if estimate is None else estimate.n_samples,
+        "n_total": None if estimate is None else estimate.n_total,
         "n_evaluations": 0 if estimate is None else estimate.n_evaluations,
         "complete": result.complete,
         "device": origin.device,

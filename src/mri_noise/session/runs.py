@@ -42,7 +42,7 @@ def runs_table(runs: Sequence[Snapshot]) -> pd.DataFrame:
 
 def _row(run: Snapshot, former: Snapshot | None) -> dict[str, str | int | float]:
     result, estimate = run.result, estimate_of(run.result)
-    sigma = estimate.variance_magnitude[result.object].sqrt()
+    sigma, samples = estimate.variance_magnitude[result.object].sqrt(), estimate.n_samples
     return {
         "median std": float(sigma.median()),
         "changed": "" if former is None else _changes(former, run),
@@ -50,7 +50,7 @@ def _row(run: Snapshot, former: Snapshot | None) -> dict[str, str | int | float]
         "R": acceleration(result.mask),
         "model": title_of_model(result.experiment.reconstruction),
         "method": result.experiment.variance.kind,
-        "samples": estimate.n_samples,
+        "samples": samples if estimate.complete else f"{samples} of {estimate.n_total}",
         "map error [%]": 100 * map_error(result),
         "seconds": result.provenance.seconds,
         "slice": result.index,

@@ -7,9 +7,9 @@ from typing import Literal
 from mri_noise.experiment import Experiment
 from mri_noise.report import estimate_of, map_error
 from mri_noise.result import Result
-from mri_noise.session.captions import samples_of, seconds_left
+from mri_noise.session.captions import reached, seconds_left
 from mri_noise.session.differences import described, differences
-from mri_noise.session.jobs import Job, OpenedScan, Snapshot, loaded, up_to_here
+from mri_noise.session.jobs import Job, OpenedScan, Snapshot, kept, loaded
 from mri_noise.session.models import title_of_model
 from mri_noise.variance.replica import MonteCarlo
 
@@ -45,7 +45,7 @@ class Session:
     job, latest
         The run that is on, and its last snapshot.
     runs
-        Complete snapshots, oldest first.
+        Final snapshots, oldest first.
     shown
         Whose layers are on screen.
     fault
@@ -157,9 +157,9 @@ class Session:
         return replace(self, latest=snapshot, shown=snapshot)
 
     def finished(self) -> "Session":
-        """End the run that is on; its last snapshot joins the finished runs if it is complete."""
+        """End the run that is on; its last snapshot joins the finished runs if it is final."""
         latest = self.latest
-        if latest is None or not latest.result.complete:
+        if latest is None or not latest.final:
             return replace(self, job=None, latest=None)
         return replace(self, job=None, latest=None, runs=(*self.runs, latest)[-N_RUNS_KEPT:], shown=latest)
 
@@ -171,20 +171,25 @@ class Session:
         """End the run that is on, and keep what it reached."""
         if self.job is None:
             return self
-        kept = _kept(self.latest)
+        latest = None if self.latest is None else kept(self.latest)
         name = self.job.title
-        if kept is None:
+        if latest is None:
             return replace(self.finished(), shown=_last(self.runs), problem=f"{name} was cancelled before its map.")
-        reached = f"{estimate_of(kept.result).n_samples} {samples_of(kept.result)}"
-        ended = replace(self, latest=kept).finished()
-        return replace(ended, problem=f"{name} was cancelled; its map of {reached} is kept.")
+        ended = replace(self, latest=latest).finished()
+        return replace(ended, problem=f"{name} was cancelled; its map of {reached(latest.result)} is kept.")
+
+    def superseded(self) -> "Session":
+        """End the run that is on for another one, and keep what it reached unless that is unfinished."""
+        latest = None if self.latest is None else kept(self.latest)
+        unfinished = latest is None or latest.stopped
+        return replace(self, job=None, latest=None) if unfinished else self.cancelled()
 
     def failed(self, sentence: str) -> "Session":
         """End the run that is on, with the reason; former results stay."""
         return replace(self, job=None, latest=None, shown=_last(self.runs), problem=sentence)
 
     def with_loaded(self, result: Result) -> "Session":
-        """Take in a complete result from a file, as a run of its own."""
+        """Take in a result from a file, as a run of its own."""
         snapshot = loaded(result, self.n_started + 1)
         runs = (*self.runs, snapshot)[-N_RUNS_KEPT:]
         return replace(self, runs=runs, shown=snapshot, n_started=snapshot.job.number, problem=None)
@@ -254,16 +259,6 @@ def _last(runs: tuple[Snapshot, ...]) -> Snapshot | None:
     return runs[-1] if runs else None
 
 
-def _kept(latest: Snapshot | None) -> Snapshot | None:
-    """The snapshot cut off at its samples, or None if there is nothing worth keeping."""
-    if latest is None:
-        return None
-    try:
-        return replace(latest, result=up_to_here(latest.result))
-    except ValueError:
-        return None
-
-
 def _running(job: Job, latest: Snapshot | None) -> Status:
     if latest is None:
         model = title_of_model(job.experiment.reconstruction)
@@ -276,7 +271,7 @@ def _running(job: Job, latest: Snapshot | None) -> Status:
     error = f"map error {100 * map_error(result):.1f} %, " if estimate.n_samples > 1 else ""
     return Status(
         "running",
-        f"{job.title}: {estimate.n_samples} of {estimate.n_total} {samples_of(result)}, "
+        f"{job.title}: {reached(result)}, "
         f"{estimate.n_evaluations} evaluations, "
         f"{error}{seconds_left(result):.0f} s left.{_halved(job, result)}",
         share,
@@ -284,17 +279,21 @@ def _running(job: Job, latest: Snapshot | None) -> Status:
 
 
 def _halved(job: Job, result: Result) -> str:
-    """What is said where memory ran out and the batch was halved; else nothing."""
-    batch = result.experiment.variance.batch
-    if batch == job.experiment.variance.batch:
-        return ""
-    return f" Memory ran out; this run uses batches of {batch}."
+    """What is said where memory ran out and a batch was halved; else nothing."""
+    asked, used = job.experiment, result.experiment
+    batches = {
+        "this run": (asked.variance.batch, used.variance.batch),
+        "the check of linearity": (asked.linearity.batch, used.linearity.batch),
+    }
+    said = [f"{what} uses batches of {batch}" for what, (before, batch) in batches.items() if batch != before]
+    return f" Memory ran out; {' and '.join(said)}." if said else ""
 
 
 def _summary(shown: Snapshot) -> str:
     estimate, seconds = estimate_of(shown.result), shown.result.provenance.seconds
+    ended = "is unfinished" if shown.stopped else "is done"
     return (
-        f"{shown.job.title} is done: {estimate.n_samples} {samples_of(shown.result)}, "
+        f"{shown.job.title} {ended}: {reached(shown.result)}, "
         f"{estimate.n_evaluations} evaluations in "
         f"{seconds:.1f} s; the map's own error is {100 * map_error(shown.result):.1f} %."
         f"{_linearity(shown.result)}{_halved(shown.job, shown.result)}"

@@ -86,10 +86,11 @@ class LinearityCheck(Settings):
 
     n_pairs: int = Field(8, ge=4, le=64, description="Noise realisations; each costs two evaluations")
     correct: bool = Field(True, description="Correct the map region by region where the pairs show that it helps")
+    batch: int | None = Field(None, ge=1, description="Pairs computed at once; none: what suits the device")
 
     def __call__(self, point: OperatingPoint, generator: torch.Generator) -> Pairs:
         """Compute the pairs."""
-        chunk = batch_size(None, point)
+        chunk = batch_size(self.batch, point)
         return draw_pairs(noise_jacobian(point, chunk=chunk), point, generator, n_pairs=self.n_pairs, chunk=chunk)
 
 

@@ -1,4 +1,4 @@
-"""Maps that a user reads, from variances: SNR and g-factor."""
+"""Maps that a user reads, from variances: SNR, g-factor and the error of a std; NaN where a variance is not known."""
 
 import torch
 
@@ -11,7 +11,13 @@ def snr(image: Image, variance_magnitude: RealMap) -> RealMap:
     Kellman and McVeigh 2005, doi:10.1002/mrm.20713.
     """
     sigma = variance_magnitude.sqrt()
-    return torch.where(sigma > 0, image.abs() / sigma, 0)
+    return torch.where(sigma == 0, 0, image.abs() / sigma)
+
+
+def std_error(variance: RealMap, standard_error: RealMap) -> RealMap:
+    """Standard error of sigma, from that of the variance: SE(sigma) = SE(sigma^2) / (2 sigma); zero where sigma is."""
+    sigma = variance.sqrt()
+    return torch.where(sigma == 0, 0, standard_error / (2 * sigma))
 
 
 def acceleration(mask: Mask) -> float:
@@ -31,4 +37,4 @@ def g_factor(variance: RealMap, full_variance: RealMap, net: float) -> RealMap:
 
 def inverse_g_factor(g: RealMap) -> RealMap:
     """1 / g: the share of SNR that is kept; zero where g is zero."""
-    return torch.where(g > 0, 1 / g, 0)
+    return torch.where(g == 0, 0, 1 / g)

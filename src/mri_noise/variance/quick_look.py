@@ -33,3 +33,15 @@ def filled(estimate: VarianceEstimate, quick: RealMap, n_samples: int, region: M
         standard_error_magnitude=torch.where(missing, error, estimate.standard_error_magnitude),
         quick_look=missing,
     )
+
+
+def without_first_look(estimate: VarianceEstimate) -> VarianceEstimate:
+    """With NaN where there is only a first look."""
+    if estimate.quick_look is None:
+        return estimate
+    return replace(
+        estimate,
+        variance_magnitude=estimate.variance_magnitude.masked_fill(estimate.quick_look, torch.nan),
+        standard_error_magnitude=estimate.standard_error_magnitude.masked_fill(estimate.quick_look, torch.nan),
+        quick_look=None,
+    )

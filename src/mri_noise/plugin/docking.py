@@ -1,0 +1,46 @@
+"""Where the docks of the plugin go in a window."""
+
+from qtpy.QtCore import QEvent, QObject, QTimer
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
+
+_SHARING = "mri_noise_sharing"
+
+
+class _Placer(QObject):
+    """Puts a dock on another one, as a tab, when it is first shown."""
+
+    def __init__(self, content: QWidget) -> None:
+        super().__init__(content)
+        self._content = content
+        content.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Wait for the first time that the content is shown; napari has placed its dock by then."""
+        if event.type() == QEvent.Type.Show:
+            self._content.removeEventFilter(self)
+            QTimer.singleShot(0, self._place)
+        return False
+
+    def _place(self) -> None:
+        window, dock = self._content.window(), _dock_around(self._content)
+        if not isinstance(window, QMainWindow) or dock is None:
+            return
+        for other in window.findChildren(QDockWidget):
+            shares = other is not dock and other.findChild(QWidget, _SHARING) is not None
+            if shares and other.isVisible() and not other.isFloating():
+                window.tabifyDockWidget(other, dock)
+                dock.raise_()
+                return
+
+
+def share_place(content: QWidget) -> None:
+    """Let the docks of which this is called lie on each other as tabs, so that each has the height of all."""
+    content.setObjectName(_SHARING)
+    _Placer(content)
+
+
+def _dock_around(widget: QWidget) -> QDockWidget | None:
+    around: QWidget | None = widget
+    while around is not None and not isinstance(around, QDockWidget):
+        around = around.parentWidget()
+    return around
