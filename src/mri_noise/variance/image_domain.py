@@ -35,19 +35,21 @@ class ImageDomain:
     coil_maps: CoilMaps
     colouring: Colouring
 
-    def covariance(self, image: Image, reach: int | None = None) -> Image:
+    def covariance(self, images: Image, reach: int | None = None) -> Image:
         """Apply A^H Psi A, or only what it has between voxels at most ``reach`` apart along each undersampled axis.
 
-        It is (L^H S)^H P (L^H S), where P convolves with the point-spread function of the sampling mask.
+        It is (L^H S)^H P (L^H S), where P convolves with the point-spread function of the sampling mask. Memory holds
+        the coil images of one image at a time.
         """
+        flat, transfer = images.reshape(-1, *images.shape[-2:]), self._transfer(reach)
+        return torch.stack([self._apply(image, transfer) for image in flat]).reshape(images.shape)
+
+    def _apply(self, image: Image, transfer: Tensor) -> Image:
         maps, axes = self._uncentred_maps, self._axes
-        coil_images = maps * torch.fft.ifftshift(image, dim=_AXES).unsqueeze(-3)
-        if axes:
-            spectrum = torch.fft.fftn(coil_images, dim=axes) * self._transfer(reach)
-            coil_images = torch.fft.ifftn(spectrum, dim=axes)
-        else:
-            coil_images = coil_images * self._transfer(None)
-        return torch.fft.fftshift(torch.einsum("crk,...crk->...rk", maps.conj(), coil_images), dim=_AXES)
+        coil_images = maps * torch.fft.ifftshift(image)
+        spectrum = torch.fft.fftn(coil_images, dim=axes) if axes else coil_images
+        filtered = torch.fft.ifftn(spectrum * transfer, dim=axes) if axes else spectrum * transfer
+        return torch.fft.fftshift((maps.conj() * filtered).sum(0))
 
     @cached_property
     def _axes(self) -> tuple[int, ...]:
