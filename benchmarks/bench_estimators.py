@@ -29,7 +29,7 @@ from mri_noise.report import draw
 from mri_noise.scan import Scan
 from mri_noise.variance.lattice import lattice_score
 from mri_noise.variance.linearity import Pairs, assess, correction, draw_pairs
-from mri_noise.variance.magnitude import LatticeProbing, probe_magnitude
+from mri_noise.variance.magnitude import LatticeProbing, forward_products, probe_magnitude
 from mri_noise.variance.point import OperatingPoint, noise_jacobian
 from mri_noise.variance.rows import Rows, covariance_rows, error_density, random_voxels
 
@@ -135,14 +135,16 @@ def case_rows(case: Case, *, quick: bool) -> Iterator[dict[str, str | float]]:
     truth = reference_rows(operator, point, seconds=10 if quick else 30, most=96)
     density = error_density(truth, point.object)
     seconds = seconds_per_evaluation(operator, point, repeats=2 if quick else 3)
-    pilots = random_voxels(point.object, 16, torch.Generator().manual_seed(7))
-    rows = covariance_rows(operator, point.image, pilots, chunk=CHUNK)
     for target in TARGETS:
-        method = LatticeProbing(target=target, max_evaluations=5000)
-        plan = method.choose_lattice(rows, point)
-        n_probes = plan.n_signs * plan.lattice.index
-        spent = 2 * (n_probes + len(pilots))
-        error = (lattice_score(density, plan.lattice) / plan.n_signs) ** 0.5
+        method = LatticeProbing(target=target, max_evaluations=6000)
+        plan = method.plan(operator, point, torch.Generator().manual_seed(7), chunk=CHUNK)
+        of_map = plan.evaluations_per_product * plan.n_products
+        spent = plan.n_evaluations + of_map
+        if plan.lattice is None:
+            lattice, error = "forward products", plan.nrmse
+        else:
+            lattice = f"{plan.lattice.row_step}, {plan.lattice.column_step}, {plan.lattice.shift}"
+            error = (lattice_score(density, plan.lattice) / plan.n_signs) ** 0.5
         needed = 1 / (2 * target**2)
         of_time = needed * seconds["replica"] / (spent * seconds["probe"])
         yield {
@@ -151,14 +153,14 @@ def case_rows(case: Case, *, quick: bool) -> Iterator[dict[str, str | float]]:
             "mask": case.mask,
             "R": case.acceleration,
             "target [%]": 100 * target,
-            "lattice": f"{plan.lattice.row_step}, {plan.lattice.column_step}, {plan.lattice.shift}",
+            "lattice": lattice,
             "sign sets": plan.n_signs,
             "evaluations": spent,
             "predicted [%]": 100 * plan.nrmse,
             "true [%]": 100 * error,
             "reference voxels": len(truth.voxels),
             "gain, evaluations": needed / spent,
-            "without pilots": needed / (2 * n_probes),
+            "without pilots": needed / of_map,
             "gain, seconds": of_time,
             "gain over published, seconds": needed * seconds["published"] / (spent * seconds["probe"]),
         }
@@ -233,9 +235,8 @@ def _run(
 ) -> tuple[bool, float, int, float]:
     generator = torch.Generator().manual_seed(seed)
     plan = method.plan(operator, point, generator, chunk=16)
-    *_, last = probe_magnitude(
-        operator, point.image, point.object, plan, generator, chunk=64, n_before=2 * plan.n_pilots
-    )
+    probe = forward_products if plan.lattice is None else probe_magnitude
+    *_, last = probe(operator, point.image, point.object, plan, generator, chunk=64, n_before=plan.n_evaluations)
     truth, found = exact[point.object], last.variance_magnitude[point.object]
     error = float((found.sqrt() - truth.sqrt()).norm() / truth.sqrt().norm())
     z = (found - truth) / last.standard_error_magnitude[point.object]

@@ -42,15 +42,19 @@ def samples_of(result: Result) -> str:
         return "probes"
     if isinstance(variance, MonteCarlo):
         return "replicas"
+    plan = estimate_of(result).plan
+    if plan is not None and plan.lattice is None:
+        return "forward products"
     return "voxels" if isinstance(variance, Exact) else "colours"
 
 
 def seconds_left(result: Result) -> float:
     """The time that the samples to come take [s], if each of their evaluations takes as long as those so far.
 
-    A colour takes two; the evaluations that planned the lattice came before the first colour.
+    The evaluations that planned a lattice came before its first colour.
     """
     estimate = estimate_of(result)
-    per_sample = estimate.n_evaluations / estimate.n_samples if estimate.plan is None else 2
+    plan = estimate.plan
+    per_sample = estimate.n_evaluations / estimate.n_samples if plan is None else plan.evaluations_per_product
     n_to_come = per_sample * (estimate.n_total - estimate.n_samples)
     return result.provenance.seconds * n_to_come / estimate.n_evaluations

@@ -21,6 +21,8 @@ from mri_noise.variance.rows import along_phase, density_of, random_voxels
 
 _POOL = 2.0
 """Width of the neighbourhood over which errors are pooled, in voxels."""
+_BOUND = 1.25
+"""Bound of an error in multiples of its prediction: so that the first pair mostly is enough."""
 _MARGIN = 1.1
 """By how much the measured error is below the target when probing ends: it is known to a few per cent."""
 
@@ -62,7 +64,7 @@ class ComplexLatticeProbing(Settings):
         n_before = 0
         if plan is None:
             plan = self.plan(operator, point, generator, chunk=chunk)
-            n_before = 4 * plan.n_pilots
+            n_before = plan.n_evaluations
         yield from self.probe(operator, point.image, point.object, plan, generator, chunk=chunk, n_before=n_before)
 
     def plan(self, operator: LinearOperator, point: OperatingPoint, generator: torch.Generator, *, chunk: int) -> Plan:
@@ -76,9 +78,11 @@ class ComplexLatticeProbing(Settings):
             density_of(voxels, squares, variance, point.object),
             point.colouring.mask,
             target=self.target,
+            bound=_BOUND,
             n_signs=1,
             largest_product=(self.max_evaluations - 4 * len(voxels)) // 4,
             n_pilots=len(voxels),
+            n_evaluations=4 * len(voxels),
         )
 
     def probe(
@@ -93,7 +97,7 @@ class ComplexLatticeProbing(Settings):
         n_before: int,
     ) -> Iterator[VarianceEstimate]:
         """Probe a planned lattice with pairs, until the measured error is within the target or no pair is left."""
-        colours = plan.lattice.colours((image.shape[0], image.shape[1]))
+        colours = plan.colours(image)
         n_of_pair = 2 * len(occupied(colours, region))
         sums, n_samples = PairSums.zeros(region), 0
         while True:

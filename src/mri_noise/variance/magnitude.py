@@ -1,7 +1,10 @@
 """The variance of the magnitude by probing a lattice that exact rows of a few voxels choose."""
 
-from collections.abc import Iterator
+import math
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from typing import Literal
 
 import torch
@@ -10,14 +13,20 @@ from pydantic import Field
 from mri_noise.arrays import Image, Mask, RealMap
 from mri_noise.linop import LinearOperator
 from mri_noise.settings import Settings
+from mri_noise.variance.bundles import Bundle, bundled_density, compute_bundles, draw_bundles
 from mri_noise.variance.estimate import VarianceEstimate, unit_phase
 from mri_noise.variance.local import local_mean
-from mri_noise.variance.plan import Plan, plan_for
+from mri_noise.variance.plan import Plan, or_forward_products, plan_for
 from mri_noise.variance.point import OperatingPoint, batch_size, noise_jacobian
 from mri_noise.variance.probing import Sums, occupied, probe_colours
-from mri_noise.variance.rows import Rows, covariance_rows, error_density, random_voxels
 from mri_noise.variance.shrinkage import shrink
+from mri_noise.variance.sketch import sketch
 
+_BOUND = 1.15
+"""95 % of errors are below this multiple of their prediction (``docs/estimators.md``)."""
+_FIRST_PILOTS = 24
+_SHARE_OF_PILOTS = 0.05
+"""Products of the pilots per product of the map, at least."""
 _POOL = 2.0
 """Width of the neighbourhood over which spreads are pooled, in voxels."""
 
@@ -25,9 +34,10 @@ _POOL = 2.0
 class LatticeProbing(Settings):
     """Magnitude by lattice probing: as many products as the accuracy asked for needs; the magnitude's variance only.
 
-    Exact covariance rows of a few voxels (the pilots) predict the error of every lattice. The cheapest one that is
-    accurate enough is probed with random signs along the phase of the image, in the object: for a probe
-    v = s exp(i phi) on one translate of the lattice, Re(conj(v_i) (B B^T v)_i) / 2 has the expectation V_i.
+    Covariance rows of a few voxels (the pilots), several in one product, predict the error of every lattice. The
+    cheapest one that is accurate enough is probed with random signs along the phase of the image, in the object: for a
+    probe v = s exp(i phi) on one translate of the lattice, Re(conj(v_i) (B B^T v)_i) / 2 has the expectation V_i. Where
+    forward products of random probes are cheaper still, they take its place.
     """
 
     kind: Literal["lattice"] = "lattice"
@@ -35,7 +45,9 @@ class LatticeProbing(Settings):
     max_evaluations: int = Field(
         2000, ge=100, description="Network-sized passes at most; the map is then less accurate"
     )
-    n_pilots: int = Field(16, ge=2, le=40, description="Voxels whose exact rows choose the lattice")
+    n_bundles: int = Field(
+        16, ge=1, le=64, description="Products at most that choose the lattice, each the rows of up to six voxels"
+    )
     n_signs: int = Field(
         1,
         ge=1,
@@ -65,29 +77,45 @@ class LatticeProbing(Settings):
         n_before = 0
         if plan is None:
             plan = self.plan(operator, point, generator, chunk=chunk)
-            n_before = 2 * plan.n_pilots
-        estimates = probe_magnitude(
-            operator, point.image, point.object, plan, generator, chunk=chunk, n_before=n_before
-        )
+            n_before = plan.n_evaluations
+        method = forward_products if plan.lattice is None else probe_magnitude
+        estimates = method(operator, point.image, point.object, plan, generator, chunk=chunk, n_before=n_before)
         for estimate in estimates:
-            yield _shrunk(estimate, point.object) if self.shrink and estimate.complete else estimate
+            shrinks = self.shrink and estimate.complete and plan.lattice is not None  # errors of neighbours differ
+            yield _shrunk(estimate, point.object) if shrinks else estimate
 
     def plan(self, operator: LinearOperator, point: OperatingPoint, generator: torch.Generator, *, chunk: int) -> Plan:
-        """Compute the rows of the pilots, and choose the lattice by them."""
-        voxels = random_voxels(point.object, self.n_pilots, generator)
-        return self.choose_lattice(covariance_rows(operator, point.image, voxels, chunk=chunk), point)
+        """Choose by rows of 24 pilots, and of more of them until they are a twentieth of the cost.
 
-    def choose_lattice(self, rows: Rows, point: OperatingPoint) -> Plan:
+        Where the first show that forward products will do, they are all.
+        """
+        voxels = draw_bundles(point.object, self.n_bundles, generator)
+        bundles: list[Bundle] = []
+        n_pilots = list(accumulate(len(bundle) for bundle in voxels))
+        wanted = min(bisect_left(n_pilots, _FIRST_PILOTS) + 1, len(voxels))
+        while len(bundles) < wanted:
+            new = voxels[len(bundles) : wanted]
+            bundles += compute_bundles(operator, point.image, new, generator, chunk=chunk)
+            plan = self.choose(bundles, point)
+            if plan.lattice is not None:
+                wanted = min(math.ceil(_SHARE_OF_PILOTS * plan.n_products), len(voxels))
+        return plan
+
+    def choose(self, bundles: Sequence[Bundle], point: OperatingPoint) -> Plan:
         """Choose the cheapest plan that rows of some voxels predict to be accurate enough."""
-        n_pilots = len(rows.voxels)
-        return plan_for(
-            error_density(rows, point.object),
+        n_evaluations = 2 * len(bundles)
+        most = self.max_evaluations - n_evaluations
+        plan = plan_for(
+            bundled_density(bundles, point.object),
             point.colouring.mask,
             target=self.target,
+            bound=_BOUND,
             n_signs=self.n_signs,
-            largest_product=(self.max_evaluations - 2 * n_pilots) // 2,
-            n_pilots=n_pilots,
+            largest_product=most // 2,
+            n_pilots=sum(len(bundle.voxels) for bundle in bundles),
+            n_evaluations=n_evaluations,
         )
+        return or_forward_products(plan, n_voxels=int(point.object.sum()), max_evaluations=most)
 
 
 def probe_magnitude(
@@ -101,7 +129,7 @@ def probe_magnitude(
     n_before: int,
 ) -> Iterator[VarianceEstimate]:
     """Probe a planned lattice with each set of signs in turn; a voxel's variance is the mean over its sets so far."""
-    colours = plan.lattice.colours((image.shape[0], image.shape[1]))
+    colours = plan.colours(image)
     n_colours = len(occupied(colours, region))
     along = unit_phase(image) * region
     finished = Sums.zeros(region)
@@ -120,6 +148,28 @@ def probe_magnitude(
                 plan=plan,
             )
         finished = sums
+
+
+def forward_products(
+    operator: LinearOperator,
+    image: Image,
+    region: Mask,
+    plan: Plan,
+    generator: torch.Generator,
+    *,
+    chunk: int,
+    n_before: int,
+) -> Iterator[VarianceEstimate]:
+    """The magnitude, in a region, of a row-norm sketch with as many probes as a plan says."""
+    for estimate in sketch(operator, image, generator, n_probes=plan.n_signs, chunk=chunk):
+        yield VarianceEstimate(
+            variance_magnitude=torch.where(region, estimate.variance_magnitude, torch.nan),
+            standard_error_magnitude=torch.where(region, estimate.standard_error_magnitude, torch.nan),
+            n_samples=estimate.n_samples,
+            n_evaluations=n_before + estimate.n_evaluations,
+            n_total=estimate.n_total,
+            plan=plan,
+        )
 
 
 def _shrunk(estimate: VarianceEstimate, region: Mask) -> VarianceEstimate:
