@@ -10,14 +10,14 @@ from mri_noise.experiment import Experiment
 from mri_noise.io import open_scan
 from mri_noise.io.nifti import load_nifti, save_nifti
 from mri_noise.io.results import load_results, save_results
-from mri_noise.masks import Equispaced
+from mri_noise.masks import Equispaced, Random2D
 from mri_noise.noise import NoiseFromPrescan, noise_of_level
 from mri_noise.phantom import Phantom
 from mri_noise.pipeline import StageCache, choose_device, prepare, reconstruct, run
 from mri_noise.recon.linear import CGSense, ZeroFilled
 from mri_noise.recon.unet import UNetSettings
 from mri_noise.recon.varnet import VarNetSettings
-from mri_noise.report import comparison_of
+from mri_noise.report import comparison_of, summary_table
 from mri_noise.result import Result
 from mri_noise.roi import Rectangle
 from mri_noise.scan import Scan, Slice
@@ -305,12 +305,38 @@ def test_the_slices_of_a_run_share_their_pilots() -> None:
         return [r for r in run(SCAN, _changed(variance=method), slices=[0, 1]) if r.complete]
 
     shared, own = complete(share=True), complete(share=False)
-    costs = [
-        [r.estimate.n_evaluations - 2 * r.estimate.n_samples for r in each if r.estimate] for each in (shared, own)
-    ]
-    assert costs == [[32, 0], [32, 32]]
+    for each, pays in ((shared, (True, False)), (own, (True, True))):
+        for result, paid in zip(each, pays, strict=True):
+            assert result.estimate is not None
+            assert result.estimate.plan is not None
+            before = result.estimate.n_evaluations - 2 * result.estimate.n_samples
+            assert before == (result.estimate.plan.n_evaluations if paid else 0)
     plans = [r.estimate.plan for r in shared if r.estimate]
     assert plans[0] == plans[1]
+
+
+def test_forward_products_in_place_of_a_lattice_are_saved_and_shared(tmp_path: Path) -> None:
+    sparse = {"undersampling": Random2D(acceleration=12, n_calibration=2), "reconstruction": ZeroFilled()}
+    scan = Phantom(matrix=(32, 28), n_coils=1, n_slices=2)()
+    experiment = _changed(variance=LatticeProbing(target=0.25), **sparse)
+    first, second = (r for r in run(scan, experiment, slices=[0, 1]) if r.complete)
+    assert first.estimate is not None
+    assert second.estimate is not None
+    assert first.estimate.plan is not None
+    assert first.estimate.plan.lattice is None
+    assert 24 <= first.estimate.plan.n_pilots < 24 + 6  # not the bundles of an expensive lattice
+    assert second.estimate.plan == first.estimate.plan
+    assert second.estimate.n_evaluations == first.estimate.plan.n_signs
+    assert torch.isnan(first.estimate.variance_magnitude[~first.object]).all()
+    save_results([first, second], tmp_path / "out.h5")
+    for result, loaded in zip((first, second), load_results(tmp_path / "out.h5"), strict=True):
+        assert loaded.estimate is not None
+        assert result.estimate is not None
+        assert loaded.estimate.plan == result.estimate.plan
+        assert loaded.estimate.channels.keys() == {"magnitude"}
+    (row, _) = summary_table([first, second]).to_dict(orient="records")
+    assert row["plan"] == first.estimate.plan.words
+    assert row["95 % bound of it [%]"] <= 25
 
 
 def test_the_linearity_check_is_made_once_and_not_for_monte_carlo() -> None:

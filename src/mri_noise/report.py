@@ -139,6 +139,7 @@ def _summary(result: Result) -> dict[str, str | int | float]:
         "R": round(acceleration(result.mask), 2),
         "reconstruction": reconstruction_name(result),
         "method": result.experiment.variance.kind,
+        "plan": "none" if estimate.plan is None else estimate.plan.words,
         "samples": estimate.n_samples,
         "median std": float(sigma[inside].median()),
         "median SNR": float(snr(result.image, estimate.variance_magnitude)[inside].median()),

@@ -60,7 +60,7 @@ def random_result(
         variances |= {name: torch.full_like(v, torch.inf) for name, v in variances.items() if "error" in name}
     if magnitude_only:
         variances = {name: variances[name] for name in CHANNEL_FIELDS["magnitude"]}
-    plan = Plan(Lattice(2, 17, 5), 3, 0.01 / 3, 0.0125 / 3, 16, 0.02) if magnitude_only else None
+    plan = Plan(Lattice(2, 17, 5), 3, 0.01 / 3, 0.0125 / 3, 16, 0.02, 32) if magnitude_only else None
     prior = torch.rand(rows, columns, generator=generator, dtype=torch.float64) if magnitude_only else None
     factor = torch.randn(n_coils, n_coils, generator=generator, dtype=torch.complex128)
     noise = Noise(factor @ factor.mH + torch.eye(n_coils), f"random {index}")

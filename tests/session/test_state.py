@@ -18,6 +18,8 @@ from tests.session.examples import EXPERIMENT, JOB, OPENED, steps
 
 OPEN = Session().with_scan(OPENED, 1).with_choices(EXPERIMENT, None)
 
+WITHOUT_LATTICE = Plan(None, 42, 0.11, 0.12, 24, 0.12, 8)
+
 
 def after(n_steps: int) -> Session:
     session = OPEN.started()[0]
@@ -57,12 +59,26 @@ def test_the_time_left_counts_what_planned_a_lattice_once() -> None:
         n_samples=2,
         n_total=42,
         n_evaluations=36,
-        plan=Plan(Lattice(2, 21, 5), 1, 0.01, 0.02, 16, 0.03),
+        plan=Plan(Lattice(2, 21, 5), 1, 0.01, 0.02, 16, 0.03, 32),
     )
     started = replace(result, estimate=estimate, provenance=replace(result.provenance, seconds=3.6))
     assert seconds_left(started) == pytest.approx(8)
     sketched = replace(started, estimate=replace(estimate, plan=None, n_evaluations=2))
     assert seconds_left(sketched) == pytest.approx(3.6 * 20)
+    forward = replace(started, estimate=replace(estimate, plan=WITHOUT_LATTICE))
+    assert seconds_left(forward) == pytest.approx(4)
+
+
+def test_a_run_says_that_it_took_no_lattice() -> None:
+    snapshot = steps()[-1]
+    choices = EXPERIMENT.model_copy(update={"variance": LatticeProbing()})
+    result = replace(
+        snapshot.result, experiment=choices, estimate=replace(estimate_of(snapshot.result), plan=WITHOUT_LATTICE)
+    )
+    session = after(4).received(replace(snapshot, result=result)).finished()
+    assert "8 forward products" in session.status.sentence
+    assert "No lattice would have been cheaper." in session.status.sentence
+    assert "lattice" not in after(5).finished().status.sentence
 
 
 def test_a_finished_run_is_kept_and_done() -> None:

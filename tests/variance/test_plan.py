@@ -2,16 +2,19 @@
 
 import numpy as np
 import pytest
+import torch
 
 from mri_noise.variance.lattice import Lattice, ScoredLattice
-from mri_noise.variance.plan import choose, smoothed
+from mri_noise.variance.plan import Plan, choose, or_forward_products, smoothed
 
+KNOWN = {"bound": 1.15, "n_signs": 1, "largest_product": 1000, "n_pilots": 16, "n_evaluations": 8}
 BEST = {index: ScoredLattice(Lattice(1, index, 0), score) for index, score in ((5, 4e-2), (20, 1e-3), (50, 4e-4))}
 
 
-def _choose(target: float, **changed: int) -> tuple[int, int]:
-    plan = choose(BEST, **{"target": target, "n_signs": 1, "largest_product": 1000, "n_pilots": 16, **changed})
-    assert plan.upper_bound == pytest.approx(1.25 * plan.nrmse)
+def _choose(target: float, **changed: float) -> tuple[int, int]:
+    plan = choose(BEST, target=target, **KNOWN | changed)
+    assert plan.lattice is not None
+    assert plan.upper_bound == pytest.approx(1.15 * plan.nrmse)
     return plan.lattice.index, plan.n_signs
 
 
@@ -26,7 +29,7 @@ def test_the_cheapest_of_those_within_the_target() -> None:
 def test_the_most_accurate_one_where_none_is_within_the_target() -> None:
     assert _choose(1e-3, largest_product=60) == (20, 3)
     assert _choose(1e-3, largest_product=59) == (50, 1)
-    plan = choose(BEST, target=1e-3, n_signs=1, largest_product=100, n_pilots=16)
+    plan = choose(BEST, target=1e-3, **KNOWN | {"largest_product": 100})
     assert not plan.reaches_target
 
 
@@ -42,3 +45,36 @@ def test_smoothing_keeps_the_sum_and_leaves_the_origin_out() -> None:
     assert blurred[4, 5] == 0
     assert blurred.sum() == pytest.approx(1)
     assert blurred[4, 8] == blurred[4, 2] == pytest.approx(0.5 * (0.5 + 0.125))
+
+
+def _or_forward(target: float, *, n_voxels: int = 10**9, max_evaluations: int = 10**6) -> Plan:
+    plan = choose(BEST, target=target, **KNOWN)
+    return or_forward_products(plan, n_voxels=n_voxels, max_evaluations=max_evaluations)
+
+
+def test_forward_products_where_they_are_cheaper() -> None:
+    assert _or_forward(0.11).lattice == BEST[20].lattice  # 40 evaluations, and 42 forward products
+    cheaper = _or_forward(0.13)
+    assert cheaper.lattice is None
+    assert cheaper.n_products == 30
+    assert cheaper.reaches_target
+
+
+def test_a_small_object_takes_more_forward_products_for_the_same_bound() -> None:
+    few, many = (_or_forward(0.16, n_voxels=n) for n in (10**4, 10**9))
+    assert few.n_products > many.n_products
+    assert few.reaches_target
+    assert few.nrmse < many.nrmse
+
+
+def test_the_most_accurate_of_both_where_neither_is_within_the_target() -> None:
+    assert _or_forward(1e-4, max_evaluations=2000).lattice is not None
+    assert _or_forward(1e-4, max_evaluations=10**6).lattice is None
+
+
+def test_a_plan_without_a_lattice_says_so() -> None:
+    plan = _or_forward(0.13)
+    assert plan.words.startswith("30 forward products")
+    assert _or_forward(0.11).words == "lattice 1, 20, 0 of 20 colours, 1 x random signs"
+    with pytest.raises(ValueError, match="this plan has no lattice"):
+        plan.colours(torch.ones(2, 3, dtype=torch.complex64))

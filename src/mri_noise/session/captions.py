@@ -49,6 +49,9 @@ def samples_of(result: Result) -> str:
         return "probes"
     if isinstance(variance, MonteCarlo):
         return "replicas"
+    plan = estimate_of(result).plan
+    if plan is not None and plan.lattice is None:
+        return "forward products"
     return "voxels" if isinstance(variance, Exact) else "colours"
 
 
@@ -58,6 +61,7 @@ def seconds_left(result: Result) -> float:
     The evaluations that planned a lattice came before its first colour.
     """
     estimate = estimate_of(result)
-    per_sample = estimate.n_evaluations / estimate.n_samples if estimate.plan is None else estimate.plan.n_products
+    plan = estimate.plan
+    per_sample = estimate.n_evaluations / estimate.n_samples if plan is None else plan.evaluations_per_product
     n_to_come = per_sample * (estimate.n_total - estimate.n_samples)
     return result.provenance.seconds * n_to_come / estimate.n_evaluations

@@ -278,6 +278,12 @@ def _running(job: Job, latest: Snapshot | None) -> Status:
     )
 
 
+def _without_lattice(result: Result) -> str:
+    """What is said where a lattice was asked for and is not worth its evaluations; else nothing."""
+    plan = estimate_of(result).plan
+    return "" if plan is None or plan.lattice is not None else " No lattice would have been cheaper."
+
+
 def _halved(job: Job, result: Result) -> str:
     """What is said where memory ran out and a batch was halved; else nothing."""
     asked, used = job.experiment, result.experiment
@@ -296,6 +302,7 @@ def _summary(shown: Snapshot) -> str:
         f"{shown.job.title} {ended}: {reached(shown.result)}, "
         f"{estimate.n_evaluations} evaluations in "
         f"{seconds:.1f} s; the map's own error is {100 * map_error(shown.result):.1f} %."
+        f"{_without_lattice(shown.result)}"
         f"{_linearity(shown.result)}{_halved(shown.job, shown.result)}"
     )
 

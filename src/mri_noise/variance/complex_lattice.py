@@ -22,6 +22,8 @@ from mri_noise.variance.rows import along_phase, density_of, random_voxels
 
 _POOL = 2.0
 """Width of the neighbourhood over which errors are pooled, in voxels."""
+_BOUND = 1.25
+"""Bound of an error in multiples of its prediction: so that the first pair mostly is enough."""
 _MARGIN = 1.1
 """By how much the measured error is below the target when probing ends: it is known to a few per cent."""
 
@@ -74,7 +76,7 @@ class ComplexLatticeProbing(Settings):
         operator = noise_jacobian(point, chunk=chunk)
         if plan is None:
             plan = self.plan(operator, point, generator, chunk=chunk)
-            n_before += 4 * plan.n_pilots
+            n_before += plan.n_evaluations
         yield from self.probe(operator, point.image, point.object, plan, generator, chunk=chunk, n_before=n_before)
 
     @property
@@ -100,9 +102,11 @@ class ComplexLatticeProbing(Settings):
             density_of(voxels, squares, variance, point.object),
             point.colouring.mask,
             target=self.target,
+            bound=_BOUND,
             n_signs=1,
             largest_product=(self.max_evaluations - 4 * len(voxels)) // 4,
             n_pilots=len(voxels),
+            n_evaluations=4 * len(voxels),
         )
 
     def probe(
@@ -117,7 +121,7 @@ class ComplexLatticeProbing(Settings):
         n_before: int,
     ) -> Iterator[VarianceEstimate]:
         """Probe a planned lattice with pairs, until the measured error is within the target or no pair is left."""
-        colours = plan.lattice.colours((image.shape[0], image.shape[1]))
+        colours = plan.colours(image)
         n_of_pair = 2 * len(occupied(colours, region))
         sums, n_samples = PairSums.zeros(region), 0
         while True:
@@ -143,7 +147,7 @@ def probe_directions(
     products: AdjointProducts, image: Image, region: Mask, plan: Plan, generator: torch.Generator, *, n_before: int
 ) -> Iterator[VarianceEstimate]:
     """Probe a planned lattice along the phase of the image and across it: the sum is the complex variance."""
-    colours = plan.lattice.colours((image.shape[0], image.shape[1]))
+    colours = plan.colours(image)
     n_colours = len(occupied(colours, region))
     found: list[RealMap] = []
     for n_done, direction in enumerate(_directions(image)):

@@ -97,7 +97,7 @@ class AdjointProducts:
         """
         pilots = self.kernels(directions, random_voxels(region, n_pilots, generator))
         plans = [Overlap.of(self.domain, pilots, reach).plan(target=target, n_signs=n_signs) for reach in _REACHES]
-        return min(filter(None, plans), key=lambda plan: (plan.lattice.index, plan.nrmse), default=None)
+        return min(filter(None, plans), key=lambda plan: (plan.n_products, plan.nrmse), default=None)
 
     def __call__(self, probe: Image, colours: Int[Tensor, "rows columns"], plan: Plan) -> Iterator[Probed]:
         """Apply U'^T to a probe, one colour after the other, and give each voxel the energy around it."""
@@ -128,8 +128,8 @@ class Overlap:
     ----------
     reach
         Distance along an axis beyond which covariances of the zero-filled image are left out.
-    n_pilots
-        Kernels.
+    n_kernels
+        Products that they took.
     density
         What each displacement of two probed voxels adds to the squared NRMSE.
     energies : shape (voxels, rows, columns)
@@ -139,7 +139,7 @@ class Overlap:
     """
 
     reach: int
-    n_pilots: int
+    n_kernels: int
     density: Density
     energies: NDArray[np.floating]
     weights: NDArray[np.floating]
@@ -177,7 +177,10 @@ class Overlap:
             if _BOUND**2 * random > target**2:
                 continue
             nrmse = (random + 2 * self.lost(scored.lattice) ** 2) ** 0.5
-            plan = Plan(scored.lattice, n_signs, nrmse, _BOUND * nrmse, self.n_pilots, target, reach=self.reach)
+            n_pilots = len(self.weights)
+            plan = Plan(
+                scored.lattice, n_signs, nrmse, _BOUND * nrmse, n_pilots, target, self.n_kernels, reach=self.reach
+            )
             if plan.reaches_target:
                 return plan
         return None

@@ -1,26 +1,36 @@
 """The variance of the magnitude by probing a lattice that exact rows of a few voxels choose."""
 
-from collections.abc import Iterator
+import math
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from typing import Literal
 
 import torch
 from pydantic import Field
 
 from mri_noise.arrays import Image, Mask, RealMap
+from mri_noise.linop import LinearOperator
 from mri_noise.settings import Settings
+from mri_noise.variance.bundles import Bundle, bundled_density, compute_bundles, draw_bundles
 from mri_noise.variance.estimate import VarianceEstimate, unit_phase
 from mri_noise.variance.kernels import AdjointProducts
 from mri_noise.variance.local import local_mean
-from mri_noise.variance.plan import Plan, plan_for
+from mri_noise.variance.plan import Plan, or_forward_products, plan_for
 from mri_noise.variance.point import OperatingPoint, batch_size, noise_jacobian
 from mri_noise.variance.probing import BothProducts, Sums, occupied
-from mri_noise.variance.rows import Rows, covariance_rows, error_density, random_voxels
 from mri_noise.variance.shrinkage import shrink
+from mri_noise.variance.sketch import sketch
 
 Products = BothProducts | AdjointProducts
 """What a probe of one colour goes through."""
 
+_BOUND = 1.15
+"""95 % of errors are below this multiple of their prediction (``docs/estimators.md``)."""
+_FIRST_PILOTS = 24
+_SHARE_OF_PILOTS = 0.05
+"""Products of the pilots per product of the map, at least."""
 _POOL = 2.0
 """Width of the neighbourhood over which spreads are pooled, in voxels."""
 
@@ -28,12 +38,13 @@ _POOL = 2.0
 class LatticeProbing(Settings):
     """Magnitude by lattice probing: as many products as the accuracy asked for needs; the magnitude's variance only.
 
-    Exact covariance rows of a few voxels (the pilots) predict the error of every lattice. The cheapest one that is
-    accurate enough is probed with random signs along the phase of the image, in the object: for a probe
-    v = s exp(i phi) on one translate of the lattice, Re(conj(v_i) (B B^T v)_i) / 2 has the expectation V_i.
+    Covariance rows of a few voxels (the pilots), several in one product, predict the error of every lattice. The
+    cheapest one that is accurate enough is probed with random signs along the phase of the image, in the object: for a
+    probe v = s exp(i phi) on one translate of the lattice, Re(conj(v_i) (B B^T v)_i) / 2 has the expectation V_i. Where
+    forward products of random probes are cheaper still, they take its place.
 
-    A network of the zero-filled image needs the adjoint product alone (:mod:`mri_noise.variance.kernels`), and half as
-    many pilots, unless it sees too far.
+    A network of the zero-filled image needs adjoint products alone (:mod:`mri_noise.variance.kernels`), and half as
+    many for its pilots, unless it sees too far.
     """
 
     kind: Literal["lattice"] = "lattice"
@@ -41,7 +52,9 @@ class LatticeProbing(Settings):
     max_evaluations: int = Field(
         2000, ge=100, description="Network-sized passes at most; the map is then less accurate"
     )
-    n_pilots: int = Field(16, ge=2, le=40, description="Voxels whose exact rows choose the lattice")
+    n_bundles: int = Field(
+        16, ge=1, le=64, description="Products at most that choose the lattice, each the rows of up to six voxels"
+    )
     n_signs: int = Field(
         1,
         ge=1,
@@ -67,41 +80,64 @@ class LatticeProbing(Settings):
             If the object is empty.
         """
         chunk = batch_size(self.batch, point)
+        n_before = 0
         if plan is None:
-            plan, products, n_before = self._plan(point, generator, chunk)
+            plan, products = self._plan(point, generator, chunk)
+            n_before = plan.n_evaluations
         else:
-            products, n_before = _products(point, plan, chunk), 0
+            products = _products(point, plan, chunk)
         for estimate in probe_magnitude(products, point.image, point.object, plan, generator, n_before=n_before):
-            yield _shrunk(estimate, point.object) if self.shrink and estimate.complete else estimate
+            shrinks = self.shrink and estimate.complete and plan.lattice is not None  # errors of neighbours differ
+            yield _shrunk(estimate, point.object) if shrinks else estimate
 
-    def _plan(self, point: OperatingPoint, generator: torch.Generator, chunk: int) -> tuple[Plan, Products, int]:
-        """Choose the lattice by pilots; also return what it is probed with, and the evaluations that were spent."""
+    def _plan(self, point: OperatingPoint, generator: torch.Generator, chunk: int) -> tuple[Plan, Products]:
+        """Choose by kernels where adjoint products may do alone, else by rows; and what the choice is probed with."""
         n_spent = 0
         if point.image_domain is not None:
             adjoint = AdjointProducts.of(point.image_domain, replayable=point.replayable, chunk=chunk)
-            n_spent = max(self.n_pilots // 2, 2)
-            along = unit_phase(point.image)[None]
+            along, n_kernels = unit_phase(point.image)[None], max(self.n_bundles // 2, 1)
             plan = adjoint.plan(
-                along, point.object, generator, target=self.target, n_signs=self.n_signs, n_pilots=n_spent
+                along, point.object, generator, target=self.target, n_signs=self.n_signs, n_pilots=n_kernels
             )
             if plan is not None:
-                return plan, adjoint, plan.n_pilots
+                return plan, adjoint
+            n_spent = n_kernels
         operator = noise_jacobian(point, chunk=chunk)
-        voxels = random_voxels(point.object, self.n_pilots, generator)
-        rows = covariance_rows(operator, point.image, voxels, chunk=chunk)
-        return self.choose_lattice(rows, point), BothProducts(operator, chunk), n_spent + 2 * len(voxels)
+        plan = self.plan(operator, point, generator, chunk=chunk)
+        return replace(plan, n_evaluations=n_spent + plan.n_evaluations), BothProducts(operator, chunk)
 
-    def choose_lattice(self, rows: Rows, point: OperatingPoint) -> Plan:
+    def plan(self, operator: LinearOperator, point: OperatingPoint, generator: torch.Generator, *, chunk: int) -> Plan:
+        """Choose by rows of 24 pilots, and of more of them until they are a twentieth of the cost.
+
+        Where the first show that forward products will do, they are all.
+        """
+        voxels = draw_bundles(point.object, self.n_bundles, generator)
+        bundles: list[Bundle] = []
+        n_pilots = list(accumulate(len(bundle) for bundle in voxels))
+        wanted = min(bisect_left(n_pilots, _FIRST_PILOTS) + 1, len(voxels))
+        while len(bundles) < wanted:
+            new = voxels[len(bundles) : wanted]
+            bundles += compute_bundles(operator, point.image, new, generator, chunk=chunk)
+            plan = self.choose(bundles, point)
+            if plan.lattice is not None:
+                wanted = min(math.ceil(_SHARE_OF_PILOTS * plan.n_products), len(voxels))
+        return plan
+
+    def choose(self, bundles: Sequence[Bundle], point: OperatingPoint) -> Plan:
         """Choose the cheapest plan that rows of some voxels predict to be accurate enough."""
-        n_pilots = len(rows.voxels)
-        return plan_for(
-            error_density(rows, point.object),
+        n_evaluations = 2 * len(bundles)
+        most = self.max_evaluations - n_evaluations
+        plan = plan_for(
+            bundled_density(bundles, point.object),
             point.colouring.mask,
             target=self.target,
+            bound=_BOUND,
             n_signs=self.n_signs,
-            largest_product=(self.max_evaluations - 2 * n_pilots) // 2,
-            n_pilots=n_pilots,
+            largest_product=most // 2,
+            n_pilots=sum(len(bundle.voxels) for bundle in bundles),
+            n_evaluations=n_evaluations,
         )
+        return or_forward_products(plan, n_voxels=int(point.object.sum()), max_evaluations=most)
 
 
 def _products(point: OperatingPoint, plan: Plan, chunk: int) -> Products:
@@ -114,8 +150,20 @@ def _products(point: OperatingPoint, plan: Plan, chunk: int) -> Products:
 def probe_magnitude(
     products: Products, image: Image, region: Mask, plan: Plan, generator: torch.Generator, *, n_before: int
 ) -> Iterator[VarianceEstimate]:
-    """Probe a planned lattice with each set of signs in turn; a voxel's variance is the mean over its sets so far."""
-    colours = plan.lattice.colours((image.shape[0], image.shape[1]))
+    """Do what a plan says: probe a lattice, or take forward products."""
+    if plan.lattice is not None:
+        yield from _probe_lattice(products, image, region, plan, generator, n_before=n_before)
+    elif isinstance(products, BothProducts):
+        yield from _take_forward_products(products, image, region, plan, generator, n_before=n_before)
+    else:
+        raise TypeError("a plan without a lattice needs forward products; probe it with BothProducts")
+
+
+def _probe_lattice(
+    products: Products, image: Image, region: Mask, plan: Plan, generator: torch.Generator, *, n_before: int
+) -> Iterator[VarianceEstimate]:
+    """Probe with each set of signs in turn; a voxel's variance is the mean over its sets so far."""
+    colours = plan.colours(image)
     n_colours = len(occupied(colours, region))
     along = unit_phase(image) * region
     finished = Sums.zeros(region)
@@ -129,11 +177,26 @@ def probe_magnitude(
                 variance_magnitude=sums.mean.clamp_min(0),  # rare large errors make a variance negative
                 standard_error_magnitude=_standard_error(sums, plan, region),
                 n_samples=n_samples,
-                n_evaluations=n_before + plan.n_products * n_samples,
+                n_evaluations=n_before + plan.evaluations_per_product * n_samples,
                 n_total=plan.n_signs * n_colours,
                 plan=plan,
             )
         finished = sums
+
+
+def _take_forward_products(
+    products: BothProducts, image: Image, region: Mask, plan: Plan, generator: torch.Generator, *, n_before: int
+) -> Iterator[VarianceEstimate]:
+    """The magnitude, in a region, of a row-norm sketch with as many probes as a plan says."""
+    for estimate in sketch(products.operator, image, generator, n_probes=plan.n_signs, chunk=products.chunk):
+        yield VarianceEstimate(
+            variance_magnitude=torch.where(region, estimate.variance_magnitude, torch.nan),
+            standard_error_magnitude=torch.where(region, estimate.standard_error_magnitude, torch.nan),
+            n_samples=estimate.n_samples,
+            n_evaluations=n_before + estimate.n_evaluations,
+            n_total=estimate.n_total,
+            plan=plan,
+        )
 
 
 def _shrunk(estimate: VarianceEstimate, region: Mask) -> VarianceEstimate:

@@ -2,60 +2,93 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from jaxtyping import Int
 from scipy import ndimage
+from torch import Tensor
 
-from mri_noise.arrays import Mask
+from mri_noise.arrays import Image, Mask
 from mri_noise.variance.lattice import Density, Lattice, ScoredLattice, best_lattices, ghosts
 
 _LARGEST_INDEX = 512
-_BOUND = 1 / 0.8
+_ALIKE = 5.0
+"""Voxels whose errors in a row-norm sketch are alike: fewer in every case of ``docs/estimators.md``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A lattice to probe.
+    """A lattice to probe; or forward products alone, where every lattice would take more evaluations.
 
     Attributes
     ----------
     lattice
+        None: forward products of random probes, the row-norm sketch.
     n_signs
-        Independent sets of random signs.
+        Independent sets of random signs; without a lattice, forward products.
     nrmse
         Predicted root mean square error of the std map over its root mean square, in the object: of the magnitude, or
         for quadrature pairs of the complex image.
     upper_bound
-        Bound of that error: 1.25 times the prediction. The lattice that looks best in a few pilot rows is worse in the
-        others: over 20 draws of 16 pilots in 8 cases, 95 % of the errors were below it. ``docs/estimators.md`` says
-        where it is exceeded: at 1 %, and where few voxels hold much of the variance.
+        95 % bound of that error: a multiple of the prediction, since the lattice that looks best in a few pilot rows is
+        worse in the others. Without a lattice the prediction is a law of sampling, and the bound that of its scatter
+        over the voxels of the object.
     n_pilots
         Rows that the prediction comes from.
     target
         NRMSE that was asked for.
+    n_evaluations
+        Network-sized passes that the choice took.
     reach
         Where adjoint products alone are enough (:mod:`mri_noise.variance.kernels`): the distance along an axis beyond
-        which covariances of the zero-filled image are left out. None: a probe takes a forward product too.
+        which covariances of the zero-filled image are left out. None: a probe of a lattice takes a forward product too.
     """
 
-    lattice: Lattice
+    lattice: Lattice | None
     n_signs: int
     nrmse: float
     upper_bound: float
     n_pilots: int
     target: float
+    n_evaluations: int
     reach: int | None = None
-
-    @property
-    def n_products(self) -> int:
-        """Network-sized passes that a probe takes, or a pilot: an adjoint product, and a forward one."""
-        return 2 if self.reach is None else 1
 
     @property
     def reaches_target(self) -> bool:
         """Whether the 95 % bound is within the target."""
         return self.upper_bound <= self.target * (1 + 1e-9)
+
+    @property
+    def n_products(self) -> int:
+        """Probes of a lattice; forward products without one."""
+        return self.n_signs if self.lattice is None else self.n_signs * self.lattice.index
+
+    @property
+    def evaluations_per_product(self) -> int:
+        """Two for an adjoint and a forward product, one for either alone."""
+        return 1 if self.lattice is None or self.reach is not None else 2
+
+    def colours(self, image: Image) -> Int[Tensor, "rows columns"]:
+        """Which probe of the lattice holds each voxel of an image.
+
+        Raises
+        ------
+        ValueError
+            If there is no lattice.
+        """
+        if self.lattice is None:
+            raise ValueError("this plan has no lattice; plan with the method that is to probe one")
+        return self.lattice.colours((image.shape[0], image.shape[1]))
+
+    @property
+    def words(self) -> str:
+        """What is done."""
+        if self.lattice is None:
+            return f"{self.n_signs} forward products: fewer evaluations than the lattices that are accurate enough"
+        steps = f"{self.lattice.row_step}, {self.lattice.column_step}, {self.lattice.shift}"
+        products = "" if self.reach is None else ", adjoint products alone"
+        return f"lattice {steps} of {self.lattice.index} colours, {self.n_signs} x random signs{products}"
 
 
 def smoothed(density: Density) -> Density:
@@ -73,18 +106,43 @@ def smoothed(density: Density) -> Density:
     return blended
 
 
-def plan_for(density: Density, mask: Mask, *, target: float, n_signs: int, largest_product: int, n_pilots: int) -> Plan:
+def plan_for(
+    density: Density,
+    mask: Mask,
+    *,
+    target: float,
+    bound: float,
+    n_signs: int,
+    largest_product: int,
+    n_pilots: int,
+    n_evaluations: int,
+) -> Plan:
     """Choose by the error density of some pilots, among lattices that hold no ghost of a sampling mask.
 
     The other parameters are those of :func:`choose`.
     """
     largest_index = min(largest_product, _LARGEST_INDEX)
     best = best_lattices(smoothed(density), ghosts(mask), largest_index=largest_index)
-    return choose(best, target=target, n_signs=n_signs, largest_product=largest_product, n_pilots=n_pilots)
+    return choose(
+        best,
+        target=target,
+        bound=bound,
+        n_signs=n_signs,
+        largest_product=largest_product,
+        n_pilots=n_pilots,
+        n_evaluations=n_evaluations,
+    )
 
 
 def choose(
-    best: Mapping[int, ScoredLattice], *, target: float, n_signs: int, largest_product: int, n_pilots: int
+    best: Mapping[int, ScoredLattice],
+    *,
+    target: float,
+    bound: float,
+    n_signs: int,
+    largest_product: int,
+    n_pilots: int,
+    n_evaluations: int,
 ) -> Plan:
     """Choose the cheapest lattice and number of signs whose 95 % bound is within the target.
 
@@ -97,20 +155,24 @@ def choose(
         For each index the lattice whose score, the squared NRMSE of one sign set, is least.
     target
         NRMSE of the std map.
+    bound
+        95 % bound of an error, in multiples of its prediction.
     n_signs
         Least number of sign sets.
     largest_product
         Largest number of probes.
     n_pilots
         Rows that the scores come from.
+    n_evaluations
+        Network-sized passes that these rows took.
     """
     plans = []
     for index, scored in best.items():
-        wanted = math.ceil(max(scored.score, 0.0) * (_BOUND / target) ** 2 - 1e-9)
+        wanted = math.ceil(max(scored.score, 0.0) * (bound / target) ** 2 - 1e-9)
         sets = min(max(n_signs, wanted), largest_product // index)
         if sets >= 1:
             nrmse = math.sqrt(max(scored.score, 0.0) / sets)
-            plans.append(Plan(scored.lattice, sets, nrmse, _BOUND * nrmse, n_pilots, target))
+            plans.append(Plan(scored.lattice, sets, nrmse, bound * nrmse, n_pilots, target, n_evaluations))
     if not plans:
         raise ValueError(
             f"no lattice has at most {largest_product} probes and avoids the ghosts of this mask; "
@@ -118,5 +180,21 @@ def choose(
         )
     enough = [plan for plan in plans if plan.reaches_target]
     if enough:
-        return min(enough, key=lambda plan: (plan.lattice.index * plan.n_signs, plan.nrmse))
+        return min(enough, key=lambda plan: (plan.n_products, plan.nrmse))
     return min(plans, key=lambda plan: plan.nrmse)
+
+
+def or_forward_products(plan: Plan, *, n_voxels: int, max_evaluations: int) -> Plan:
+    """Give up the lattice of a plan for the magnitude where forward products alone are cheaper, or more accurate.
+
+    N of them have the squared NRMSE 1 / (2 N), as N replicas of Monte Carlo have. It scatters by a relative
+    sqrt(2 alike / n_voxels), since only a few voxels at a time err alike; N is such that the 95 % bound of that is
+    within the target, at most ``max_evaluations``.
+    """
+    margin = 1 + 1.645 * math.sqrt(2 * _ALIKE / n_voxels)
+    n_forward = min(math.ceil(margin / (2 * plan.target**2) - 1e-9), max_evaluations)
+    nrmse = math.sqrt(1 / (2 * n_forward))
+    sketch = replace(plan, lattice=None, n_signs=n_forward, nrmse=nrmse, upper_bound=math.sqrt(margin) * nrmse)
+    if plan.reaches_target:
+        return sketch if sketch.reaches_target and n_forward < 2 * plan.n_products else plan
+    return sketch if sketch.reaches_target or sketch.upper_bound < plan.upper_bound else plan

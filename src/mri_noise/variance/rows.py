@@ -88,11 +88,15 @@ def density_of(
     region: Mask,
 ) -> Density:
     """sum_i (S_{i, i+d} / V_i) / (4 sum_i V_i) over voxels i, for i + d inside a region."""
-    n_rows, n_columns = region.shape
     inside = region.cpu().numpy()
-    density = np.zeros((2 * n_rows - 1, 2 * n_columns - 1))
+    density = np.zeros((2 * inside.shape[0] - 1, 2 * inside.shape[1] - 1))
     for (y, x), scale, row in zip(voxels.tolist(), variance.tolist(), squares.cpu().numpy(), strict=True):
         if scale > 0:
-            shifted = density[n_rows - 1 - y : 2 * n_rows - 1 - y, n_columns - 1 - x : 2 * n_columns - 1 - x]
-            shifted += inside * row / scale
+            seen_from(density, y, x)[:] += inside * row / scale
     return density / (4 * max(float(variance.sum()), np.finfo(float).tiny))
+
+
+def seen_from(density: Density, y: int, x: int) -> Density:
+    """The part of an array over displacements d that holds those from a voxel (y, x) to every voxel, as a view."""
+    n_rows, n_columns = (n // 2 + 1 for n in density.shape)
+    return density[n_rows - 1 - y : 2 * n_rows - 1 - y, n_columns - 1 - x : 2 * n_columns - 1 - x]

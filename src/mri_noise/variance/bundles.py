@@ -1,0 +1,150 @@
+"""Bundles of pilots: rows of several voxels from one product, and what they say of each displacement."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch import Tensor
+
+from mri_noise.arrays import Image, Mask
+from mri_noise.linop import LinearOperator
+from mri_noise.variance.estimate import unit_phase
+from mri_noise.variance.lattice import Density
+from mri_noise.variance.rows import density_of, random_voxels, seen_from
+
+_SIZE = 6
+_APART = 10
+"""Least difference in rows, and in columns, of two voxels of a bundle."""
+_N_ITERATIONS = 8
+_WIDTH = 1.5
+"""Width over which a density is averaged before it shares out energy, in voxels."""
+_NEAR = 3.0
+"""Where energy falls to half of that at the origin before it has been looked at, in voxels."""
+_FLOOR = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """The sum q = sum_k s_k K_k. of rows of the covariance of the magnitude.
+
+    Attributes
+    ----------
+    voxels : shape (voxels, 2)
+        k, as (row, column).
+    signs : shape (voxels,)
+        s_k, random.
+    row : shape (rows, columns)
+        q, in the image's units squared.
+    """
+
+    voxels: Int[Tensor, "_ 2"]
+    signs: Float[Tensor, "_"]
+    row: Float[Tensor, "rows columns"]
+
+    @property
+    def variance(self) -> Float[Tensor, "_"]:
+        """s_k q_k: of each voxel, up to its covariances with the others, which are far away."""
+        return (self.signs * self.row[self.voxels[:, 0], self.voxels[:, 1]]).clamp_min(0)
+
+
+def draw_bundles(region: Mask, n_bundles: int, generator: torch.Generator) -> list[Int[Tensor, "_ 2"]]:
+    """Draw random voxels of a region in bundles, those of a bundle apart in rows and in columns.
+
+    Fewer, or smaller ones, where the region is small.
+
+    Raises
+    ------
+    ValueError
+        If the region is empty.
+    """
+    bundles: list[list[list[int]]] = []
+    for voxel in random_voxels(region, region.numel(), generator).tolist():
+        fitting = (b for b in bundles if len(b) < _SIZE and all(_apart(voxel, other) for other in b))
+        bundle = next(fitting, None)
+        if bundle is not None:
+            bundle.append(voxel)
+        elif len(bundles) < n_bundles:
+            bundles.append([voxel])
+        if len(bundles) == n_bundles and all(len(b) == _SIZE for b in bundles):
+            break
+    return [torch.tensor(bundle) for bundle in bundles]
+
+
+def compute_bundles(
+    operator: LinearOperator,
+    image: Image,
+    voxels: Sequence[Int[Tensor, "_ 2"]],
+    generator: torch.Generator,
+    *,
+    chunk: int,
+) -> list[Bundle]:
+    """Apply B B^T to each bundle with random signs: one adjoint and one forward product."""
+    phase = unit_phase(image)
+    bundles = []
+    for start in range(0, len(voxels), chunk):
+        part = voxels[start : start + chunk]
+        signs = [2.0 * torch.randint(0, 2, (len(each),), generator=generator) - 1 for each in part]
+        weights = image.new_zeros(len(part), *image.shape)
+        for weight, each, sign in zip(weights, part, signs, strict=True):
+            y, x = each[:, 0], each[:, 1]
+            weight[y, x] = sign.to(image) * phase[y, x]
+        rows = (phase.conj() * operator(operator.adjoint(weights))).real.double().cpu() / 2
+        bundles += [Bundle(*each) for each in zip(part, signs, rows, strict=True)]
+    return bundles
+
+
+def bundled_density(bundles: Sequence[Bundle], region: Mask) -> Density:
+    """Estimate :func:`.rows.error_density` of the voxels of some bundles.
+
+    The energy q_j^2 of a voxel j is shared among the pilots k of its bundle, in proportion to V_k w(j - k), with the
+    density w that former shares gave: expectation-maximisation, as in Richardson 1972, doi:10.1364/JOSA.62.000055.
+    Products of rows of different pilots have random signs, and the expectation zero.
+    """
+    voxels, variance = torch.cat([b.voxels for b in bundles]), torch.cat([b.variance for b in bundles])
+    expected = _first_guess((region.shape[0], region.shape[1]))
+    seen = _smooth(density_of(voxels, variance[:, None, None].square().expand(-1, *region.shape), variance, region))
+    for _ in range(_N_ITERATIONS):
+        density = _density(bundles, voxels, variance, expected, region)
+        expected = _smooth(density) / np.maximum(seen, 1e-3 * seen.max() + np.finfo(float).tiny)
+        expected = np.maximum(expected, _FLOOR * expected.max() + np.finfo(float).tiny)
+    return _density(bundles, voxels, variance, expected, region)
+
+
+def shared_energy(bundle: Bundle, expected: Density) -> Float[Tensor, "_ rows columns"]:
+    """Share q_j^2 among the voxels of a bundle by what a density over displacements expects of each.
+
+    A voxel of the bundle keeps its own.
+    """
+    weights = np.stack(
+        [
+            max(variance, np.finfo(float).tiny) * seen_from(expected, y, x)
+            for (y, x), variance in zip(bundle.voxels.tolist(), bundle.variance.tolist(), strict=True)
+        ]
+    )
+    y, x = bundle.voxels.T.numpy()
+    weights[:, y, x] = np.eye(len(weights))
+    return torch.from_numpy(weights / weights.sum(0)) * bundle.row.square()
+
+
+def _density(bundles: Iterable[Bundle], voxels: Tensor, variance: Tensor, expected: Density, region: Mask) -> Density:
+    energy = torch.cat([shared_energy(bundle, expected) for bundle in bundles])
+    return density_of(voxels, energy, variance, region)
+
+
+def _apart(voxel: list[int], other: list[int]) -> bool:
+    return min(abs(a - b) for a, b in zip(voxel, other, strict=True)) >= _APART
+
+
+def _first_guess(shape: tuple[int, int]) -> Density:
+    y, x = np.ogrid[1 - shape[0] : shape[0], 1 - shape[1] : shape[1]]
+    guess: NDArray[np.float64] = 1 / (1 + (y**2 + x**2) / _NEAR**2)
+    return guess
+
+
+def _smooth(density: Density) -> Density:
+    smooth: Density = ndimage.gaussian_filter((density + density[::-1, ::-1]) / 2, _WIDTH, mode="constant")
+    return smooth
