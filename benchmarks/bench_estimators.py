@@ -175,7 +175,7 @@ def case_rows(case: Case, *, quick: bool) -> Iterator[dict[str, str | float]]:
     """One row for each target."""
     point = case.point()
     operator = noise_jacobian(point, chunk=CHUNK)
-    truth = reference_rows(operator, point, seconds=8 if quick else 20, most=96)
+    truth = reference_rows(operator, point, seconds=6 if quick else 12, most=96)
     seconds = seconds_per_evaluation(operator, point, repeats=2 if quick else 3)
     for target in TARGETS:
         method = LatticeProbing(target=target, max_evaluations=6000, shrink=False)
