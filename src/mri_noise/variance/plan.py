@@ -13,7 +13,7 @@ from mri_noise.arrays import Image, Mask
 from mri_noise.variance.lattice import Density, Lattice, ScoredLattice, best_lattices, ghosts
 
 _LARGEST_INDEX = 512
-_ALIKE = 5.0
+_ALIKE = 5.5
 """Voxels whose errors in a row-norm sketch are alike: fewer in every case of ``docs/estimators.md``."""
 
 
