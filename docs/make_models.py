@@ -30,9 +30,9 @@ mri-noise run SCAN -s reconstruction.kind=shipped -s reconstruction.name=modl -o
 ```
 
 All were trained on simulated acquisitions of two head volumes (Colin27 and the MNI152 average) by the recipes of
-[`recipes/`](../recipes), on two cores of a CPU; no measured scan was trained on. What they reach on measured brains,
-where they fail, and beside which classical methods, is in [evaluation.md](evaluation.md). They are for research on
-noise in reconstructions and not for diagnosis.
+[`recipes/`](../recipes), which say where a training went on from another, on two cores of a CPU; no measured scan was
+trained on. What they reach on measured brains, where they fail, and beside which classical methods, is in
+[evaluation.md](evaluation.md). They are for research on noise in reconstructions and not for diagnosis.
 
 This page is written by `docs/make_models.py` from the files of weights. Image quality here is that of the validation
 examples: undersampled simulated slices of heads that were not trained on, with masks, accelerations and noise levels as
@@ -49,8 +49,8 @@ LIMITS = """
 - Heads. On other anatomy they are untested.
 - A noise level up to that of each card. Artefacts other than undersampling (motion, spikes) are outside of what they
   saw, but for `modl-vortex`, which saw motion.
-- `modl`, `varnet` and `unet` learned to show what a full scan would have shown, noise included; `unrolled`, `modl-n2r`
-  and `modl-vortex` learned from targets without noise.
+- `modl`, `varnet`, `unet` and, at last, `unrolled` learned to show what a full scan would have shown, noise included;
+  `modl-n2r` and `modl-vortex` learned from targets without noise.
 """
 
 
@@ -71,6 +71,7 @@ def card(name: ShippedName) -> str:
         "masks": f"{', '.join(kinds)}; R = {_range(recipe['data']['draws']['masks']['acceleration'])}",
         "training": f"{training['n_steps']:,} steps, {training['n_examples']:,} examples; "
         f"best validation in step {training['best_step']:,}",
+        "began with": _beginning(training),
         "validation": ", ".join(f"{key.upper()} {value:.4g}" for key, value in training["validation"].items()),
         "versions": ", ".join(f"{key} {value}" for key, value in training["versions"].items()),
         "SHA-256 of the file": f"`{hashlib.sha256(content).hexdigest()}`",
@@ -82,6 +83,23 @@ def card(name: ShippedName) -> str:
 def _settings(choice: dict[str, Any]) -> str:
     text = yaml.safe_dump(choice, default_flow_style=True, sort_keys=False, width=10**6).strip()
     return text.removeprefix("{").removesuffix("}").replace("|", "\\|")
+
+
+def _beginning(training: dict[str, Any]) -> str:
+    """Random weights, or those of an earlier training in all of the network or in a part of it."""
+    before = training.get("began_with")
+    if before is None:
+        return "random weights"
+    recipe, part = before["training"]["recipe"], training["recipe"]["initial"]["part"]
+    where = f", in `{part}`" if part else ""
+    steps = f"{before['training']['n_steps']:,} steps"
+    return f"weights of `{recipe['name']}` after {steps}{where} (SHA-256 {before['sha256'][:12]}...)"
+
+
+def _n_examples(training: dict[str, Any]) -> int:
+    """Examples of a training and of the one that it went on from."""
+    before = training.get("began_with")
+    return int(training["n_examples"]) + (0 if before is None else _n_examples(before["training"]))
 
 
 def _range(limits: list[float]) -> str:
@@ -114,7 +132,7 @@ def summary() -> str:
             training, size = read_training(path), path.stat().st_size
         quality = training["validation"]
         rows.append(
-            f"| [{name}](#{name}) | {WHAT[name]} | {training['n_examples']:,} | {quality['psnr']:.2f} | "
+            f"| [{name}](#{name}) | {WHAT[name]} | {_n_examples(training):,} | {quality['psnr']:.2f} | "
             f"{quality['ssim']:.3f} | {size / 1e6:.2f} |"
         )
     return "\n".join(rows) + "\n\n![Validation of each training](images/training.png)\n"
