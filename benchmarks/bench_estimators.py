@@ -5,9 +5,11 @@ over its random signs. Errors of N replicas or probes follow from the law 1 / sq
 """
 
 import argparse
+import ctypes
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -338,6 +340,48 @@ def linearity_table(*, quick: bool) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def memory_table(*, quick: bool) -> pd.DataFrame:
+    """Peak memory of probing beside that of a forward of the same batch, for two numbers of probes."""
+    rows = []
+    for model in MODELS:
+        point = point_of(open_scan(ROOT / "sample_data" / "brain_phantom.h5"), model, RandomLines())
+        noise = torch.randn(CHUNK, *point.kspace.shape, dtype=point.kspace.dtype)
+        method = LatticeProbing(shrink=False)
+        _probe(method, point, CHUNK)  # what is imported and kept at the first time
+        forward = peak(partial(_reconstruct, point, point.kspace + point.colouring(noise)))
+        row: dict[str, str | float] = {"model": model, "forward [MB]": forward}
+        for n_probes in (4, 16) if quick else (8, 32):
+            row[f"{n_probes} probes [MB]"] = peak(partial(_probe, method, point, n_probes))
+        rows.append(row | {"ratio": float(row[list(row)[-1]]) / forward})
+    return pd.DataFrame(rows)
+
+
+def _reconstruct(point: OperatingPoint, kspace: torch.Tensor) -> None:
+    with torch.no_grad():
+        point.reconstruct(kspace)
+
+
+def _probe(method: LatticeProbing, point: OperatingPoint, n_probes: int) -> None:
+    plan = Plan(Lattice(1, 64, 23), 1, 0.1, 0.1, 8, 0.1, 8, reach=None if point.image_domain is None else 4)
+    for estimate in method(point, torch.Generator().manual_seed(0), plan):
+        if estimate.n_samples >= n_probes:
+            break
+
+
+def peak(function: Callable[[], object]) -> float:
+    """The most memory of the process during a call, beyond what it held before [MB]; Linux only."""
+    ctypes.CDLL("libc.so.6").malloc_trim(0)
+    before = _memory("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # starts the peak anew
+    function()
+    return (_memory("VmHWM") - before) / 1000
+
+
+def _memory(name: str) -> int:
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name))
+
+
 def remaining(few: Pairs, many: Pairs, point: OperatingPoint) -> float:
     """The error that is left when the correction from some pairs is judged by others."""
     ratio = correction(few, point.object, "magnitude")
@@ -434,6 +478,7 @@ PARTS: dict[str, Callable[..., dict[str, pd.DataFrame]]] = {
     "cases": case_tables,
     "coverage": lambda *, quick: {"coverage": coverage_table(n_runs=20 if quick else 200)},
     "linearity": lambda *, quick: {"linearity": linearity_table(quick=quick)},
+    "memory": lambda *, quick: {"memory": memory_table(quick=quick)},
 }
 
 
