@@ -6,6 +6,7 @@ from weakref import WeakValueDictionary
 from napari.components import ViewerModel
 from psygnal import Signal
 
+from mri_noise.allocation import share_freed_memory
 from mri_noise.experiment import Experiment
 from mri_noise.plugin.arrivals import Arrivals
 from mri_noise.plugin.layers import Shelf
@@ -183,5 +184,6 @@ def window_of(viewer: ViewerModel) -> Window:
     """The window of a viewer: the same for all its docks, and gone with the last of them."""
     window = _WINDOWS.get(hash(viewer))
     if window is None:
+        share_freed_memory()
         window = _WINDOWS[hash(viewer)] = Window(viewer)
     return window
