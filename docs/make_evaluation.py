@@ -61,7 +61,7 @@ PSNR of each case [dB]:
 
 The standard deviation of the magnitude by {probes} probes of the sketch, against {replicas} replicas of Monte Carlo, on
 `{noise_scan}` at R = {noise_rate}; "expected" is the difference that the sampling errors of both make alone. More than
-that is what linearisation misses. Two CPU cores.
+that is what linearisation misses. Two CPU cores, which did other work too: compare seconds within a row.
 
 {noise}"""
 
