@@ -9,11 +9,12 @@ import pytest
 
 if TYPE_CHECKING:
     from napari import Viewer
+    from napari.utils.notifications import Notification
 
 if sys.platform == "linux" and not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
     pytest.skip("windows need a screen; make test gives them one", allow_module_level=True)
 os.environ["NAPARI_CONFIG"] = ""  # before napari is imported, which reads it once
-pytest.importorskip("napari", reason="the plugin needs the extra napari")
+notifications = pytest.importorskip("napari.utils.notifications", reason="the plugin needs the extra napari")
 
 
 @pytest.fixture
@@ -22,3 +23,17 @@ def viewer(request: pytest.FixtureRequest, make_napari_viewer_proxy: Callable[..
     made = make_napari_viewer_proxy(show=request.node.get_closest_marker("shown") is not None)
     yield made
     made.close()
+
+
+@pytest.fixture
+def said() -> Iterator[list[str]]:
+    """The notifications."""
+    messages: list[str] = []
+
+    def listen(notification: "Notification") -> None:
+        messages.append(notification.message)
+
+    ready = notifications.notification_manager.notification_ready
+    ready.connect(listen)
+    yield messages
+    ready.disconnect(listen)

@@ -1,6 +1,6 @@
 """Everything that the core refuses, met in a window: a sentence with a remedy, and the former maps as they were."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from napari import Viewer
-from napari.utils.notifications import Notification, notification_manager
 from pytestqt.qtbot import QtBot
 
 from mri_noise.coils import Espirit, LowResolution, MapsFromFile
@@ -30,19 +29,6 @@ pytestmark = pytest.mark.shown
 CHEAP = Experiment(
     undersampling=Equispaced(acceleration=2, n_calibration=12), coils=LowResolution(), variance=Sketch(n_probes=4)
 )
-
-
-@pytest.fixture
-def said() -> Iterator[list[str]]:
-    """The notifications."""
-    messages: list[str] = []
-
-    def listen(notification: Notification) -> None:
-        messages.append(notification.message)
-
-    notification_manager.notification_ready.connect(listen)
-    yield messages
-    notification_manager.notification_ready.disconnect(listen)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 from napari import Viewer
-from napari.utils.notifications import Notification, notification_manager
 from pytestqt.qtbot import QtBot
 
 from mri_noise.plugin.noise_dock import NoiseDock
@@ -23,19 +21,6 @@ from tests.plugin.users import LONG, QUICK, finish, open_dock, run
 @pytest.fixture
 def dock(viewer: Viewer) -> NoiseDock:
     return open_dock(viewer, "MRI noise")
-
-
-@pytest.fixture
-def said() -> Iterator[list[str]]:
-    """The notifications."""
-    messages: list[str] = []
-
-    def listen(notification: Notification) -> None:
-        messages.append(notification.message)
-
-    notification_manager.notification_ready.connect(listen)
-    yield messages
-    notification_manager.notification_ready.disconnect(listen)
 
 
 def test_a_scan_file_that_disappears_is_a_sentence(
