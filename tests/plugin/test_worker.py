@@ -7,7 +7,7 @@ import pytest
 import torch
 from pytestqt.qtbot import QtBot
 
-from mri_noise.plugin.worker import Handlers, Pace, Runner, paced, sentence_of
+from mri_noise.plugin.worker import PAUSE, Handlers, Pace, Runner, paced, rest_after, sentence_of
 
 
 class Tape:
@@ -163,3 +163,9 @@ def test_a_window_that_draws_slowly_is_not_sent_more_than_it_takes(qtbot: QtBot)
     qtbot.waitUntil(lambda: bool(tape.ends), timeout=20_000)
     assert tape.ends == ["end"]
     assert most < 10
+
+
+def test_a_window_that_draws_slowly_rests_longer_but_not_for_ever() -> None:
+    assert rest_after(float(PAUSE)) == 0
+    assert rest_after(100.0) == pytest.approx(900)
+    assert rest_after(5000.0) == 1000

@@ -1,6 +1,7 @@
 """The one way that the plugin computes: a generator in a thread, whose steps arrive in the window."""
 
 import atexit
+import time
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
@@ -18,7 +19,9 @@ from mri_noise.allocation import is_out_of_memory
 T = TypeVar("T")
 
 PAUSE = 50
-"""[ms] for the user after each step: a window takes at most 20 a second, and fewer where it draws slowly."""
+"""[ms] for the user after each step, in which the window draws it: a window takes at most 20 a second."""
+_SHARE, _LONGEST_REST = 0.1, 1000.0
+"""A window that draws slowly spends this share of its time on steps, or takes one in so many [ms]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,11 @@ class Failure:
 def _failure(error: Exception) -> Failure:
     traceback.clear_frames(error.__traceback__)  # notifications keep it, and with it the tensors
     return Failure(error)
+
+
+def rest_after(drawing: float) -> float:
+    """How long a window is left alone after a step that it was busy with for so long, both in ms."""
+    return min(drawing * (1 / _SHARE - 1), _LONGEST_REST) if drawing > PAUSE else 0.0
 
 
 def paced(steps: Iterable[T], pace: Pace) -> Generator[T, None, None]:
@@ -163,10 +171,15 @@ class Runner:
         )
 
         def take(step: object) -> None:
+            began = time.perf_counter()
             try:
                 self._tell(lambda: handlers.on_step(step))
             finally:
-                QTimer.singleShot(PAUSE, pace.ready.set)
+                QTimer.singleShot(PAUSE, lambda: drawn_since(began))
+
+        def drawn_since(began: float) -> None:
+            drawing = 1e3 * (time.perf_counter() - began) - PAUSE
+            QTimer.singleShot(round(rest_after(drawing)), pace.ready.set)
 
         worker.yielded.connect(take)
         worker.returned.connect(lambda result: self._returned(result, handlers))
