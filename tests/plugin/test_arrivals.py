@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 from napari.components import ViewerModel
+from napari.utils.events import Event
 from pytestqt.qtbot import QtBot
 
 from mri_noise.plugin.arrivals import Arrivals
@@ -8,7 +9,7 @@ from mri_noise.plugin.layers import Shelf
 from mri_noise.session.layers import METADATA, image_layers, map_layers
 from tests.session.examples import steps
 
-FIRST, EARLY, LAST = steps()[0], steps()[2], steps()[-1]
+FIRST, EARLY, LAST = steps()[0], steps()[3], steps()[-1]
 
 
 def test_layers_come_one_at_a_time_the_visible_one_first(qtbot: QtBot) -> None:
@@ -48,3 +49,19 @@ def test_a_layer_that_was_deleted_does_not_arrive_again_and_after_a_stop_none_do
     assert shelf.present() == {}
     arrivals.show([replace(spec) for spec in map_layers(LAST.result, "run 1", ["std"])], LAST.result)
     assert shelf.present() == {}
+
+
+def test_a_layer_in_colours_is_shown_before_its_bar_and_its_name(qtbot: QtBot) -> None:
+    shelf, order = Shelf(ViewerModel()), []
+
+    def listen(event: Event) -> None:
+        layer = event.value
+        layer.events.visible.connect(lambda: order.append("layer"))
+        layer.colorbar.events.visible.connect(lambda: order.append("bar"))
+        layer.name_overlay.events.visible.connect(lambda: order.append("name"))
+
+    shelf.viewer.layers.events.inserted.connect(listen)
+    arrivals = Arrivals(shelf)
+    arrivals.show(map_layers(LAST.result, "run 1", ["std"]), LAST.result)
+    qtbot.waitUntil(lambda: arrivals.settled, timeout=5000)
+    assert order == ["layer", "bar", "name"]

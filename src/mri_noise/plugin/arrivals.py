@@ -1,29 +1,31 @@
 """New layers one at a time, so that the window lives between them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from qtpy.QtCore import QTimer
 
-from mri_noise.plugin.layers import Shelf
+from mri_noise.plugin.layers import Shelf, appear
 from mri_noise.plugin.viewers import is_open
 from mri_noise.result import Result
 from mri_noise.session.layers import LayerSpec
 
 _PAUSE = 10
 """[ms] between two steps: napari takes a tenth of a second to make the controls of a layer, or its colour bar."""
+_DONE = object()
 
 
 class Arrivals:
     """Draws specifications on a shelf: layers that are there at once, new ones in turn and visible ones first.
 
-    A new layer that is to be seen comes hidden, and is shown in a step of its own: then its colour bar is made.
+    A new layer that is to be seen comes hidden, and is shown, and labelled, in steps of their own.
     """
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
         self._waiting: dict[str, tuple[LayerSpec, Result]] = {}
         self._unseen: str | None = None
+        self._appearing: Iterator[None] = iter(())
         self._scheduled = False
 
     @property
@@ -54,22 +56,21 @@ class Arrivals:
         if not is_open(self._shelf.viewer):
             self.stop()
         if self._unseen is not None:
-            self._show_unseen(self._unseen)
+            self._go_on_appearing(self._unseen)
         elif self._waiting:
             self._add_next()
         self._schedule()
 
-    def _show_unseen(self, key: str) -> None:
-        self._unseen = None
-        layer = self._shelf.present().get(key)
-        if layer is not None:
-            layer.visible = True
+    def _go_on_appearing(self, key: str) -> None:
+        if key not in self._shelf.present() or next(self._appearing, _DONE) is _DONE:
+            self._unseen = None
 
     def _add_next(self) -> None:
         visible = (key for key, (spec, _) in self._waiting.items() if spec.look.visible)
         spec, result = self._waiting.pop(next(visible, next(iter(self._waiting))))
-        self._unseen = spec.key if spec.look.visible else None
         self._shelf.show([replace(spec, look=replace(spec.look, visible=False))], result)
+        if spec.look.visible:
+            self._unseen, self._appearing = spec.key, appear(self._shelf[spec.key])
         self._select_image()
 
     def _select_image(self) -> None:

@@ -1,6 +1,6 @@
 """The one place that makes napari layers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,8 +113,24 @@ def _redraw(layer: Image, shown: _Shown) -> None:
 
 def label(layer: Image) -> None:
     """Draw the colour bar of a layer in colours, and its name, which says of what the bar is."""
+    for _ in _labelling(layer):
+        pass
+
+
+def appear(layer: Image) -> Iterator[None]:
+    """Show a layer that was added hidden, then its colour bar, then its name: napari needs a while for each."""
+    layer.events.visible.disconnect(_label_when_seen)
+    layer.visible = True
+    yield
+    yield from _labelling(layer)
+
+
+def _labelling(layer: Image) -> Iterator[None]:
+    in_colours = layer.colormap.name != "gray"
     layer.colorbar.size = _BAR
-    layer.colorbar.visible = layer.name_overlay.visible = layer.colormap.name != "gray"
+    layer.colorbar.visible = in_colours
+    yield
+    layer.name_overlay.visible = in_colours
 
 
 class Shelf:
