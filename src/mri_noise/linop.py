@@ -169,6 +169,10 @@ class Jacobian(LinearOperator):
             value, linear = torch.func.linearize(function, at)
         return cls(at, value.detach(), torch.func.vmap(linear), chunk=chunk)
 
+    def in_chunks(self, chunk: int) -> "Jacobian":
+        """The same derivative, computing so many perturbations at once."""
+        return Jacobian(self.at, self.value, self._tangent, chunk=chunk)
+
     @property
     def in_shape(self) -> Shape:
         return tuple(self.at.shape)

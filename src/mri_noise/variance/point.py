@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import torch
 
@@ -13,7 +13,7 @@ from mri_noise.noise import Colouring, Noise
 from mri_noise.variance.image_domain import ImageDomain
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OperatingPoint:
     """Where a reconstruction is linearised.
 
@@ -40,6 +40,12 @@ class OperatingPoint:
     colouring: Colouring
     object: Mask
     image_domain: ImageDomain | None = None
+
+    @cached_property
+    def jacobian(self) -> Jacobian:
+        """J, recorded when it is first needed."""
+        make = Jacobian.of_steps if self.replayable else Jacobian.of_any
+        return make(self.reconstruct, self.kspace)
 
 
 def operating_point(
@@ -74,5 +80,4 @@ def noise_jacobian(point: OperatingPoint, *, chunk: int) -> LinearOperator:
 
     The noise covariance of the image is B B^H with J = d f / d y through everything in f.
     """
-    make = Jacobian.of_steps if point.replayable else Jacobian.of_any
-    return make(point.reconstruct, point.kspace, chunk=chunk) @ point.colouring
+    return point.jacobian.in_chunks(chunk) @ point.colouring
