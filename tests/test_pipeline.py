@@ -52,12 +52,27 @@ def _changed(**update: object) -> Experiment:
 
 def test_the_image_comes_first_and_the_variance_refines() -> None:
     snapshots = list(run(SCAN, EXPERIMENT, slices=[0, 2]))
-    assert [s.index for s in snapshots] == [0] * 4 + [2] * 4
+    assert [s.index for s in snapshots] == [0] * 5 + [2] * 5
     counts = [None if s.estimate is None else s.estimate.n_samples for s in snapshots]
-    assert counts == [None, 2, 4, 6] * 2
-    assert [s.complete for s in snapshots] == [False, False, False, True] * 2
-    assert torch.equal(snapshots[0].image, snapshots[3].image)
-    assert snapshots[3].provenance.seconds > 0
+    assert counts == [None, 0, 2, 4, 6] * 2
+    assert [s.complete for s in snapshots] == [False, False, False, False, True] * 2
+    assert torch.equal(snapshots[0].image, snapshots[4].image)
+    assert snapshots[4].provenance.seconds > 0
+
+
+def test_a_first_look_is_all_there_is_before_the_first_samples() -> None:
+    _image, look, first, *_ = run(SCAN, EXPERIMENT, slices=[1])
+    assert look.estimate is not None
+    assert first.estimate is not None
+    assert look.linearity == first.linearity
+    assert look.estimate.quick_look is not None
+    assert torch.equal(look.estimate.quick_look, look.object)
+    assert first.estimate.quick_look is None
+    assert torch.isfinite(look.estimate.variance_magnitude[look.object]).all()
+    assert torch.isnan(look.estimate.variance_magnitude[~look.object]).all()
+    _image, replicas, *_ = run(SCAN, _changed(variance=MonteCarlo(n_replicas=4)), slices=[1])
+    assert replicas.estimate is not None
+    assert replicas.estimate.n_samples > 0
 
 
 class Exhausted(Sketch):

@@ -74,7 +74,7 @@ def follow(results: Iterable["Result"], *, quiet: bool = False) -> Iterator["Res
         task = progress.add_task("reconstructing", total=None, rate="")
         for result in results:
             estimate = result.estimate
-            if estimate is not None:
+            if estimate is not None and estimate.n_samples > 0:
                 seconds = result.provenance.seconds
                 progress.update(
                     task,

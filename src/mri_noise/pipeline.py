@@ -171,6 +171,9 @@ def _run_slice(
     ((snapshot, checked),) = _as_memory_allows(
         snapshot, "linearity", point, lambda now: iter([(now, _checked(scan, now.experiment, index, point, cache))])
     )
+    if checked is not None:
+        look = _shown(VarianceEstimate.empty(point.object), checked, point.object)
+        yield replace(snapshot, estimate=_on_host(look), linearity=checked.linearity)
     yield from _as_memory_allows(snapshot, "variance", point, lambda now: _map_noise(now, point, checked, plan))
 
 

@@ -91,7 +91,7 @@ def test_a_layer_without_components_stays_as_it_is() -> None:
 def test_layers_are_refined_in_place_and_keep_what_the_user_chose() -> None:
     viewer = ViewerModel()
     shelf = Shelf(viewer)
-    early = steps()[2].result
+    early = steps()[3].result
     shelf.show(map_layers(early, "run 1"), early)
     std, snr = shelf["std"], shelf["snr"]
     snr.contrast_limits = (1, 2)

@@ -17,4 +17,4 @@ def test_a_curve_holds_the_error_after_each_number_of_evaluations() -> None:
 def test_a_run_is_traced_at_each_snapshot() -> None:
     followed = list(traced(iter(steps())))
     assert all(each.snapshot is step for each, step in zip(followed, steps(), strict=True))
-    assert [len(each.curve.evaluations) for each in followed] == [0, 0, 1, 2, 3]
+    assert [len(each.curve.evaluations) for each in followed] == [0, 0, 0, 1, 2, 3]

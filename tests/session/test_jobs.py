@@ -37,7 +37,7 @@ def test_a_target_out_of_reach_runs_to_the_end() -> None:
 
 
 def test_a_result_cut_short_is_that_of_fewer_probes() -> None:
-    cut = up_to_here(steps()[2].result)
+    cut = up_to_here(steps()[3].result)
     *_, again = snapshots(replace(JOB, experiment=cut.experiment), StageCache())
     assert cut.complete
     assert torch.equal(again.result.estimate.variance_magnitude, cut.estimate.variance_magnitude)
@@ -46,15 +46,16 @@ def test_a_result_cut_short_is_that_of_fewer_probes() -> None:
 def test_what_cannot_be_cut_short() -> None:
     with pytest.raises(ValueError, match="no variance yet"):
         up_to_here(steps()[0].result)
-    exact = steps()[2].result
+    exact = steps()[3].result
     exact = replace(exact, experiment=exact.experiment.model_copy(update={"variance": Exact()}))
     with pytest.raises(ValueError, match="let the run go on"):
         up_to_here(exact)
 
 
 def test_what_is_kept_of_a_run_that_ends_early() -> None:
-    image, first, second = steps()[0], steps()[1], steps()[2]
+    image, look, first, second, *_ = steps()
     assert kept(image) is None
+    assert kept(look) is None
     cut = kept(second)
     assert cut is not None
     assert cut.final
@@ -62,7 +63,7 @@ def test_what_is_kept_of_a_run_that_ends_early() -> None:
     alone = replace(first.result, estimate=replace(first.result.estimate, n_samples=1))
     assert kept(replace(first, result=alone)) is None
     lattice = replace(JOB, experiment=EXPERIMENT.model_copy(update={"variance": LatticeProbing(target=0.1)}))
-    early = next(step for step in snapshots(lattice, StageCache()) if step.result.estimate is not None)
+    _image, _look, early, *_ = snapshots(lattice, StageCache())
     assert not early.final
     unfinished = kept(early)
     assert unfinished is not None

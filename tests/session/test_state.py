@@ -45,7 +45,8 @@ def test_a_scan_makes_it_ready() -> None:
 def test_a_run_says_how_far_it_is() -> None:
     assert "reading" in after(0).status.sentence
     assert "the image is there" in after(1).status.sentence
-    status = after(3).status
+    assert "a first look at the noise is there" in after(2).status.sentence
+    status = after(4).status
     assert status.kind == "running"
     assert status.progress == 0.5
     assert "4 of 8 probes" in status.sentence
@@ -78,11 +79,11 @@ def test_a_run_says_that_it_took_no_lattice() -> None:
     session = after(4).received(replace(snapshot, result=result)).finished()
     assert "8 forward products" in session.status.sentence
     assert "No lattice would have been cheaper." in session.status.sentence
-    assert "lattice" not in after(5).finished().status.sentence
+    assert "lattice" not in after(6).finished().status.sentence
 
 
 def test_a_finished_run_is_kept_and_done() -> None:
-    session = after(5).finished()
+    session = after(6).finished()
     assert session.status.kind == "done"
     assert session.status.sentence.startswith("Run 1 is done: 8 probes")
     assert session.runs == (steps()[-1],)
@@ -90,7 +91,7 @@ def test_a_finished_run_is_kept_and_done() -> None:
 
 
 def test_a_changed_choice_makes_the_layers_stale_until_it_is_undone() -> None:
-    done = after(5).finished()
+    done = after(6).finished()
     changed = done.with_choices(EXPERIMENT.model_copy(update={"reconstruction": ZeroFilled()}), None)
     assert changed.status.kind == "stale"
     assert "reconstruction zero-filled" in changed.status.sentence
@@ -103,7 +104,7 @@ def test_a_changed_choice_makes_the_layers_stale_until_it_is_undone() -> None:
 
 
 def test_a_cancelled_run_keeps_what_it_reached() -> None:
-    session = after(3).cancelled()
+    session = after(4).cancelled()
     (kept,) = session.runs
     assert kept.result.complete
     assert kept.result.experiment.variance.n_probes == 4
@@ -115,8 +116,8 @@ def unfinished() -> Session:
     """A lattice run after its first colours."""
     lattice = EXPERIMENT.model_copy(update={"variance": LatticeProbing(target=0.1)})
     session, job = OPEN.with_choices(lattice, None).started()
-    with_map = (step for step in snapshots(job, StageCache()) if step.result.estimate is not None)
-    return session.received(next(with_map))
+    _image, _first_look, first_colours, *_ = snapshots(job, StageCache())
+    return session.received(first_colours)
 
 
 def test_a_cancelled_lattice_is_kept_and_called_unfinished() -> None:
@@ -132,13 +133,13 @@ def test_a_cancelled_lattice_is_kept_and_called_unfinished() -> None:
 
 def test_another_run_takes_the_place_of_an_unfinished_lattice_and_of_no_sketch() -> None:
     assert unfinished().superseded().runs == ()
-    assert len(after(3).superseded().runs) == 1
+    assert len(after(4).superseded().runs) == 1
     assert OPEN.superseded() == OPEN
 
 
-@pytest.mark.parametrize("n_steps", [0, 1])
+@pytest.mark.parametrize("n_steps", [0, 1, 2])
 def test_a_run_cancelled_before_its_map_leaves_the_former_one(n_steps: int) -> None:
-    session = after(5).finished().started()[0]
+    session = after(6).finished().started()[0]
     for step in steps()[:n_steps]:
         session = session.received(replace(step, job=replace(JOB, number=2)))
     session = session.cancelled()
@@ -148,7 +149,7 @@ def test_a_run_cancelled_before_its_map_leaves_the_former_one(n_steps: int) -> N
 
 
 def test_a_failed_run_says_why_and_leaves_the_former_one() -> None:
-    session = after(5).finished().started()[0].failed("The batch is too large; lower variance.batch.")
+    session = after(6).finished().started()[0].failed("The batch is too large; lower variance.batch.")
     assert session.status.kind == "failed"
     assert session.status.sentence == "The batch is too large; lower variance.batch."
     assert session.shown == steps()[-1]
@@ -157,7 +158,7 @@ def test_a_failed_run_says_why_and_leaves_the_former_one() -> None:
 
 def test_snapshots_of_an_earlier_run_are_ignored() -> None:
     session = after(2).started()[0]
-    assert session.received(steps()[3]) == session
+    assert session.received(steps()[4]) == session
 
 
 def test_only_the_latest_runs_are_kept() -> None:
@@ -180,18 +181,18 @@ def test_a_result_from_a_file_is_a_run_whose_scan_need_not_be_open() -> None:
 
 
 def test_what_does_not_fit_is_said_and_blocks_a_run() -> None:
-    faulty = after(5).finished().with_fault("tikhonov: got 'much'")
+    faulty = after(6).finished().with_fault("tikhonov: got 'much'")
     assert faulty.status.kind == "missing"
     assert faulty.status.sentence == "This does not fit: tikhonov: got 'much'."
     assert not faulty.can_run
     with pytest.raises(ValueError, match="tikhonov"):
         faulty.started()
-    assert faulty.with_choices(EXPERIMENT, None) == after(5).finished()
+    assert faulty.with_choices(EXPERIMENT, None) == after(6).finished()
 
 
 def test_a_run_that_was_asked_to_stop_says_that_it_does() -> None:
-    assert not after(3).stops
-    stopping = after(3).asked_to_stop()
+    assert not after(4).stops
+    stopping = after(4).asked_to_stop()
     assert stopping.stops
     assert "stops after the step" in stopping.status.sentence
     assert "is kept" in stopping.cancelled().status.sentence
@@ -200,12 +201,12 @@ def test_a_run_that_was_asked_to_stop_says_that_it_does() -> None:
 
 
 def test_a_batch_that_was_halved_is_said() -> None:
-    result = steps()[2].result
+    result = steps()[3].result
     smaller = result.experiment.model_copy(update={"variance": Sketch(n_probes=8, batch=1)})
-    halved = replace(steps()[2], result=replace(result, experiment=smaller))
+    halved = replace(steps()[3], result=replace(result, experiment=smaller))
     sentence = OPEN.started()[0].received(halved).status.sentence
     assert sentence.endswith("Memory ran out; this run uses batches of 1.")
-    assert "Memory" not in after(3).status.sentence
+    assert "Memory" not in after(4).status.sentence
     check = smaller.linearity.model_copy(update={"batch": 2})
     both = replace(halved, result=replace(result, experiment=smaller.model_copy(update={"linearity": check})))
     sentence = OPEN.started()[0].received(both).status.sentence

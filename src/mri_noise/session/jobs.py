@@ -134,10 +134,10 @@ def _reference(scan: Scan, job: Job, cache: StageCache) -> Image | None:
 def kept(latest: Snapshot) -> Snapshot | None:
     """What is kept of a run that ends at a snapshot: cut to its samples where that can be, else unfinished.
 
-    None if there is no map yet, or one of a single sample.
+    None if there is no map yet but a first look, or one of a single sample.
     """
     result = latest.result
-    if result.estimate is None:
+    if result.estimate is None or result.estimate.n_samples == 0:
         return None
     if not isinstance(result.experiment.variance, Sketch | MonteCarlo):
         return replace(latest, stopped=True)

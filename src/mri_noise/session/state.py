@@ -267,6 +267,10 @@ def _running(job: Job, latest: Snapshot | None) -> Status:
     if result.estimate is None:
         return Status("running", f"{job.title}: the image is there, the first samples are on their way.")
     estimate = result.estimate
+    if estimate.n_samples == 0:
+        return Status(
+            "running", f"{job.title}: a first look at the noise is there, the map is on its way.{_halved(job, result)}"
+        )
     share = estimate.n_samples / estimate.n_total
     error = f"map error {100 * map_error(result):.1f} %, " if estimate.n_samples > 1 else ""
     return Status(

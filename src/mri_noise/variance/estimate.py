@@ -42,7 +42,7 @@ class VarianceEstimate:
         Complex: of the real plus the imaginary part.
     variance_real, standard_error_real, variance_imaginary, standard_error_imaginary : shape (rows, columns), or None
     n_samples
-        Probes, replicas, rows or colours so far.
+        Probes, replicas, rows or colours so far; 0 where all there is yet is a first look.
     n_evaluations
         Network-sized passes so far: a forward, a Jacobian or an adjoint product each count one.
     n_total
@@ -70,6 +70,12 @@ class VarianceEstimate:
     plan: Plan | None = None
     prior_weight: RealMap | None = None
     quick_look: Mask | None = None
+
+    @classmethod
+    def empty(cls, like: Mask) -> "VarianceEstimate":
+        """Make an estimate in which nothing is known yet, for an image of the shape of ``like``."""
+        nothing = torch.full(like.shape, torch.nan, dtype=torch.float64, device=like.device)
+        return cls(nothing, nothing, n_samples=0, n_evaluations=0, n_total=1)
 
     @property
     def complete(self) -> bool:
