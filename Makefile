@@ -18,8 +18,8 @@ train: .venv/.anatomy ## Train a network (make train RECIPE=recipes/modl.yaml; o
 	@test -f "$(RECIPE)" || { echo "name a recipe: make train RECIPE=recipes/modl.yaml" >&2; exit 1; }
 	@$(bin)/mri-noise train "$(RECIPE)" --output "runs/$(basename $(notdir $(RECIPE)))" $(ARGS)
 
-test: .venv/.ready ## Run the tests (choose some with ARGS="-k noise")
-	@$(screen) $(bin)/pytest $(ARGS)
+test: .venv/.ready ## Run the tests, two at a time (choose some with ARGS="-k noise"; in one process with ARGS="-n0")
+	@$(screen) $(bin)/pytest -n2 --dist=loadgroup $(ARGS)
 
 lint: .venv/.ready ## Check style, format and the import order
 	@$(bin)/ruff check

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,13 @@ if sys.platform == "linux" and not os.environ.get("DISPLAY") and not os.environ.
     pytest.skip("windows need a screen; make test gives them one", allow_module_level=True)
 os.environ["NAPARI_CONFIG"] = ""  # before napari is imported, which reads it once
 notifications = pytest.importorskip("napari.utils.notifications", reason="the plugin needs the extra napari")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep all windows in one process: they share a screen, its pointer and its focus."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.xdist_group("windows"))
 
 
 @pytest.fixture
