@@ -12,16 +12,14 @@ from torch import Tensor
 from mri_noise.arrays import Image, Mask, RealMap
 from mri_noise.linop import LinearOperator
 from mri_noise.settings import Settings
+from mri_noise.variance.errors import pooled, predicted_error
 from mri_noise.variance.estimate import VarianceEstimate, unit_phase
 from mri_noise.variance.kernels import AdjointProducts, Kernels
-from mri_noise.variance.local import local_mean
 from mri_noise.variance.plan import Demand, Plan, plan_for
 from mri_noise.variance.point import OperatingPoint, batch_size, noise_jacobian
 from mri_noise.variance.probing import Sums, occupied, probe_colours
 from mri_noise.variance.rows import along_phase, density_of, random_voxels
 
-_POOL = 2.0
-"""Width of the neighbourhood over which errors are pooled, in voxels."""
 _BOUND = 1.25
 """Bound of an error in multiples of its prediction: so that the first pair mostly is enough."""
 _MARGIN = 1.1
@@ -164,20 +162,15 @@ def probe_directions(
             both = torch.stack(variances).sum(0) if n_done else torch.full_like(variances[0], torch.nan)
             yield VarianceEstimate(
                 variance_magnitude=variances[0].clamp_min(0),
-                standard_error_magnitude=2**0.5 * _predicted(variances[0], region, plan),  # one of two terms
+                standard_error_magnitude=2**0.5 * predicted_error(variances[0], plan),  # one of two terms
                 variance=both.clamp_min(0),
-                standard_error=_predicted(both, region, plan),
+                standard_error=predicted_error(both, plan),
                 n_samples=n_samples,
                 n_evaluations=n_before + n_samples,
                 n_total=2 * n_colours,
                 plan=plan,
             )
         found = variances
-
-
-def _predicted(variance: RealMap, region: Mask, plan: Plan) -> RealMap:
-    """Standard errors as the pilots predict them, of the mean size of a neighbourhood's variances."""
-    return 2 * plan.nrmse * local_mean(variance.abs(), region & torch.isfinite(variance), _POOL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,14 +241,14 @@ class PairSums:
 
     def nrmse(self, region: Mask) -> float:
         """Of the complex std map over a region: what the errors of the pairs' mean show."""
-        variance = local_mean(self.variance.mean, region, _POOL)[region].clamp_min(0)
-        squared = local_mean(self.error.mean.square(), region, _POOL)[region]
+        variance = pooled(self.variance.mean, region)[region].clamp_min(0)
+        squared = pooled(self.error.mean.square(), region)[region]
         return float(torch.where(variance > 0, squared / (4 * variance), 0).sum() / variance.sum()) ** 0.5
 
     def estimate(self, region: Mask, plan: Plan, n_samples: int, n_evaluations: int, n_total: int) -> VarianceEstimate:
         """A snapshot; a variance below zero, which rare large errors cause, is set to zero."""
         known = region & (self.variance.count > 0)
-        error = local_mean(self.error.mean.square(), known, _POOL)
+        error = pooled(self.error.mean.square(), known)
         return VarianceEstimate(
             variance_magnitude=self.variance_magnitude.mean.clamp_min(0),
             standard_error_magnitude=(error / 2).sqrt(),

@@ -14,9 +14,9 @@ from mri_noise.arrays import Image, Mask, RealMap
 from mri_noise.linop import LinearOperator
 from mri_noise.settings import Settings
 from mri_noise.variance.bundles import Bundle, bundled_density, compute_bundles, draw_bundles
+from mri_noise.variance.errors import pooled, predicted_error
 from mri_noise.variance.estimate import VarianceEstimate, unit_phase
 from mri_noise.variance.kernels import AdjointProducts
-from mri_noise.variance.local import local_mean
 from mri_noise.variance.plan import Demand, Plan, or_forward_products, plan_for
 from mri_noise.variance.point import OperatingPoint, batch_size, noise_jacobian
 from mri_noise.variance.probing import BothProducts, Sums, occupied
@@ -35,8 +35,6 @@ Chosen such that about 95 % of errors are within their bounds at 128 x 128 and a
 _FIRST_PILOTS = 24
 _SHARE_OF_PILOTS = 0.05
 """Products of the pilots per product of the map, at least."""
-_POOL = 2.0
-"""Width of the neighbourhood over which spreads are pooled, in voxels."""
 
 
 class LatticeProbing(Settings):
@@ -141,13 +139,14 @@ class LatticeProbing(Settings):
         most, n_voxels = self.max_evaluations - n_evaluations, int(point.object.sum())
         demand = Demand(
             target=self.target,
-            bound=_OPTIMISM * math.sqrt(1 + 1.645 * math.sqrt(2 * _ALIKE / n_voxels)),
+            bound=math.sqrt(1 + 1.645 * math.sqrt(2 * _ALIKE / n_voxels)),
             n_signs=self.n_signs,
             largest_product=most // 2,
             n_pilots=sum(len(bundle.voxels) for bundle in bundles),
             n_evaluations=n_evaluations,
         )
-        plan = plan_for(bundled_density(bundles, point.object), point.colouring.mask, demand)
+        density = _OPTIMISM**2 * bundled_density(bundles, point.object)
+        plan = plan_for(density, point.colouring.mask, demand)
         return or_forward_products(plan, n_voxels=n_voxels, max_evaluations=most)
 
 
@@ -186,7 +185,7 @@ def _probe_lattice(
             n_samples = n_done * n_colours + probed.n_probes
             yield VarianceEstimate(
                 variance_magnitude=sums.mean.clamp_min(0),  # rare large errors make a variance negative
-                standard_error_magnitude=_standard_error(sums, plan, region),
+                standard_error_magnitude=_standard_error(sums, plan),
                 n_samples=n_samples,
                 n_evaluations=n_before + plan.evaluations_per_product * n_samples,
                 n_total=plan.n_signs * n_colours,
@@ -215,14 +214,10 @@ def _shrunk(estimate: VarianceEstimate, region: Mask) -> VarianceEstimate:
     return replace(estimate, variance_magnitude=shrunk.variance, prior_weight=shrunk.prior_weight)
 
 
-def _standard_error(sums: Sums, plan: Plan, region: Mask) -> RealMap:
-    """Of the mean: what the pilots predict for the variances of a neighbourhood, or, from two sets on, their spread.
-
-    The error of a voxel comes from other voxels, so that it is pooled over a neighbourhood.
-    """
-    known = region & (sums.count > 0)
-    predicted = 2 * plan.nrmse * (plan.n_signs / sums.count).sqrt() * local_mean(sums.mean.abs(), known, _POOL)
-    repeated = region & (sums.count > 1)
+def _standard_error(sums: Sums, plan: Plan) -> RealMap:
+    """Of the mean: what the pilots predict, or, from two sets of signs on, the spread of these in a neighbourhood."""
+    predicted = (plan.n_signs / sums.count).sqrt() * predicted_error(sums.mean, plan)
+    repeated = sums.count > 1
     if not bool(repeated.any()):
         return predicted
-    return torch.where(repeated, local_mean(sums.variance_of_mean, repeated, _POOL).sqrt(), predicted)
+    return torch.where(repeated, pooled(sums.variance_of_mean, repeated).sqrt(), predicted)

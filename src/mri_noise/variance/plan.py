@@ -9,7 +9,7 @@ from jaxtyping import Int
 from scipy import ndimage
 from torch import Tensor
 
-from mri_noise.arrays import Image, Mask
+from mri_noise.arrays import Image, Mask, RealMap
 from mri_noise.variance.lattice import Density, Lattice, ScoredLattice, best_lattices, ghosts
 
 _LARGEST_INDEX = 512
@@ -31,9 +31,9 @@ class Plan:
         Predicted root mean square error of the std map over its root mean square, in the object: of the magnitude, or
         for quadrature pairs of the complex image.
     upper_bound
-        95 % bound of that error: a multiple of the prediction, since the lattice that looks best in a few pilot rows is
-        worse in the others. Without a lattice the prediction is a law of sampling, and the bound that of its scatter
-        over the voxels of the object.
+        95 % bound of that error: a multiple of the prediction, since pilots are few and the errors of a map scatter.
+        Without a lattice the prediction is a law of sampling, and the bound that of its scatter over the voxels of the
+        object.
     n_pilots
         Rows that the prediction comes from.
     target
@@ -69,7 +69,7 @@ class Plan:
         """Two for an adjoint and a forward product, one for either alone."""
         return 1 if self.lattice is None or self.reach is not None else 2
 
-    def colours(self, image: Image) -> Int[Tensor, "rows columns"]:
+    def colours(self, image: Image | RealMap) -> Int[Tensor, "rows columns"]:
         """Which probe of the lattice holds each voxel of an image.
 
         Raises
