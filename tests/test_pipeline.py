@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +21,10 @@ from mri_noise.result import Result
 from mri_noise.roi import Rectangle
 from mri_noise.scan import Scan, Slice
 from mri_noise.variance.complex_lattice import ComplexLatticeProbing
-from mri_noise.variance.estimate import VarianceEstimate
 from mri_noise.variance.exact import Exact
-from mri_noise.variance.linearity import LinearityCheck, Pairs
+from mri_noise.variance.linearity import LinearityCheck
 from mri_noise.variance.magnitude import LatticeProbing
 from mri_noise.variance.maps import g_factor
-from mri_noise.variance.point import OperatingPoint
 from mri_noise.variance.replica import MonteCarlo
 from mri_noise.variance.sketch import Sketch
 from tests.io.random_results import assert_same
@@ -73,68 +70,6 @@ def test_a_first_look_is_all_there_is_before_the_first_samples() -> None:
     _image, replicas, *_ = run(SCAN, _changed(variance=MonteCarlo(n_replicas=4)), slices=[1])
     assert replicas.estimate is not None
     assert replicas.estimate.n_samples > 0
-
-
-class Exhausted(Sketch):
-    """A sketch for whose batches there is no memory unless they are small."""
-
-    largest: int
-
-    def __call__(self, point: OperatingPoint, generator: torch.Generator) -> Iterator[VarianceEstimate]:
-        if self.batch is not None and self.batch > self.largest:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        yield from super().__call__(point, generator)
-
-
-@pytest.mark.parametrize("largest", [1, 2, 5])
-def test_where_memory_runs_out_the_batch_halves_and_the_result_says_so(largest: int) -> None:
-    last = _last(_changed(variance=Exhausted(n_probes=6, batch=8, largest=largest)))
-    said = last.experiment.variance.batch
-    assert said is not None
-    assert largest / 2 < said <= largest
-    again = _last(_changed(variance=Sketch(n_probes=6, batch=said)))
-    assert last.estimate is not None
-    assert again.estimate is not None
-    assert torch.equal(last.estimate.variance, again.estimate.variance)
-
-
-class ExhaustedCheck(LinearityCheck):
-    """A check for whose batches there is no memory unless they are small."""
-
-    largest: int
-
-    def __call__(self, point: OperatingPoint, generator: torch.Generator) -> Pairs:
-        if self.batch is not None and self.batch > self.largest:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return super().__call__(point, generator)
-
-
-def test_where_memory_runs_out_the_check_of_linearity_halves_its_batch_too() -> None:
-    last = _last(_changed(linearity=ExhaustedCheck(batch=8, largest=2)))
-    assert last.experiment.linearity.batch == 2
-    assert last.experiment.variance == EXPERIMENT.variance
-    again = _last(_changed(linearity=LinearityCheck(batch=2)))
-    assert last.linearity == again.linearity
-    with pytest.raises(torch.OutOfMemoryError, match="out of memory"):
-        _last(_changed(linearity=ExhaustedCheck(batch=8, largest=0)))
-
-
-def test_without_memory_for_one_sample_the_run_ends() -> None:
-    with pytest.raises(torch.OutOfMemoryError, match="out of memory"):
-        _last(_changed(variance=Exhausted(n_probes=6, batch=8, largest=0)))
-
-
-def test_other_errors_do_not_start_the_variance_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = []
-
-    def fail(*_: object) -> None:
-        calls.append(1)
-        raise RuntimeError("shapes differ")
-
-    monkeypatch.setattr(Sketch, "__call__", fail)
-    with pytest.raises(RuntimeError, match="shapes differ"):
-        _last(EXPERIMENT)
-    assert len(calls) == 1
 
 
 def test_a_run_repeats_bit_for_bit() -> None:

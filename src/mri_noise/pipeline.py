@@ -4,33 +4,29 @@ from collections import OrderedDict
 from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime
-from importlib.metadata import version
-from platform import python_version
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import torch
 
-from mri_noise.allocation import is_out_of_memory
-from mri_noise.arrays import Image, KSpace, Mask, RealMap
+from mri_noise.arrays import Image, KSpace, Mask
 from mri_noise.encoding import Sense
 from mri_noise.experiment import Experiment
 from mri_noise.measure import Meter
+from mri_noise.memory import as_memory_allows
 from mri_noise.noise import Colouring, Noise, white_probes
 from mri_noise.recon.linear import ZeroFilled
 from mri_noise.recon.reconstructor import Reconstructor
-from mri_noise.result import Provenance, Result, RoiReadout
+from mri_noise.result import Result, RoiReadout, provenance_of
 from mri_noise.scan import Scan, Slice, prewhitened
 from mri_noise.seeds import generator_of
+from mri_noise.variance.checked import Checked, check
 from mri_noise.variance.choices import VarianceMethod
 from mri_noise.variance.closed_form import fully_sampled_variance
 from mri_noise.variance.complex_lattice import ComplexLatticeProbing
-from mri_noise.variance.estimate import Channel, VarianceEstimate
-from mri_noise.variance.linearity import Linearity, assess, corrected, corrections
+from mri_noise.variance.estimate import VarianceEstimate
 from mri_noise.variance.magnitude import LatticeProbing
 from mri_noise.variance.plan import Plan
-from mri_noise.variance.point import OperatingPoint, batch_size, noise_jacobian, operating_point
-from mri_noise.variance.quick_look import filled, smoothed_variance
+from mri_noise.variance.point import OperatingPoint, noise_jacobian, operating_point
 from mri_noise.variance.readout import region_noise
 from mri_noise.variance.replica import MonteCarlo
 
@@ -164,17 +160,17 @@ def _run_slice(
         linearity=None,
         rois=(),
         experiment=experiment,
-        provenance=_provenance(scan, index, prepared.kspace.device),
+        provenance=provenance_of(scan, index, prepared.kspace.device),
     )
     yield snapshot
     plan = _shared_plan(former, snapshot)
-    ((snapshot, checked),) = _as_memory_allows(
+    ((snapshot, checked),) = as_memory_allows(
         snapshot, "linearity", point, lambda now: iter([(now, _checked(scan, now.experiment, index, point, cache))])
     )
     if checked is not None:
-        look = _shown(VarianceEstimate.empty(point.object), checked, point.object)
+        look = checked.shown(VarianceEstimate.empty(point.object), point.object)
         yield replace(snapshot, estimate=_on_host(look), linearity=checked.linearity)
-    yield from _as_memory_allows(snapshot, "variance", point, lambda now: _map_noise(now, point, checked, plan))
+    yield from as_memory_allows(snapshot, "variance", point, lambda now: _map_noise(now, point, checked, plan))
 
 
 def _shared_plan(former: Result | None, snapshot: Result) -> Plan | None:
@@ -184,63 +180,20 @@ def _shared_plan(former: Result | None, snapshot: Result) -> Plan | None:
     return former.estimate.plan
 
 
-@dataclass(frozen=True, slots=True)
-class _Checked:
-    """The verdict on the linearisation, and what its pairs say of the map: at a first look, and to correct it."""
-
-    quick_look: RealMap
-    linearity: Linearity
-    ratios: dict[Channel, RealMap]
-
-
 def _checked(
     scan: Scan, experiment: Experiment, index: int, point: OperatingPoint, cache: StageCache
-) -> _Checked | None:
+) -> Checked | None:
     """Check the linearisation, once for all methods; None for Monte Carlo, which has none."""
     if isinstance(experiment.variance, MonteCarlo):
         return None
-
-    def make() -> _Checked:
-        pairs = experiment.linearity(point, generator_of(experiment.seed, index, _LINEARITY))
-        linearity = assess(pairs, point.object, correct=experiment.linearity.correct)
-        return _Checked(
-            smoothed_variance(pairs, point.object),
-            linearity,
-            corrections(pairs, point.object) if linearity.corrected else {},
-        )
-
     upstream = experiment.model_dump_json(include=_UPSTREAM_OF_LINEARITY)
-    return cache.get(("linearity", scan.fingerprint, index, upstream), make)
+    generator = generator_of(experiment.seed, index, _LINEARITY)
+    return cache.get(
+        ("linearity", scan.fingerprint, index, upstream), lambda: check(experiment.linearity, point, generator)
+    )
 
 
-def _as_memory_allows(
-    snapshot: Result,
-    stage: Literal["linearity", "variance"],
-    point: OperatingPoint,
-    compute: Callable[[Result], Iterator[T]],
-) -> Iterator[T]:
-    """Compute a stage; where memory runs out, start it again with half the batch, which the experiment then says.
-
-    Little is lost, since the first batch takes as much memory as the others; and the experiment of the result gives
-    its numbers again.
-    """
-    while True:
-        settings = getattr(snapshot.experiment, stage)
-        try:
-            yield from compute(snapshot)
-        except (MemoryError, RuntimeError) as error:
-            batch = batch_size(settings.batch, point)
-            if batch == 1 or not is_out_of_memory(error):
-                raise
-        else:
-            return
-        halved: dict[str, Any] = {stage: settings.model_copy(update={"batch": batch // 2})}
-        snapshot = replace(snapshot, experiment=snapshot.experiment.model_copy(update=halved))
-
-
-def _map_noise(
-    snapshot: Result, point: OperatingPoint, checked: _Checked | None, plan: Plan | None
-) -> Iterator[Result]:
+def _map_noise(snapshot: Result, point: OperatingPoint, checked: Checked | None, plan: Plan | None) -> Iterator[Result]:
     """Refine the variance, measuring what that takes."""
     experiment = snapshot.experiment
     meter = Meter(point.kspace.device)
@@ -254,19 +207,11 @@ def _map_noise(
             cost = meter.cost
             yield replace(
                 snapshot,
-                estimate=_on_host(_shown(estimate, checked, point.object)),
+                estimate=_on_host(estimate if checked is None else checked.shown(estimate, point.object)),
                 linearity=None if checked is None else checked.linearity,
                 rois=_read_rois(experiment, point) if estimate.complete else (),
                 provenance=replace(snapshot.provenance, seconds=cost.seconds, peak_memory=cost.peak_memory),
             )
-
-
-def _shown(estimate: VarianceEstimate, checked: _Checked | None, region: Mask) -> VarianceEstimate:
-    """With a first look where the variance is still to come, and corrected where the linearisation is off."""
-    if checked is None:
-        return estimate
-    estimate = filled(estimate, checked.quick_look, checked.linearity.n_pairs, region)
-    return corrected(estimate, checked.ratios) if checked.linearity.corrected else estimate
 
 
 def _estimates(
@@ -339,20 +284,3 @@ def _read_rois(experiment: Experiment, point: OperatingPoint) -> tuple[RoiReadou
     shape = (point.image.shape[0], point.image.shape[1])
     regions = [(roi.name, roi(shape).to(point.image.device)) for roi in experiment.rois]
     return tuple(RoiReadout(name, region_noise(operator, point.image, region)) for name, region in regions)
-
-
-def _provenance(scan: Scan, index: int, device: torch.device) -> Provenance:
-    packages = ("napari-mri-noise", "torch", "numpy", "scipy", "sigpy")
-    return Provenance(
-        scan=scan.name,
-        layout=scan.layout,
-        fingerprint=scan.fingerprint,
-        label=scan.labels[index],
-        voxel_size=scan.voxel_size,
-        versions=(("python", python_version()), *((name, version(name)) for name in packages)),
-        device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-        n_threads=torch.get_num_threads(),
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
-        seconds=0.0,
-        peak_memory=0,
-    )

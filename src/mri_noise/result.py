@@ -1,10 +1,16 @@
 """What one run says of one slice."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from platform import python_version
+
+import torch
 
 from mri_noise.arrays import CoilMaps, Image, Mask, RealMap
 from mri_noise.experiment import Experiment
 from mri_noise.noise import Noise
+from mri_noise.scan import Scan
 from mri_noise.variance.estimate import VarianceEstimate
 from mri_noise.variance.linearity import Linearity
 from mri_noise.variance.readout import RegionNoise
@@ -45,6 +51,24 @@ class Provenance:
     started: str
     seconds: float
     peak_memory: int
+
+
+def provenance_of(scan: Scan, index: int, device: torch.device) -> Provenance:
+    """Where the result of a slice comes from, before its variance has taken any time."""
+    packages = ("napari-mri-noise", "torch", "numpy", "scipy", "sigpy")
+    return Provenance(
+        scan=scan.name,
+        layout=scan.layout,
+        fingerprint=scan.fingerprint,
+        label=scan.labels[index],
+        voxel_size=scan.voxel_size,
+        versions=(("python", python_version()), *((name, version(name)) for name in packages)),
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        n_threads=torch.get_num_threads(),
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=0.0,
+        peak_memory=0,
+    )
 
 
 @dataclass(frozen=True, slots=True)

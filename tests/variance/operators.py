@@ -1,5 +1,6 @@
 """Real-linear operators without structure, and images for them."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -53,3 +54,27 @@ def random_region(rows: int, columns: int, generator: torch.Generator) -> Tensor
     region = torch.rand(rows, columns, generator=generator) > 0.4
     region[rows // 2, columns // 2] = True
     return region
+
+
+@dataclass(frozen=True, eq=False)
+class Counting(LinearOperator):
+    """An operator that notes the number of products of each call."""
+
+    operator: LinearOperator
+    products: list[int]
+
+    @property
+    def in_shape(self) -> Shape:
+        return self.operator.in_shape
+
+    @property
+    def out_shape(self) -> Shape:
+        return self.operator.out_shape
+
+    def _apply(self, x: Tensor) -> Tensor:
+        self.products.append(x.numel() // math.prod(self.in_shape))
+        return self.operator(x)
+
+    def _adjoint(self, y: Tensor) -> Tensor:
+        self.products.append(y.numel() // math.prod(self.out_shape))
+        return self.operator.adjoint(y)

@@ -1,18 +1,20 @@
 """The cheapest plan that is accurate enough is chosen."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from mri_noise.variance.lattice import Lattice, ScoredLattice
-from mri_noise.variance.plan import Plan, choose, or_forward_products, smoothed
+from mri_noise.variance.plan import Demand, Plan, choose, or_forward_products, smoothed
 
-KNOWN = {"bound": 1.15, "n_signs": 1, "largest_product": 1000, "n_pilots": 16, "n_evaluations": 8}
+DEMAND = Demand(target=0.1, bound=1.15, n_signs=1, largest_product=1000, n_pilots=16, n_evaluations=8)
 BEST = {index: ScoredLattice(Lattice(1, index, 0), score) for index, score in ((5, 4e-2), (20, 1e-3), (50, 4e-4))}
 
 
-def _choose(target: float, **changed: float) -> tuple[int, int]:
-    plan = choose(BEST, target=target, **KNOWN | changed)
+def _choose(target: float, **changed: int) -> tuple[int, int]:
+    plan = choose(BEST, replace(DEMAND, target=target, **changed))
     assert plan.lattice is not None
     assert plan.upper_bound == pytest.approx(1.15 * plan.nrmse)
     return plan.lattice.index, plan.n_signs
@@ -29,7 +31,7 @@ def test_the_cheapest_of_those_within_the_target() -> None:
 def test_the_most_accurate_one_where_none_is_within_the_target() -> None:
     assert _choose(1e-3, largest_product=60) == (20, 3)
     assert _choose(1e-3, largest_product=59) == (50, 1)
-    plan = choose(BEST, target=1e-3, **KNOWN | {"largest_product": 100})
+    plan = choose(BEST, replace(DEMAND, target=1e-3, largest_product=100))
     assert not plan.reaches_target
 
 
@@ -48,7 +50,7 @@ def test_smoothing_keeps_the_sum_and_leaves_the_origin_out() -> None:
 
 
 def _or_forward(target: float, *, n_voxels: int = 10**9, max_evaluations: int = 10**6) -> Plan:
-    plan = choose(BEST, target=target, **KNOWN)
+    plan = choose(BEST, replace(DEMAND, target=target))
     return or_forward_products(plan, n_voxels=n_voxels, max_evaluations=max_evaluations)
 
 

@@ -12,16 +12,14 @@ from torch import Tensor
 from mri_noise.arrays import Image, Mask, RealMap
 from mri_noise.linop import LinearOperator
 from mri_noise.settings import Settings
+from mri_noise.variance.errors import pooled, predicted_error
 from mri_noise.variance.estimate import VarianceEstimate, unit_phase
-from mri_noise.variance.kernels import AdjointProducts
-from mri_noise.variance.local import local_mean
-from mri_noise.variance.plan import Plan, plan_for
+from mri_noise.variance.kernels import AdjointProducts, Kernels
+from mri_noise.variance.plan import Demand, Plan, plan_for
 from mri_noise.variance.point import OperatingPoint, batch_size, noise_jacobian
 from mri_noise.variance.probing import Sums, occupied, probe_colours
 from mri_noise.variance.rows import along_phase, density_of, random_voxels
 
-_POOL = 2.0
-"""Width of the neighbourhood over which errors are pooled, in voxels."""
 _BOUND = 1.25
 """Bound of an error in multiples of its prediction: so that the first pair mostly is enough."""
 _MARGIN = 1.1
@@ -68,46 +66,52 @@ class ComplexLatticeProbing(Settings):
         if point.image_domain is not None and (plan is None or plan.reach is not None):
             adjoint = AdjointProducts.of(point.image_domain, replayable=point.replayable, chunk=chunk)
             if plan is None:
-                plan = self.plan_kernels(adjoint, point, generator)
-                n_before = 2 * self.n_kernels
+                pilots = self.kernels(adjoint, point, generator)
+                plan = adjoint.plan(pilots, target=self.target, n_signs=1, max_evaluations=self.max_evaluations)
+                n_before = pilots.n_evaluations
             if plan is not None:
                 yield from probe_directions(adjoint, point.image, point.object, plan, generator, n_before=n_before)
                 return
         operator = noise_jacobian(point, chunk=chunk)
         if plan is None:
-            plan = self.plan(operator, point, generator, chunk=chunk)
-            n_before += plan.n_evaluations
+            plan = self.plan(operator, point, generator, chunk=chunk, n_before=n_before)
+            n_before = plan.n_evaluations
         yield from self.probe(operator, point.image, point.object, plan, generator, chunk=chunk, n_before=n_before)
 
-    @property
-    def n_kernels(self) -> int:
-        """Pilots of a network of the zero-filled image, each with two kernels."""
-        return max(self.n_pilots // 2, 2)
+    def kernels(self, products: AdjointProducts, point: OperatingPoint, generator: torch.Generator) -> Kernels:
+        """Pilots of a network of the zero-filled image: half as many, each with a kernel along and across the phase."""
+        voxels = random_voxels(point.object, max(self.n_pilots // 2, 2), generator)
+        return products.kernels(_directions(point.image), voxels)
 
-    def plan_kernels(self, products: AdjointProducts, point: OperatingPoint, generator: torch.Generator) -> Plan | None:
-        """Choose the lattice by the kernels of the pilots; None if the network sees too far."""
-        directions = _directions(point.image)
-        return products.plan(
-            directions, point.object, generator, target=self.target, n_signs=1, n_pilots=self.n_kernels
-        )
+    def plan(
+        self,
+        operator: LinearOperator,
+        point: OperatingPoint,
+        generator: torch.Generator,
+        *,
+        chunk: int,
+        n_before: int = 0,
+    ) -> Plan:
+        """Compute two rows of each pilot, and choose the lattice by them.
 
-    def plan(self, operator: LinearOperator, point: OperatingPoint, generator: torch.Generator, *, chunk: int) -> Plan:
-        """Compute two rows of each pilot, and choose the lattice by them."""
-        voxels = random_voxels(point.object, self.n_pilots, generator)
+        Pilots take at most half of the evaluations that are left after ``n_before``.
+        """
+        most = min(self.n_pilots, (self.max_evaluations - n_before) // 8)
+        voxels = random_voxels(point.object, most, generator)
         straight, turned = (along_phase(operator, point.image, voxels, chunk=chunk, turned=t) for t in (False, True))
         each = torch.arange(len(voxels)), voxels[:, 0], voxels[:, 1]
         variance = (straight[each].real + turned[each].imag).double() / 2
         squares = (straight.abs().square() + turned.abs().square()).double() / 8  # (|C_ij|^2 + |Gamma_ij|^2) / 4
-        return plan_for(
-            density_of(voxels, squares, variance, point.object),
-            point.colouring.mask,
+        n_evaluations = n_before + 4 * len(voxels)
+        demand = Demand(
             target=self.target,
             bound=_BOUND,
             n_signs=1,
-            largest_product=(self.max_evaluations - 4 * len(voxels)) // 4,
+            largest_product=(self.max_evaluations - n_evaluations) // 4,
             n_pilots=len(voxels),
-            n_evaluations=4 * len(voxels),
+            n_evaluations=n_evaluations,
         )
+        return plan_for(density_of(voxels, squares, variance, point.object), point.colouring.mask, demand)
 
     def probe(
         self,
@@ -158,20 +162,15 @@ def probe_directions(
             both = torch.stack(variances).sum(0) if n_done else torch.full_like(variances[0], torch.nan)
             yield VarianceEstimate(
                 variance_magnitude=variances[0].clamp_min(0),
-                standard_error_magnitude=2**0.5 * _predicted(variances[0], region, plan),  # one of two terms
+                standard_error_magnitude=2**0.5 * predicted_error(variances[0], plan),  # one of two terms
                 variance=both.clamp_min(0),
-                standard_error=_predicted(both, region, plan),
+                standard_error=predicted_error(both, plan),
                 n_samples=n_samples,
                 n_evaluations=n_before + n_samples,
                 n_total=2 * n_colours,
                 plan=plan,
             )
         found = variances
-
-
-def _predicted(variance: RealMap, region: Mask, plan: Plan) -> RealMap:
-    """Standard errors as the pilots predict them, of the mean size of a neighbourhood's variances."""
-    return 2 * plan.nrmse * local_mean(variance.abs(), region & torch.isfinite(variance), _POOL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,14 +241,14 @@ class PairSums:
 
     def nrmse(self, region: Mask) -> float:
         """Of the complex std map over a region: what the errors of the pairs' mean show."""
-        variance = local_mean(self.variance.mean, region, _POOL)[region].clamp_min(0)
-        squared = local_mean(self.error.mean.square(), region, _POOL)[region]
+        variance = pooled(self.variance.mean, region)[region].clamp_min(0)
+        squared = pooled(self.error.mean.square(), region)[region]
         return float(torch.where(variance > 0, squared / (4 * variance), 0).sum() / variance.sum()) ** 0.5
 
     def estimate(self, region: Mask, plan: Plan, n_samples: int, n_evaluations: int, n_total: int) -> VarianceEstimate:
         """A snapshot; a variance below zero, which rare large errors cause, is set to zero."""
         known = region & (self.variance.count > 0)
-        error = local_mean(self.error.mean.square(), known, _POOL)
+        error = pooled(self.error.mean.square(), known)
         return VarianceEstimate(
             variance_magnitude=self.variance_magnitude.mean.clamp_min(0),
             standard_error_magnitude=(error / 2).sqrt(),

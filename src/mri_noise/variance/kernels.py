@@ -9,7 +9,8 @@ aliasing makes, plays no part and is left out.
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -21,10 +22,10 @@ from torch import Tensor
 from mri_noise.arrays import Image, Mask
 from mri_noise.linop import Jacobian, LinearOperator
 from mri_noise.variance.image_domain import ImageDomain
-from mri_noise.variance.lattice import Density, Lattice, best_lattices
-from mri_noise.variance.plan import Plan, smoothed
+from mri_noise.variance.lattice import Density, Lattice, ScoredLattice, best_lattices
+from mri_noise.variance.plan import Demand, Plan, cheapest, smoothed
 from mri_noise.variance.probing import Probed, occupied
-from mri_noise.variance.rows import random_voxels, weighted_voxels
+from mri_noise.variance.rows import weighted_voxels
 
 _REACHES = (4, 8)
 """How far apart voxels are whose covariance counts, among which the pilots choose: the near ones see less aliasing."""
@@ -37,7 +38,7 @@ _BOUND = 1.4
 """Over 48 draws of 8 pilots for targets of 1 to 5 %, 95 % of the errors were within 1.37 times the prediction."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Kernels:
     """How some voxels depend on the zero-filled image, to first order.
 
@@ -54,6 +55,16 @@ class Kernels:
     voxels: Int[Tensor, "voxels 2"]
     kernels: Complex[Tensor, "directions voxels rows columns"]
     variance: Float[Tensor, "directions voxels"]
+
+    @property
+    def n_evaluations(self) -> int:
+        """Adjoint products that they took."""
+        return self.variance.numel()
+
+    @cached_property
+    def windows(self) -> NDArray[np.complexfloating]:
+        """The kernels around their voxels."""
+        return _windows(self.kernels, self.voxels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,17 +98,19 @@ class AdjointProducts:
         kernels = torch.stack([self.derivative.adjoint(weighted_voxels(each, voxels)) for each in directions])
         return Kernels(voxels, kernels, self._energy(kernels, None).sum((-2, -1)))
 
-    def plan(
-        self, directions: Image, region: Mask, generator: torch.Generator, *, target: float, n_signs: int, n_pilots: int
-    ) -> Plan | None:
-        """Choose the cheapest lattice, and reach, that the kernels of random voxels predict to be accurate enough.
+    def plan(self, pilots: Kernels, *, target: float, n_signs: int, max_evaluations: int) -> Plan | None:
+        """Choose the cheapest lattice, and reach, that the kernels of pilots predict to be accurate enough.
 
-        The error is that of the root of the sum of the variances along the directions. None if no lattice is accurate
-        enough, since the network sees too far.
+        The error is that of the root of the sum of the variances along the directions, each of which takes its own
+        probes. At most ``max_evaluations`` products are made, those of the pilots included; where that is too few, the
+        most accurate lattice is chosen. None if no number of them is enough, since the network sees too far.
         """
-        pilots = self.kernels(directions, random_voxels(region, n_pilots, generator))
-        plans = [Overlap.of(self.domain, pilots, reach).plan(target=target, n_signs=n_signs) for reach in _REACHES]
-        return min(filter(None, plans), key=lambda plan: (plan.n_products, plan.nrmse), default=None)
+        n_directions, n_pilots = pilots.variance.shape
+        most = (max_evaluations - pilots.n_evaluations) // n_directions
+        demand = Demand(target, _BOUND, n_signs, most, n_pilots, pilots.n_evaluations)
+        plans = [Overlap.of(self.domain, pilots, reach).plan(demand) for reach in _REACHES]
+        found = [plan for plan in plans if plan is not None]
+        return cheapest(found) if found else None
 
     def __call__(self, probe: Image, colours: Int[Tensor, "rows columns"], plan: Plan) -> Iterator[Probed]:
         """Apply U'^T to a probe, one colour after the other, and give each voxel the energy around it."""
@@ -128,8 +141,6 @@ class Overlap:
     ----------
     reach
         Distance along an axis beyond which covariances of the zero-filled image are left out.
-    n_kernels
-        Products that they took.
     density
         What each displacement of two probed voxels adds to the squared NRMSE.
     energies : shape (voxels, rows, columns)
@@ -139,7 +150,6 @@ class Overlap:
     """
 
     reach: int
-    n_kernels: int
     density: Density
     energies: NDArray[np.floating]
     weights: NDArray[np.floating]
@@ -154,9 +164,7 @@ class Overlap:
         variance = pilots.variance.sum(0).cpu().numpy().clip(np.finfo(float).tiny)
         weights = variance / variance.sum()
         n_rows, n_columns = pilots.kernels.shape[-2:]
-        kernels, spread = (
-            _windows(each, pilots.voxels) for each in (pilots.kernels, domain.covariance(pilots.kernels, reach))
-        )
+        kernels, spread = pilots.windows, _windows(domain.covariance(pilots.kernels, reach), pilots.voxels)
         density = np.zeros((2 * n_rows - 1, 2 * n_columns - 1))
         high, wide = min(_WINDOW, n_rows - 1), min(_WINDOW, n_columns - 1)
         for y, x in itertools.product(range(high + 1), range(-wide, wide + 1)):
@@ -165,25 +173,27 @@ class Overlap:
                 squared = float((weights * errors / variance**2).sum()) / 4
                 density[n_rows - 1 + y, n_columns - 1 + x] = density[n_rows - 1 - y, n_columns - 1 - x] = squared
         energies = (kernels.conj() * spread).real.sum(0) / (2 * variance[:, None, None])
-        return cls(reach, pilots.variance.numel(), density, energies, weights)
+        return cls(reach, density, energies, weights)
 
-    def plan(self, *, target: float, n_signs: int) -> Plan | None:
-        """Choose the cheapest lattice whose 95 % bound is within the target.
+    def plan(self, demand: Demand) -> Plan | None:
+        """Choose the cheapest lattice whose 95 % bound is within the target, or the most accurate one that is allowed.
 
-        What a voxel loses to its neighbours, and about as much that it gets from them, is not an error of random sign.
+        None if no lattice is accurate enough, were it allowed or not.
         """
-        for scored in best_lattices(smoothed(self.density), largest_index=_LARGEST_INDEX).values():
-            random = max(scored.score, 0.0) / n_signs
-            if _BOUND**2 * random > target**2:
-                continue
-            nrmse = (random + 2 * self.lost(scored.lattice) ** 2) ** 0.5
-            n_pilots = len(self.weights)
-            plan = Plan(
-                scored.lattice, n_signs, nrmse, _BOUND * nrmse, n_pilots, target, self.n_kernels, reach=self.reach
-            )
-            if plan.reaches_target:
-                return plan
-        return None
+        best = best_lattices(smoothed(self.density), largest_index=_LARGEST_INDEX)
+        least = (demand.target / demand.bound) ** 2 * demand.n_signs
+        within = (self._plan(scored, demand) for scored in best.values() if scored.score <= least)
+        enough = next((plan for plan in within if plan.reaches_target), None)
+        if enough is None or enough.n_products <= demand.largest_product:
+            return enough
+        allowed = [scored for index, scored in best.items() if demand.n_signs * index <= demand.largest_product]
+        return min((self._plan(scored, demand) for scored in allowed), key=lambda plan: plan.nrmse, default=None)
+
+    def _plan(self, scored: ScoredLattice, demand: Demand) -> Plan:
+        """What a voxel loses to its neighbours, and about as much that it gets from them, is not of random sign."""
+        random = max(scored.score, 0.0) / demand.n_signs
+        nrmse = (random + 2 * self.lost(scored.lattice) ** 2) ** 0.5
+        return replace(demand.plan(scored.lattice, demand.n_signs, nrmse), reach=self.reach)
 
     def lost(self, lattice: Lattice) -> float:
         """NRMSE of the std by the energy that is nearer to other voxels of a lattice, or outside the reach."""

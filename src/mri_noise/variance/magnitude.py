@@ -14,12 +14,13 @@ from mri_noise.arrays import Image, Mask, RealMap
 from mri_noise.linop import LinearOperator
 from mri_noise.settings import Settings
 from mri_noise.variance.bundles import Bundle, bundled_density, compute_bundles, draw_bundles
+from mri_noise.variance.errors import pooled, predicted_error
 from mri_noise.variance.estimate import VarianceEstimate, unit_phase
 from mri_noise.variance.kernels import AdjointProducts
-from mri_noise.variance.local import local_mean
-from mri_noise.variance.plan import Plan, or_forward_products, plan_for
+from mri_noise.variance.plan import Demand, Plan, or_forward_products, plan_for
 from mri_noise.variance.point import OperatingPoint, batch_size, noise_jacobian
 from mri_noise.variance.probing import BothProducts, Sums, occupied
+from mri_noise.variance.rows import random_voxels
 from mri_noise.variance.shrinkage import shrink
 from mri_noise.variance.sketch import sketch
 
@@ -34,8 +35,6 @@ Chosen such that about 95 % of errors are within their bounds at 128 x 128 and a
 _FIRST_PILOTS = 24
 _SHARE_OF_PILOTS = 0.05
 """Products of the pilots per product of the map, at least."""
-_POOL = 2.0
-"""Width of the neighbourhood over which spreads are pooled, in voxels."""
 
 
 class LatticeProbing(Settings):
@@ -95,52 +94,60 @@ class LatticeProbing(Settings):
 
     def _plan(self, point: OperatingPoint, generator: torch.Generator, chunk: int) -> tuple[Plan, Products]:
         """Choose by kernels where adjoint products may do alone, else by rows; and what the choice is probed with."""
-        n_spent = 0
+        n_before = 0
         if point.image_domain is not None:
             adjoint = AdjointProducts.of(point.image_domain, replayable=point.replayable, chunk=chunk)
-            along, n_kernels = unit_phase(point.image)[None], max(self.n_bundles // 2, 1)
-            plan = adjoint.plan(
-                along, point.object, generator, target=self.target, n_signs=self.n_signs, n_pilots=n_kernels
-            )
+            voxels = random_voxels(point.object, max(self.n_bundles // 2, 1), generator)
+            pilots = adjoint.kernels(unit_phase(point.image)[None], voxels)
+            plan = adjoint.plan(pilots, target=self.target, n_signs=self.n_signs, max_evaluations=self.max_evaluations)
             if plan is not None:
                 return plan, adjoint
-            n_spent = n_kernels
+            n_before = pilots.n_evaluations
         operator = noise_jacobian(point, chunk=chunk)
-        plan = self.plan(operator, point, generator, chunk=chunk)
-        return replace(plan, n_evaluations=n_spent + plan.n_evaluations), BothProducts(operator, chunk)
+        return self.plan(operator, point, generator, chunk=chunk, n_before=n_before), BothProducts(operator, chunk)
 
-    def plan(self, operator: LinearOperator, point: OperatingPoint, generator: torch.Generator, *, chunk: int) -> Plan:
+    def plan(
+        self,
+        operator: LinearOperator,
+        point: OperatingPoint,
+        generator: torch.Generator,
+        *,
+        chunk: int,
+        n_before: int = 0,
+    ) -> Plan:
         """Choose by rows of 24 pilots, and of more of them until they are a twentieth of the cost.
 
-        Where the first show that forward products will do, they are all.
+        Where the first show that forward products will do, they are all. Pilots take at most half of the evaluations
+        that are left after ``n_before``.
         """
-        voxels = draw_bundles(point.object, self.n_bundles, generator)
+        most = min(self.n_bundles, (self.max_evaluations - n_before) // 4)
+        voxels = draw_bundles(point.object, most, generator)
         bundles: list[Bundle] = []
         n_pilots = list(accumulate(len(bundle) for bundle in voxels))
         wanted = min(bisect_left(n_pilots, _FIRST_PILOTS) + 1, len(voxels))
         while len(bundles) < wanted:
             new = voxels[len(bundles) : wanted]
             bundles += compute_bundles(operator, point.image, new, generator, chunk=chunk)
-            plan = self.choose(bundles, point)
+            plan = self.choose(bundles, point, n_before=n_before)
             if plan.lattice is not None:
                 wanted = min(math.ceil(_SHARE_OF_PILOTS * plan.n_products), len(voxels))
         return plan
 
-    def choose(self, bundles: Sequence[Bundle], point: OperatingPoint) -> Plan:
+    def choose(self, bundles: Sequence[Bundle], point: OperatingPoint, *, n_before: int = 0) -> Plan:
         """Choose the cheapest plan that rows of some voxels predict to be accurate enough."""
-        n_evaluations = 2 * len(bundles)
-        most = self.max_evaluations - n_evaluations
-        plan = plan_for(
-            bundled_density(bundles, point.object),
-            point.colouring.mask,
+        n_evaluations = n_before + 2 * len(bundles)
+        most, n_voxels = self.max_evaluations - n_evaluations, int(point.object.sum())
+        demand = Demand(
             target=self.target,
-            bound=_OPTIMISM * math.sqrt(1 + 1.645 * math.sqrt(2 * _ALIKE / int(point.object.sum()))),
+            bound=math.sqrt(1 + 1.645 * math.sqrt(2 * _ALIKE / n_voxels)),
             n_signs=self.n_signs,
             largest_product=most // 2,
             n_pilots=sum(len(bundle.voxels) for bundle in bundles),
             n_evaluations=n_evaluations,
         )
-        return or_forward_products(plan, n_voxels=int(point.object.sum()), max_evaluations=most)
+        density = _OPTIMISM**2 * bundled_density(bundles, point.object)
+        plan = plan_for(density, point.colouring.mask, demand)
+        return or_forward_products(plan, n_voxels=n_voxels, max_evaluations=most)
 
 
 def _products(point: OperatingPoint, plan: Plan, chunk: int) -> Products:
@@ -178,7 +185,7 @@ def _probe_lattice(
             n_samples = n_done * n_colours + probed.n_probes
             yield VarianceEstimate(
                 variance_magnitude=sums.mean.clamp_min(0),  # rare large errors make a variance negative
-                standard_error_magnitude=_standard_error(sums, plan, region),
+                standard_error_magnitude=_standard_error(sums, plan),
                 n_samples=n_samples,
                 n_evaluations=n_before + plan.evaluations_per_product * n_samples,
                 n_total=plan.n_signs * n_colours,
@@ -207,14 +214,10 @@ def _shrunk(estimate: VarianceEstimate, region: Mask) -> VarianceEstimate:
     return replace(estimate, variance_magnitude=shrunk.variance, prior_weight=shrunk.prior_weight)
 
 
-def _standard_error(sums: Sums, plan: Plan, region: Mask) -> RealMap:
-    """Of the mean: what the pilots predict for the variances of a neighbourhood, or, from two sets on, their spread.
-
-    The error of a voxel comes from other voxels, so that it is pooled over a neighbourhood.
-    """
-    known = region & (sums.count > 0)
-    predicted = 2 * plan.nrmse * (plan.n_signs / sums.count).sqrt() * local_mean(sums.mean.abs(), known, _POOL)
-    repeated = region & (sums.count > 1)
+def _standard_error(sums: Sums, plan: Plan) -> RealMap:
+    """Of the mean: what the pilots predict, or, from two sets of signs on, the spread of these in a neighbourhood."""
+    predicted = (plan.n_signs / sums.count).sqrt() * predicted_error(sums.mean, plan)
+    repeated = sums.count > 1
     if not bool(repeated.any()):
         return predicted
-    return torch.where(repeated, local_mean(sums.variance_of_mean, repeated, _POOL).sqrt(), predicted)
+    return torch.where(repeated, pooled(sums.variance_of_mean, repeated).sqrt(), predicted)

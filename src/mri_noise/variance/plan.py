@@ -1,7 +1,7 @@
 """Which lattice to probe, and how many signs to draw, for the accuracy that is asked for."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,7 +9,7 @@ from jaxtyping import Int
 from scipy import ndimage
 from torch import Tensor
 
-from mri_noise.arrays import Image, Mask
+from mri_noise.arrays import Image, Mask, RealMap
 from mri_noise.variance.lattice import Density, Lattice, ScoredLattice, best_lattices, ghosts
 
 _LARGEST_INDEX = 512
@@ -31,15 +31,15 @@ class Plan:
         Predicted root mean square error of the std map over its root mean square, in the object: of the magnitude, or
         for quadrature pairs of the complex image.
     upper_bound
-        95 % bound of that error: a multiple of the prediction, since the lattice that looks best in a few pilot rows is
-        worse in the others. Without a lattice the prediction is a law of sampling, and the bound that of its scatter
-        over the voxels of the object.
+        95 % bound of that error: a multiple of the prediction, since pilots are few and the errors of a map scatter.
+        Without a lattice the prediction is a law of sampling, and the bound that of its scatter over the voxels of the
+        object.
     n_pilots
         Rows that the prediction comes from.
     target
         NRMSE that was asked for.
     n_evaluations
-        Network-sized passes that the choice took.
+        Network-sized passes that the choice took, pilots in vain included.
     reach
         Where adjoint products alone are enough (:mod:`mri_noise.variance.kernels`): the distance along an axis beyond
         which covariances of the zero-filled image are left out. None: a probe of a lattice takes a forward product too.
@@ -69,7 +69,7 @@ class Plan:
         """Two for an adjoint and a forward product, one for either alone."""
         return 1 if self.lattice is None or self.reach is not None else 2
 
-    def colours(self, image: Image) -> Int[Tensor, "rows columns"]:
+    def colours(self, image: Image | RealMap) -> Int[Tensor, "rows columns"]:
         """Which probe of the lattice holds each voxel of an image.
 
         Raises
@@ -106,53 +106,12 @@ def smoothed(density: Density) -> Density:
     return blended
 
 
-def plan_for(
-    density: Density,
-    mask: Mask,
-    *,
-    target: float,
-    bound: float,
-    n_signs: int,
-    largest_product: int,
-    n_pilots: int,
-    n_evaluations: int,
-) -> Plan:
-    """Choose by the error density of some pilots, among lattices that hold no ghost of a sampling mask.
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What plans have to keep to, and what they are chosen by.
 
-    The other parameters are those of :func:`choose`.
-    """
-    largest_index = min(largest_product, _LARGEST_INDEX)
-    best = best_lattices(smoothed(density), ghosts(mask), largest_index=largest_index)
-    return choose(
-        best,
-        target=target,
-        bound=bound,
-        n_signs=n_signs,
-        largest_product=largest_product,
-        n_pilots=n_pilots,
-        n_evaluations=n_evaluations,
-    )
-
-
-def choose(
-    best: Mapping[int, ScoredLattice],
-    *,
-    target: float,
-    bound: float,
-    n_signs: int,
-    largest_product: int,
-    n_pilots: int,
-    n_evaluations: int,
-) -> Plan:
-    """Choose the cheapest lattice and number of signs whose 95 % bound is within the target.
-
-    The squared error falls with the number of sign sets; the probes of a plan are index times sets. If none of at most
-    ``largest_product`` probes is accurate enough, the most accurate one is chosen.
-
-    Parameters
+    Attributes
     ----------
-    best
-        For each index the lattice whose score, the squared NRMSE of one sign set, is least.
     target
         NRMSE of the std map.
     bound
@@ -162,22 +121,62 @@ def choose(
     largest_product
         Largest number of probes.
     n_pilots
-        Rows that the scores come from.
+        Rows that the predictions come from.
     n_evaluations
-        Network-sized passes that these rows took.
+        Network-sized passes so far.
+    """
+
+    target: float
+    bound: float
+    n_signs: int
+    largest_product: int
+    n_pilots: int
+    n_evaluations: int
+
+    def plan(self, lattice: Lattice, n_signs: int, nrmse: float) -> Plan:
+        """A lattice, how often it is probed, and the error that is predicted."""
+        return Plan(lattice, n_signs, nrmse, self.bound * nrmse, self.n_pilots, self.target, self.n_evaluations)
+
+
+def plan_for(density: Density, mask: Mask, demand: Demand) -> Plan:
+    """Choose by the error density of some pilots, among lattices that hold no ghost of a sampling mask."""
+    largest_index = min(demand.largest_product, _LARGEST_INDEX)
+    return choose(best_lattices(smoothed(density), ghosts(mask), largest_index=largest_index), demand)
+
+
+def choose(best: Mapping[int, ScoredLattice], demand: Demand) -> Plan:
+    """Choose the cheapest lattice and number of signs whose 95 % bound is within the target.
+
+    The squared error falls with the number of sign sets; the probes of a plan are index times sets. If none of as many
+    probes as allowed is accurate enough, the most accurate one is chosen.
+
+    Parameters
+    ----------
+    best
+        For each index the lattice whose score, the squared NRMSE of one sign set, is least.
+    demand
+
+    Raises
+    ------
+    ValueError
+        If no lattice has as few probes as allowed.
     """
     plans = []
     for index, scored in best.items():
-        wanted = math.ceil(max(scored.score, 0.0) * (bound / target) ** 2 - 1e-9)
-        sets = min(max(n_signs, wanted), largest_product // index)
+        wanted = math.ceil(max(scored.score, 0.0) * (demand.bound / demand.target) ** 2 - 1e-9)
+        sets = min(max(demand.n_signs, wanted), demand.largest_product // index)
         if sets >= 1:
-            nrmse = math.sqrt(max(scored.score, 0.0) / sets)
-            plans.append(Plan(scored.lattice, sets, nrmse, bound * nrmse, n_pilots, target, n_evaluations))
+            plans.append(demand.plan(scored.lattice, sets, math.sqrt(max(scored.score, 0.0) / sets)))
     if not plans:
         raise ValueError(
-            f"no lattice has at most {largest_product} probes and avoids the ghosts of this mask; "
+            f"no lattice has at most {demand.largest_product} probes and avoids the ghosts of this mask; "
             "raise variance.max_evaluations"
         )
+    return cheapest(plans)
+
+
+def cheapest(plans: Sequence[Plan]) -> Plan:
+    """The plan of the fewest probes among those within the target; if there is none, the most accurate one."""
     enough = [plan for plan in plans if plan.reaches_target]
     if enough:
         return min(enough, key=lambda plan: (plan.n_products, plan.nrmse))
