@@ -32,7 +32,7 @@ from mri_noise.scan import Scan
 from mri_noise.variance.estimate import unit_phase
 from mri_noise.variance.kernels import AdjointProducts
 from mri_noise.variance.lattice import Lattice, lattice_score
-from mri_noise.variance.linearity import Pairs, assess, correction, draw_pairs
+from mri_noise.variance.linearity import LinearityCheck, Pairs, assess, correction
 from mri_noise.variance.magnitude import LatticeProbing, probe_magnitude
 from mri_noise.variance.plan import Plan
 from mri_noise.variance.point import OperatingPoint, noise_jacobian
@@ -317,9 +317,8 @@ def linearity_table(*, quick: bool) -> pd.DataFrame:
         for factor in (1, 10, 100) if quick else (1, 3, 10, 30, 100):
             colouring = replace(quiet.colouring, factor=factor * quiet.colouring.factor)
             point = replace(quiet, colouring=colouring)
-            operator = noise_jacobian(point, chunk=CHUNK)
             few, many = (
-                draw_pairs(operator, point, torch.Generator().manual_seed(n), n_pairs=n, chunk=CHUNK)
+                LinearityCheck(n_pairs=n, batch=CHUNK)(point, torch.Generator().manual_seed(n))
                 for n in (8, 24 if quick else 48)
             )
             said = assess(few, point.object, correct=True)

@@ -1,6 +1,7 @@
 """Where memory runs out a run goes on with smaller batches, and says so."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from mri_noise.phantom import Phantom
 from mri_noise.pipeline import run
 from mri_noise.result import Result
 from mri_noise.variance.estimate import VarianceEstimate
-from mri_noise.variance.linearity import LinearityCheck, Pairs
+from mri_noise.variance.linearity import LinearityCheck, LinearPart, Pairs
 from mri_noise.variance.point import OperatingPoint
 from mri_noise.variance.sketch import Sketch
 
@@ -58,14 +59,24 @@ class ExhaustedCheck(LinearityCheck):
 
     largest: int
 
-    def __call__(self, point: OperatingPoint, generator: torch.Generator) -> Pairs:
-        if self.batch is not None and self.batch > self.largest:
+    half: Literal["linear", "paired"] = "linear"
+
+    def linear(self, point: OperatingPoint, generator: torch.Generator) -> LinearPart:
+        self._need("linear")
+        return super().linear(point, generator)
+
+    def paired(self, point: OperatingPoint, linear: LinearPart) -> Pairs:
+        self._need("paired")
+        return super().paired(point, linear)
+
+    def _need(self, half: str) -> None:
+        if half == self.half and self.batch is not None and self.batch > self.largest:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return super().__call__(point, generator)
 
 
-def test_where_memory_runs_out_the_check_of_linearity_halves_its_batch_too() -> None:
-    last = _last(linearity=ExhaustedCheck(batch=8, largest=2))
+@pytest.mark.parametrize("half", ["linear", "paired"])
+def test_where_memory_runs_out_the_check_of_linearity_halves_its_batch_too(half: str) -> None:
+    last = _last(linearity=ExhaustedCheck(batch=8, largest=2, half=half))
     assert last.experiment.linearity.batch == 2
     assert last.experiment.variance == EXPERIMENT.variance
     again = _last(linearity=LinearityCheck(batch=2))

@@ -27,6 +27,7 @@ from mri_noise.variance.estimate import VarianceEstimate
 from mri_noise.variance.magnitude import LatticeProbing
 from mri_noise.variance.plan import Plan
 from mri_noise.variance.point import OperatingPoint, noise_jacobian, operating_point
+from mri_noise.variance.quick_look import first_look
 from mri_noise.variance.readout import region_noise
 from mri_noise.variance.replica import MonteCarlo
 
@@ -164,12 +165,14 @@ def _run_slice(
     )
     yield snapshot
     plan = _shared_plan(former, snapshot)
-    ((snapshot, checked),) = as_memory_allows(
-        snapshot, "linearity", point, lambda now: iter([(now, _checked(scan, now.experiment, index, point, cache))])
-    )
-    if checked is not None:
-        look = checked.shown(VarianceEstimate.empty(point.object), point.object)
-        yield replace(snapshot, estimate=_on_host(look), linearity=checked.linearity)
+    checked = None
+    if not isinstance(experiment.variance, MonteCarlo):  # which takes no derivative
+        for reached, checked in as_memory_allows(
+            snapshot, "linearity", point, lambda now: _check(scan, now, point, cache)
+        ):
+            if checked is None:
+                yield reached
+        snapshot = reached
     yield from as_memory_allows(snapshot, "variance", point, lambda now: _map_noise(now, point, checked, plan))
 
 
@@ -180,17 +183,17 @@ def _shared_plan(former: Result | None, snapshot: Result) -> Plan | None:
     return former.estimate.plan
 
 
-def _checked(
-    scan: Scan, experiment: Experiment, index: int, point: OperatingPoint, cache: StageCache
-) -> Checked | None:
-    """Check the linearisation, once for all methods; None for Monte Carlo, which has none."""
-    if isinstance(experiment.variance, MonteCarlo):
-        return None
-    upstream = experiment.model_dump_json(include=_UPSTREAM_OF_LINEARITY)
-    generator = generator_of(experiment.seed, index, _LINEARITY)
-    return cache.get(
-        ("linearity", scan.fingerprint, index, upstream), lambda: check(experiment.linearity, point, generator)
-    )
+def _check(
+    scan: Scan, snapshot: Result, point: OperatingPoint, cache: StageCache
+) -> Iterator[tuple[Result, Checked | None]]:
+    """Check the linearisation, once for all methods, after a first look at the noise by what that takes anyway."""
+    settings = snapshot.experiment.linearity
+    upstream = snapshot.experiment.model_dump_json(include=_UPSTREAM_OF_LINEARITY)
+    key = (scan.fingerprint, snapshot.index, upstream)
+    generator = generator_of(snapshot.experiment.seed, snapshot.index, _LINEARITY)
+    linear = cache.get(("linear", *key), lambda: settings.linear(point, generator))
+    yield replace(snapshot, estimate=_on_host(first_look(linear, point.object))), None
+    yield snapshot, cache.get(("linearity", *key), lambda: check(settings, point, linear))
 
 
 def _map_noise(snapshot: Result, point: OperatingPoint, checked: Checked | None, plan: Plan | None) -> Iterator[Result]:

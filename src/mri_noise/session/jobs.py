@@ -178,7 +178,7 @@ class SharedCache(StageCache):
     """A few intermediate results that threads share: what one makes, the others wait for."""
 
     def __init__(self) -> None:
-        super().__init__(n_entries=6)
+        super().__init__(n_entries=7)
         self._lock = RLock()
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:

@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 
-import torch
-
 from mri_noise.arrays import Mask, RealMap
 from mri_noise.variance.estimate import Channel, VarianceEstimate
-from mri_noise.variance.linearity import Linearity, LinearityCheck, assess, corrected, corrections
+from mri_noise.variance.linearity import Linearity, LinearityCheck, LinearPart, assess, corrected, corrections
 from mri_noise.variance.point import OperatingPoint
 from mri_noise.variance.quick_look import filled, smoothed_variance
 
@@ -34,9 +32,9 @@ class Checked:
         return corrected(estimate, self.ratios) if self.linearity.corrected else estimate
 
 
-def check(settings: LinearityCheck, point: OperatingPoint, generator: torch.Generator) -> Checked:
-    """Draw the pairs and judge by them."""
-    pairs = settings(point, generator)
+def check(settings: LinearityCheck, point: OperatingPoint, linear: LinearPart) -> Checked:
+    """Compute the other half of the pairs, and judge by them."""
+    pairs = settings.paired(point, linear)
     linearity = assess(pairs, point.object, correct=settings.correct)
     ratios = corrections(pairs, point.object) if linearity.corrected else {}
-    return Checked(linearity, smoothed_variance(pairs, point.object), ratios)
+    return Checked(linearity, smoothed_variance(linear, point.object), ratios)

@@ -1,6 +1,6 @@
 """Whether noise of this size passes a reconstruction as its derivative says, and what to do where it does not."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,8 +9,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from mri_noise.arrays import Mask, RealMap
-from mri_noise.linop import LinearOperator
+from mri_noise.arrays import Image, KSpace, Mask, RealMap
 from mri_noise.noise import white_probes
 from mri_noise.settings import Settings
 from mri_noise.variance.estimate import CHANNEL_FIELDS, Channel, VarianceEstimate, unit_phase
@@ -20,6 +19,10 @@ from mri_noise.variance.point import OperatingPoint, batch_size, noise_jacobian
 _WIDTH = 3.0
 """Width of the neighbourhood over which samples are pooled, in voxels."""
 _NEGLIGIBLE, _TOLERABLE = 0.01, 0.05
+
+
+Perturbations = Float[Tensor, "pairs 3 rows columns"]
+"""Of the real part, the imaginary part and the magnitude of an image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,21 @@ class Linearity:
 
 
 @dataclass(frozen=True, slots=True)
+class LinearPart:
+    """Half of the pairs: what the derivative does to noise.
+
+    Attributes
+    ----------
+    values : shape (pairs, 3, rows, columns), in the image's units
+    state
+        Of the generator that drew the noise, before it did: it draws the same noise for the other half.
+    """
+
+    values: Perturbations
+    state: Tensor
+
+
+@dataclass(frozen=True, slots=True)
 class Pairs:
     """Perturbations of an image by the same noise: as the reconstruction makes them, and as its derivative does.
 
@@ -72,8 +90,8 @@ class Pairs:
         Of the real part, the imaginary part and the magnitude; those of the reconstruction less their local mean.
     """
 
-    actual: Float[Tensor, "pairs 3 rows columns"]
-    linear: Float[Tensor, "pairs 3 rows columns"]
+    actual: Perturbations
+    linear: Perturbations
 
     def power(self, channel: Channel) -> tuple[Tensor, Tensor]:
         """Squares of both in a channel, each of shape (pairs, rows, columns)."""
@@ -90,27 +108,38 @@ class LinearityCheck(Settings):
 
     def __call__(self, point: OperatingPoint, generator: torch.Generator) -> Pairs:
         """Compute the pairs."""
+        return self.paired(point, self.linear(point, generator))
+
+    def linear(self, point: OperatingPoint, generator: torch.Generator) -> LinearPart:
+        """Apply the derivative to noise."""
         chunk = batch_size(self.batch, point)
-        return draw_pairs(noise_jacobian(point, chunk=chunk), point, generator, n_pairs=self.n_pairs, chunk=chunk)
+        state, against_phase = generator.get_state(), unit_phase(point.image).conj()
+        operator, parts = noise_jacobian(point, chunk=chunk), []
+        for white in _noise(self.n_pairs, point, generator, chunk):
+            tangents = operator(white)
+            parts.append(_channels(tangents, (against_phase * tangents).real))
+        return LinearPart(torch.cat(parts), state)
+
+    def paired(self, point: OperatingPoint, linear: LinearPart) -> Pairs:
+        """Reconstruct data with the same noise added."""
+        generator, parts = torch.Generator(), []
+        generator.set_state(linear.state)
+        for white in _noise(len(linear.values), point, generator, batch_size(self.batch, point)):
+            with torch.no_grad():
+                images = point.reconstruct(point.kspace + point.colouring(white))
+            parts.append(_channels(images - point.image, images.abs() - point.image.abs()))
+        actual = torch.cat(parts)
+        shift = (actual - linear.values).mean(0)
+        smooth = torch.stack([local_mean(each, point.object, _WIDTH).nan_to_num(0) for each in shift])
+        return Pairs(actual - smooth, linear.values)
 
 
-def draw_pairs(
-    operator: LinearOperator, point: OperatingPoint, generator: torch.Generator, *, n_pairs: int, chunk: int
-) -> Pairs:
-    """Reconstruct noisier data, and apply the derivative to the same noise."""
-    against_phase = unit_phase(point.image).conj()
-    actual, linear = [], []
-    for white in white_probes(n_pairs, operator.in_shape, generator, point.kspace, draw="gaussian", chunk=chunk):
-        with torch.no_grad():
-            images = point.reconstruct(point.kspace + point.colouring(white))
-        tangents = operator(white)
-        changes = images - point.image
-        actual.append(torch.stack([changes.real, changes.imag, images.abs() - point.image.abs()], dim=1).double())
-        linear.append(torch.stack([tangents.real, tangents.imag, (against_phase * tangents).real], dim=1).double())
-    pairs = Pairs(torch.cat(actual), torch.cat(linear))
-    shift = (pairs.actual - pairs.linear).mean(0)
-    smooth = torch.stack([local_mean(each, point.object, _WIDTH).nan_to_num(0) for each in shift])
-    return replace(pairs, actual=pairs.actual - smooth)
+def _noise(n: int, point: OperatingPoint, generator: torch.Generator, chunk: int) -> Iterator[KSpace]:
+    return white_probes(n, point.colouring.in_shape, generator, point.kspace, draw="gaussian", chunk=chunk)
+
+
+def _channels(changes: Image, of_magnitude: Float[Tensor, "batch rows columns"]) -> Perturbations:
+    return torch.stack([changes.real, changes.imag, of_magnitude], dim=1).double()
 
 
 def assess(pairs: Pairs, region: Mask, *, correct: bool) -> Linearity:

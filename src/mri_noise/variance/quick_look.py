@@ -6,16 +6,22 @@ import torch
 
 from mri_noise.arrays import Mask, RealMap
 from mri_noise.variance.estimate import VarianceEstimate
-from mri_noise.variance.linearity import Pairs
+from mri_noise.variance.linearity import LinearPart
 from mri_noise.variance.local import local_mean
 
 _WIDTH = 1.5
 
 
-def smoothed_variance(pairs: Pairs, region: Mask) -> RealMap:
+def smoothed_variance(linear: LinearPart, region: Mask) -> RealMap:
     """Variance of the magnitude by samples of the derivative, averaged over neighbours; NaN outside the region."""
-    _, linear = pairs.power("magnitude")
-    return local_mean(linear.mean(0), region, _WIDTH)
+    of_magnitude = linear.values[:, 2]
+    return local_mean(of_magnitude.square().mean(0), region, _WIDTH)
+
+
+def first_look(linear: LinearPart, region: Mask) -> VarianceEstimate:
+    """An estimate that holds nothing but the smoothed variance."""
+    quick = smoothed_variance(linear, region)
+    return filled(VarianceEstimate.empty(region), quick, len(linear.values), region)
 
 
 def filled(estimate: VarianceEstimate, quick: RealMap, n_samples: int, region: Mask) -> VarianceEstimate:
