@@ -8,7 +8,7 @@ from qtpy.QtCore import QTimer
 from mri_noise.plugin.viewers import is_open
 
 _LETTERS = string.digits + string.ascii_letters + string.punctuation + "±"
-_AT_ONCE = 1
+_AT_ONCE = 2
 _PAUSE = 40
 """[ms] between two steps: napari takes a hundredth of a second to draw a letter for the first time."""
 

@@ -22,6 +22,8 @@ PAUSE = 50
 """[ms] for the user after each step, in which the window draws it: a window takes at most 20 a second."""
 _SHARE, _LONGEST_REST = 0.1, 1000.0
 """A window that draws slowly spends this share of its time on steps, or takes one in so many [ms]."""
+_AWAITED = 2
+"""Steps that the user waits for, such as an image and a first map: the window does not rest between these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,7 @@ class Runner:
         self.cancel()
 
     def _start(self, steps: Callable[[], Iterator[Any]], handlers: Handlers) -> None:
-        pace = Pace()
+        pace, awaited = Pace(), iter(range(_AWAITED))
         pace.ready.set()
         worker = create_worker(
             _stepwise, steps, pace, _worker_class=ReleasingWorker, _ignore_errors=True, _start_thread=False
@@ -179,7 +181,8 @@ class Runner:
 
         def drawn_since(began: float) -> None:
             drawing = 1e3 * (time.perf_counter() - began) - PAUSE
-            QTimer.singleShot(round(rest_after(drawing)), pace.ready.set)
+            rest = rest_after(drawing) if next(awaited, None) is None else 0
+            QTimer.singleShot(round(rest), pace.ready.set)
 
         worker.yielded.connect(take)
         worker.returned.connect(lambda result: self._returned(result, handlers))
