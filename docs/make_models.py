@@ -16,7 +16,7 @@ WHAT = {
     "unet": "a U-Net on the zero-filled image; the only one without data consistency",
     "unrolled": "gradient steps with momentum and a multiscale denoiser after each four",
     "modl": "a multiscale denoiser alternating with the exact regularised solution",
-    "varnet": "gradient steps with a multiscale denoiser after each two, and a network that corrects the coil maps",
+    "varnet": "gradient steps with a multiscale denoiser after each four, and a network that corrects the coil maps",
     "modl-ssdu": "MoDL without any target: it predicts samples that were held out",
     "modl-n2r": "MoDL from few targets, and unlabelled scans with added noise",
     "modl-vortex": "MoDL from few targets, and unlabelled scans under composed augmentations",

@@ -57,8 +57,7 @@ def test_tells_how_it_was_trained(name: ShippedName) -> None:
 def test_recovers_the_sample_scan(name: ShippedName) -> None:
     """Networks that learned from targets do better than the best of the linear reconstructions.
 
-    The VarNet, with the shortest training, comes within 1 dB of it. A U-Net has no data consistency and SSDU had no
-    targets: they are held to what their input is.
+    A U-Net has no data consistency and SSDU had no targets: they are held to what their input is.
     """
     data, target = undersampled(), prepared().combined
     region = data.encoding.coil_power > 0
@@ -68,7 +67,7 @@ def test_recovers_the_sample_scan(name: ShippedName) -> None:
             return quality(choice()(data.kspace, data.encoding), target, region).psnr
 
     linear = [psnr(ZeroFilled())] + [psnr(CGSense(tikhonov=weight)) for weight in (0.001, 0.01, 0.1)]
-    least = {"unet": linear[0] + 2, "modl-ssdu": linear[0] + 10, "varnet": max(linear) - 1}.get(name, max(linear))
+    least = {"unet": linear[0] + 2, "modl-ssdu": linear[0] + 10}.get(name, max(linear))
     assert psnr(Shipped(name=name)) > least
 
 
