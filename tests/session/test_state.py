@@ -9,7 +9,7 @@ from mri_noise.report import estimate_of
 from mri_noise.session.captions import seconds_left
 from mri_noise.session.jobs import Job, OpenedScan, snapshots
 from mri_noise.session.runs import runs_table
-from mri_noise.session.state import N_RUNS_KEPT, Session
+from mri_noise.session.state import N_RUNS_KEPT, Session, Status
 from mri_noise.variance.lattice import Lattice
 from mri_noise.variance.magnitude import LatticeProbing
 from mri_noise.variance.plan import Plan
@@ -125,8 +125,11 @@ def test_a_cancelled_lattice_is_kept_and_called_unfinished() -> None:
     assert kept is session.shown
     estimate = estimate_of(kept.result)
     part = f"{estimate.n_samples} of {estimate.n_total} colours"
-    assert session.problem == f"Run 1 was cancelled; its map of {part} is kept."
-    assert replace(session, problem=None).status.sentence.startswith(f"Run 1 is unfinished: {part}, ")
+    assert session.status == Status("failed", f"Run 1 was cancelled; its map of {part} is kept.")
+    assert replace(session, problem=None).status == session.status
+    loaded = session.with_loaded(kept.result)
+    assert loaded.status == Status("failed", f"Run 2 was cancelled; its map of {part} is kept.")
+    assert loaded.with_shown(kept).status == session.status
     assert runs_table(session.runs).loc["run 1", "samples"] == part.removesuffix(" colours")
 
 
