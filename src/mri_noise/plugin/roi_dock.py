@@ -4,14 +4,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from napari.viewer import Viewer
-from qtpy.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from mri_noise.plugin.docking import share_place
 from mri_noise.plugin.region_layer import RegionLayer
-from mri_noise.plugin.sections import MUTED, StatusLine, button, buttons
+from mri_noise.plugin.sections import MUTED, StatusLine, buttons
+from mri_noise.plugin.table_file import csv_button
 from mri_noise.plugin.tables import Table
 from mri_noise.plugin.window import window_of
-from mri_noise.plugin.worker import Handlers, Runner, sentence_of
+from mri_noise.plugin.worker import Handlers, Runner
 from mri_noise.report import write_table
 from mri_noise.result import Result
 from mri_noise.session.jobs import Snapshot
@@ -162,16 +163,8 @@ class RoiDock(QWidget):
         layout = QHBoxLayout(row)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.everywhere, 1)
-        layout.addWidget(button("Save as CSV …", "Write the table, a row a region", self._ask))
+        layout.addWidget(csv_button(self, "Write the table, a row a region", "regions.csv", self.save, self._complain))
         return row
-
-    def _ask(self) -> None:
-        name, _ = QFileDialog.getSaveFileName(self, "Save the table", "regions.csv", "Table (*.csv)")
-        if name:
-            try:
-                self.save(Path(name))
-            except OSError as error:
-                self._complain(sentence_of(error))
 
 
 def elsewhere(slices: list[int], index: int) -> Status:
