@@ -120,9 +120,11 @@ def test_a_sweep_makes_a_stack_and_a_curve_of_the_region_that_is_saved(
 
 
 def test_models_are_swept_and_a_value_that_does_not_fit_is_said(
-    qtbot: QtBot, docks: tuple[NoiseDock, RunsDock]
+    qtbot: QtBot, docks: tuple[NoiseDock, RunsDock], tmp_path: Path
 ) -> None:
     noise, runs = docks
+    with pytest.raises(ValueError, match="no curve to save"):
+        runs.sweep.save(tmp_path / "sweep.csv")
     noise.form.value = QUICK
     noise._take_over()
     sweep(qtbot, runs, "model", "zero-filled, cg-sense")
