@@ -26,6 +26,7 @@ SIZE, NARROW = (1400, 900), 300  # [pixels]
 DOCK_WIDTH = 440  # [pixels]
 PATIENCE = 300.0  # [s]
 SLICE = 2
+N_REPLICAS = 100
 EXPERIMENT = Experiment(
     undersampling=Equispaced(acceleration=4),
     coils=MapsFromFile(),
@@ -80,25 +81,31 @@ class Stage:
         self.noise.run()
         wait(lambda: self.noise.shared.session.job is None)
 
-    def take(self, name: str, picture: str) -> None:
-        """Draw the window with a dock in front, in both themes, and the dock alone when it is narrow."""
+    def take(self, name: str, picture: str, part: QWidget | None = None) -> None:
+        """Draw the window with a dock in front, in both themes, and the dock alone when it is narrow.
+
+        The dock is scrolled to a part of it, if one is named.
+        """
         frame = self.frames[name]
         narrow = []
         for theme, suffix in (("light", "_light"), ("dark", "")):
             self.viewer.theme = theme
             frame.raise_()
-            self._widen(frame, DOCK_WIDTH)
+            self._widen(frame, DOCK_WIDTH, part)
             self.viewer.reset_view()
             rest()
             path = IMAGES / f"plugin_{picture}{suffix}.png"
             self.viewer.window.screenshot(path=str(path), flash=False)
-            self._widen(frame, NARROW)
+            self._widen(frame, NARROW, part)
             narrow.append(frame.widget().grab())
         beside(narrow[::-1]).save(str(IMAGES / f"plugin_{picture}_narrow.png"))
 
-    def _widen(self, frame: Any, width: int) -> None:
+    def _widen(self, frame: Any, width: int, part: QWidget | None) -> None:
         frame.window().resizeDocks([frame], [width], Qt.Orientation.Horizontal)
         rest()
+        if part is not None:
+            scroll_to(part)
+            rest()
 
 
 def beside(pictures: list[QPixmap]) -> QPixmap:
@@ -117,7 +124,7 @@ def beside(pictures: list[QPixmap]) -> QPixmap:
 def picture_of_the_comparison(stage: Stage) -> None:
     """The sketch beside Monte Carlo."""
     dock = stage.dock("Compare with Monte Carlo")
-    dock.n_replicas.setValue(100)
+    dock.n_replicas.setValue(N_REPLICAS)
     dock.compare()
     wait(lambda: not dock.busy)
     stage.take("Compare with Monte Carlo", "comparison")
@@ -142,8 +149,7 @@ def picture_of_the_correlation(stage: Stage) -> None:
     stage.noise.show_panel.correlation.setChecked(True)
     stage.noise.show_panel.correlation.ask((64, 64))
     wait(lambda: any("correlation" in layer.name for layer in stage.viewer.layers))
-    scroll_to(stage.noise.show_panel)
-    stage.take("MRI noise", "correlation")
+    stage.take("MRI noise", "correlation", stage.noise.show_panel.correlation)
     stage.noise.show_panel.correlation.setChecked(False)
     (layer,) = (layer for layer in stage.viewer.layers if "correlation" in layer.name)
     stage.viewer.layers.remove(layer)
@@ -157,8 +163,7 @@ def picture_of_the_film(stage: Stage) -> None:
     film.draw()
     wait(film.play.isChecked)
     film.play.setChecked(False)
-    scroll_to(stage.noise.show_panel)
-    stage.take("MRI noise", "film")
+    stage.take("MRI noise", "film", film)
     (layer,) = (layer for layer in stage.viewer.layers if layer.ndim == 4)
     stage.viewer.layers.remove(layer)
 
@@ -180,7 +185,6 @@ def scroll_to(widget: QWidget) -> None:
     while parent is not None and not hasattr(parent, "ensureWidgetVisible"):
         parent = parent.parentWidget()
     if parent is not None:
-        rest()
         parent.ensureWidgetVisible(widget)
 
 

@@ -20,3 +20,5 @@ def test_docks_beside_the_main_one_share_its_place_as_tabs(qtbot: QtBot, viewer:
     assert isinstance(window, QMainWindow)
     qtbot.waitUntil(lambda: window.tabifiedDockWidgets(dock_around(first)) == [dock_around(second)], timeout=10_000)
     assert window.tabifiedDockWidgets(dock_around(main)) == []
+    heights = [dock_around(dock).height() for dock in (main, second)]
+    assert min(heights) > 0.8 * max(heights)

@@ -133,7 +133,12 @@ def test_a_cancelled_lattice_is_kept_unfinished_saved_and_loaded(
     dock.take_away.save_results(tmp_path / "part.h5")
     dock.take_away.load_results(tmp_path / "part.h5")
     assert np.array_equal(dock.shared.shelf["std"].data, shown, equal_nan=True)
-    assert "Run 2 is unfinished" in dock.status.text.text()
+    again = dock.shared.session.status
+    assert again.kind == "failed"
+    assert (
+        again.sentence == f"Run 2 was cancelled; its map of {estimate.n_samples} of {estimate.n_total} colours is kept."
+    )
+    assert dock.status.text.text() == again.sentence
 
 
 def test_a_target_stops_the_run(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:

@@ -1,15 +1,21 @@
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 from napari import Viewer
 from pytestqt.qtbot import QtBot
+from qtpy.QtWidgets import QFileDialog
 
 from mri_noise.plugin.noise_dock import NoiseDock
 from mri_noise.plugin.roi_dock import RoiDock
 from mri_noise.plugin.runs_dock import RunsDock
+from mri_noise.plugin.table_file import TITLE
 from mri_noise.recon.linear import ZeroFilled
 from mri_noise.report import comparison_of, estimate_of
 from mri_noise.roi import Rectangle
-from tests.plugin.users import PATIENCE, QUICK, open_dock, open_sample, run
+from mri_noise.session.layers import DATA_UNITS
+from tests.plugin.users import PATIENCE, QUICK, button_of, open_dock, open_sample, run
 
 pytestmark = pytest.mark.shown
 
@@ -71,8 +77,12 @@ def test_finished_runs_are_listed_shown_again_and_compared(
     assert viewer.scene.camera.zoom == pytest.approx(zoom)
 
 
-def test_a_sweep_makes_a_stack_and_a_curve_of_the_region(
-    qtbot: QtBot, viewer: Viewer, docks: tuple[NoiseDock, RunsDock]
+def test_a_sweep_makes_a_stack_and_a_curve_of_the_region_that_is_saved(
+    qtbot: QtBot,
+    viewer: Viewer,
+    docks: tuple[NoiseDock, RunsDock],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     noise, runs = docks
     roi: RoiDock = open_dock(viewer, "ROI noise")
@@ -99,14 +109,22 @@ def test_a_sweep_makes_a_stack_and_a_curve_of_the_region(
         return list(named[0].lines[0].get_ydata()) if named else []
 
     qtbot.waitUntil(lambda: drawn() == pytest.approx(expected), timeout=PATIENCE)
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "sweep.csv"), ""))
+    button_of(runs.sweep, TITLE).click()
+    saved = pd.read_csv(tmp_path / "sweep.csv", index_col="noise level [measured level]")
+    assert list(saved.index) == [1, 2, 4]
+    assert list(saved[f"ROI 1: mean noise std [{DATA_UNITS}]"]) == pytest.approx(expected)
+    assert [path.name for path in tmp_path.iterdir()] == ["sweep.csv"]
     runs.sweep.leave()
     assert not runs.sweep.stack.on
 
 
 def test_models_are_swept_and_a_value_that_does_not_fit_is_said(
-    qtbot: QtBot, docks: tuple[NoiseDock, RunsDock]
+    qtbot: QtBot, docks: tuple[NoiseDock, RunsDock], tmp_path: Path
 ) -> None:
     noise, runs = docks
+    with pytest.raises(ValueError, match="no curve to save"):
+        runs.sweep.save(tmp_path / "sweep.csv")
     noise.form.value = QUICK
     noise._take_over()
     sweep(qtbot, runs, "model", "zero-filled, cg-sense")

@@ -12,7 +12,7 @@ import torch
 from napari import Viewer
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QApplication, QPushButton, QWidget
+from qtpy.QtWidgets import QApplication
 
 from mri_noise import load_results
 from mri_noise.pipeline import StageCache
@@ -27,7 +27,7 @@ from mri_noise.session.readouts import linearised
 from mri_noise.variance.readout import region_noise
 from mri_noise.variance.sketch import Sketch
 from tests.plugin import mouse
-from tests.plugin.users import PATIENCE, choose_from_menu, dock_of, finish
+from tests.plugin.users import PATIENCE, button_of, choose_from_menu, dock_of, finish
 
 pytestmark = pytest.mark.shown
 
@@ -129,12 +129,6 @@ def compare_with_replicas(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None
     assert compare.status.text.text() == unbroken(verdict(run, reference))
     press(qtbot, button_of(compare, "Leave grid"))
     assert not viewer.canvas.grid.enabled
-
-
-def button_of(dock: QWidget, text: str) -> QPushButton:
-    """The button of a dock with a text on it."""
-    (found,) = [button for button in dock.findChildren(QPushButton) if button.text() == text]
-    return found
 
 
 def choose(dock: NoiseDock, name: str, title: str) -> None:

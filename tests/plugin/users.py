@@ -4,7 +4,7 @@ from typing import Any
 
 from napari import Viewer
 from pytestqt.qtbot import QtBot
-from qtpy.QtWidgets import QApplication, QMainWindow
+from qtpy.QtWidgets import QApplication, QMainWindow, QPushButton, QWidget
 
 from mri_noise.coils import MapsFromFile
 from mri_noise.experiment import Experiment
@@ -64,3 +64,9 @@ def dock_of(viewer: Viewer, name: str) -> Any:
     """The dock that was opened from the menu."""
     (widget,) = [dock for title, dock in viewer.window.dock_widgets.items() if title.startswith(name)]
     return widget
+
+
+def button_of(dock: QWidget, text: str) -> QPushButton:
+    """The button of a dock with a text on it."""
+    (found,) = [button for button in dock.findChildren(QPushButton) if button.text() == text]
+    return found

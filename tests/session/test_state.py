@@ -9,7 +9,7 @@ from mri_noise.report import estimate_of
 from mri_noise.session.captions import seconds_left
 from mri_noise.session.jobs import Job, OpenedScan, snapshots
 from mri_noise.session.runs import runs_table
-from mri_noise.session.state import N_RUNS_KEPT, Session
+from mri_noise.session.state import N_RUNS_KEPT, Session, Status
 from mri_noise.variance.lattice import Lattice
 from mri_noise.variance.magnitude import LatticeProbing
 from mri_noise.variance.plan import Plan
@@ -97,7 +97,7 @@ def test_a_changed_choice_makes_the_layers_stale_until_it_is_undone() -> None:
     assert "reconstruction zero-filled" in changed.status.sentence
     assert changed.with_choices(EXPERIMENT, None).status.kind == "done"
     accelerated = EXPERIMENT.model_copy(update={"undersampling": Equispaced(acceleration=3, n_calibration=10)})
-    assert done.with_choices(accelerated, None).stale == "acceleration 3.0"
+    assert done.with_choices(accelerated, None).stale == "acceleration 3"
     assert done.with_scan(OPENED, 2).stale == "slice 2"
     other = OpenedScan(replace(OPENED.scan, fingerprint="another"), OPENED.path)
     assert done.with_scan(other, 1).stale == "the scan"
@@ -126,8 +126,11 @@ def test_a_cancelled_lattice_is_kept_and_called_unfinished() -> None:
     assert kept is session.shown
     estimate = estimate_of(kept.result)
     part = f"{estimate.n_samples} of {estimate.n_total} colours"
-    assert session.problem == f"Run 1 was cancelled; its map of {part} is kept."
-    assert replace(session, problem=None).status.sentence.startswith(f"Run 1 is unfinished: {part}, ")
+    assert session.status == Status("failed", f"Run 1 was cancelled; its map of {part} is kept.")
+    assert replace(session, problem=None).status == session.status
+    loaded = session.with_loaded(kept.result)
+    assert loaded.status == Status("failed", f"Run 2 was cancelled; its map of {part} is kept.")
+    assert loaded.with_shown(kept).status == session.status
     assert runs_table(session.runs).loc["run 1", "samples"] == part.removesuffix(" colours")
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from mri_noise.recon.shipped import Shipped
 from mri_noise.report import estimate_of
 from mri_noise.roi import Ellipse, Rectangle
 from mri_noise.session.jobs import Job
+from mri_noise.session.layers import DATA_UNITS
 from mri_noise.session.sweeps import (
     ACCELERATION,
     MODEL,
@@ -20,6 +23,7 @@ from mri_noise.session.sweeps import (
     summary,
     sweep,
     sweep_curves,
+    sweep_table,
     with_value,
 )
 from mri_noise.variance.linearity import LinearityCheck
@@ -90,6 +94,20 @@ def test_noise_follows_its_level(levels: list[Sweep]) -> None:
         assert curve.means[1] == pytest.approx(2 * curve.means[0], rel=1e-5)
         assert curve.intervals[1] == pytest.approx(2 * curve.intervals[0], rel=1e-5)
     assert sweep_curves(levels[-1], [])[0].name == "object"
+
+
+def test_a_table_of_the_curves_names_units(levels: list[Sweep]) -> None:
+    curves = sweep_curves(levels[-1], [ROI, Rectangle(name="left", corners=((10, 4), (14, 8)))])
+    table = sweep_table(levels[-1], curves)
+    assert table.index.name == "noise level [measured level]"
+    assert list(table.index) == ["1", "2"]
+    assert list(table.columns) == [
+        f"{name}: {title} [{DATA_UNITS}]" for name in ("middle", "left") for title in ("mean noise std", "± (95 %)")
+    ]
+    assert tuple(table.iloc[:, 2]) == curves[1].means
+    assert tuple(table.iloc[:, 3]) == curves[1].intervals
+    half = replace(levels[-1], runs=levels[-1].runs[:1])
+    assert list(sweep_table(half, sweep_curves(half, [])).index) == ["1"]
 
 
 def test_runs_are_stacked_in_one_window(levels: list[Sweep]) -> None:

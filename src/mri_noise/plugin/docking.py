@@ -1,13 +1,13 @@
 """Where the docks of the plugin go in a window."""
 
-from qtpy.QtCore import QEvent, QObject, QTimer
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 _SHARING = "mri_noise_sharing"
 
 
 class _Placer(QObject):
-    """Puts a dock on another one, as a tab, when it is first shown."""
+    """Puts a dock on another one, as a tab, when it is first shown; or gives it half of the place."""
 
     def __init__(self, content: QWidget) -> None:
         super().__init__(content)
@@ -25,12 +25,20 @@ class _Placer(QObject):
         window, dock = self._content.window(), _dock_around(self._content)
         if not isinstance(window, QMainWindow) or dock is None:
             return
-        for other in window.findChildren(QDockWidget):
-            shares = other is not dock and other.findChild(QWidget, _SHARING) is not None
-            if shares and other.isVisible() and not other.isFloating():
+        others = [other for other in window.findChildren(QDockWidget) if _is_beside(other, dock, window)]
+        for other in others:
+            if other.findChild(QWidget, _SHARING) is not None:
                 window.tabifyDockWidget(other, dock)
                 dock.raise_()
                 return
+        docks = [*others, dock]
+        window.resizeDocks(docks, [window.height() // len(docks)] * len(docks), Qt.Orientation.Vertical)
+
+
+def _is_beside(other: QDockWidget, dock: QDockWidget, window: QMainWindow) -> bool:
+    """Whether another dock is seen in the same area of the window."""
+    same_area = window.dockWidgetArea(other) == window.dockWidgetArea(dock)
+    return other is not dock and same_area and other.isVisible() and not other.isFloating()
 
 
 def share_place(content: QWidget) -> None:

@@ -4,27 +4,29 @@ from collections.abc import Callable
 from pathlib import Path
 
 from napari.viewer import Viewer
-from qtpy.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from mri_noise.plugin.docking import share_place
 from mri_noise.plugin.region_layer import RegionLayer
-from mri_noise.plugin.sections import MUTED, StatusLine, button, buttons
+from mri_noise.plugin.sections import MUTED, StatusLine, buttons
+from mri_noise.plugin.table_file import csv_button
 from mri_noise.plugin.tables import Table
 from mri_noise.plugin.window import window_of
-from mri_noise.plugin.worker import Handlers, Runner, sentence_of
+from mri_noise.plugin.worker import Handlers, Runner
 from mri_noise.report import write_table
 from mri_noise.result import Result
 from mri_noise.session.jobs import Snapshot
 from mri_noise.session.layers import DATA_UNITS, geometry
 from mri_noise.session.readouts import Readouts, RegionQuestion, read_regions
-from mri_noise.session.region_table import contrast_question, questions, region_table
-from mri_noise.session.regions import STD_OF_COMPLEX_MEAN
+from mri_noise.session.region_table import ALIKE, MEANINGS, contrast_question, questions, region_table
+from mri_noise.session.regions import MONTE_CARLO_STD, STD_OF_COMPLEX_MEAN
 from mri_noise.session.state import Status
 
 _NO_RUN = Status("missing", "No map: run the dock MRI noise first, then draw regions.")
 _NO_REGION = Status("ready", "Draw a region on the image: its figures follow the mouse, exact error bars its release.")
-_SHORT = {STD_OF_COMPLEX_MEAN: "complex std", "Monte Carlo std": "replicas"}
-_UNITS = f"Signal and std in [{DATA_UNITS}]; exact to first order: std and SNR of the mean, and contrasts."
+_SHORT = {STD_OF_COMPLEX_MEAN: "complex std", MONTE_CARLO_STD: "replicas"}
+_UNITS = f"Signal and std in [{DATA_UNITS}]; titles have tooltips."
+_MARGIN = 4  # [pixels]: as little as possible beside a table
 
 
 class RoiDock(QWidget):
@@ -34,7 +36,11 @@ class RoiDock(QWidget):
         super().__init__()
         self.shared, self._runner = window_of(napari_viewer), Runner()
         self.regions = RegionLayer(napari_viewer, self.refresh, self.find_exact, self.commit)
-        self.table, self.status, self.everywhere = Table(short=_SHORT), StatusLine(), QCheckBox("on every slice")
+        self.table, self.status, self.everywhere = (
+            Table(short=_SHORT, meanings=MEANINGS, alike=ALIKE),
+            StatusLine(),
+            QCheckBox("on every slice"),
+        )
         self.everywhere.setToolTip("Read each region in the runs of all slices, not only of the one it was drawn on")
         self.everywhere.toggled.connect(lambda _on: self.commit())
         self._answers: Readouts = {}
@@ -140,7 +146,7 @@ class RoiDock(QWidget):
         units.setWordWrap(True)
         units.setStyleSheet(MUTED)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(8, 8, 8, 8)
+        layout.setContentsMargins(_MARGIN, 8, _MARGIN, 8)
         layout.addWidget(self._tools())
         layout.addWidget(self._choices())
         layout.addWidget(self.table, 1)
@@ -162,16 +168,8 @@ class RoiDock(QWidget):
         layout = QHBoxLayout(row)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.everywhere, 1)
-        layout.addWidget(button("Save as CSV …", "Write the table, a row a region", self._ask))
+        layout.addWidget(csv_button(self, "Write the table, a row a region", "regions.csv", self.save, self._complain))
         return row
-
-    def _ask(self) -> None:
-        name, _ = QFileDialog.getSaveFileName(self, "Save the table", "regions.csv", "Table (*.csv)")
-        if name:
-            try:
-                self.save(Path(name))
-            except OSError as error:
-                self._complain(sentence_of(error))
 
 
 def elsewhere(slices: list[int], index: int) -> Status:

@@ -10,7 +10,7 @@ from mri_noise.plugin.sweep_panel import SweepPanel
 from mri_noise.plugin.tables import Table
 from mri_noise.plugin.window import window_of
 from mri_noise.plugin.worker import sentence_of
-from mri_noise.session.agreement import agreement_table, require_same_image, verdict
+from mri_noise.session.agreement import ALIKE, MEANINGS, agreement_table, require_same_image, verdict
 from mri_noise.session.jobs import Snapshot
 from mri_noise.session.runs import runs_table
 from mri_noise.session.state import Status
@@ -28,7 +28,7 @@ class RunsDock(QWidget):
         super().__init__()
         self.shared = window_of(napari_viewer)
         self.runs = Table(short=_SHORT, columns=("changed", *_SHORT))
-        self.agreement, self.status = Table(fits=True), StatusLine()
+        self.agreement, self.status = Table(fits=True, meanings=MEANINGS, alike=ALIKE), StatusLine()
         self.sweep = SweepPanel(self.shared)
         self._listed: tuple[Snapshot, ...] = ()
         self._arrange()

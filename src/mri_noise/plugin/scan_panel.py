@@ -121,9 +121,9 @@ class ScanPanel(QWidget):
 def facts(opened: OpenedScan) -> str:
     """What a scan is, in two lines."""
     scan = opened.scan
-    size = "" if scan.voxel_size is None else ", " + " x ".join(f"{length:.3g}" for length in scan.voxel_size) + " mm"
+    size = "" if scan.voxel_size is None else " x ".join(f"{length:.3g}" for length in scan.voxel_size) + " mm, "
     matrix = f"{scan.matrix[0]} x {scan.matrix[1]}"
-    return f"{_counted(len(scan), 'slice')}, {_counted(scan.n_coils, 'coil')}, {matrix}{size}\n{scan.layout}"
+    return f"{_counted(len(scan), 'slice')}, {_counted(scan.n_coils, 'coil')}, {matrix}\n{size}{scan.layout}"
 
 
 def _counted(number: int, name: str) -> str:

@@ -37,7 +37,7 @@ QPushButton:disabled {color: #8a8f98; background-color: rgba(128, 128, 128, 60);
 """The style of the one button that a dock is there for."""
 
 
-MUTED = "color: #8a8f98;"
+MUTED = "color: #7b808a;"
 """The style of what is good to know, and does not change."""
 
 _ACCENT = QColor("#2f6fb5")

@@ -1,6 +1,7 @@
 """Sweep one setting: a stack with a slider, and the noise of the regions as a curve."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 from superqt.utils import qthrottled
@@ -10,11 +11,22 @@ from mri_noise.plugin.plots import Plot, draw_sweep
 from mri_noise.plugin.region_layer import RegionLayer
 from mri_noise.plugin.sections import StatusLine, button
 from mri_noise.plugin.sweep_stack import SweepStack
+from mri_noise.plugin.table_file import csv_button
 from mri_noise.plugin.window import Window
 from mri_noise.plugin.worker import Handlers, Runner, sentence_of
-from mri_noise.roi import Roi
+from mri_noise.report import write_table
 from mri_noise.session.state import Status, StatusKind
-from mri_noise.session.sweeps import PARAMETERS, Sweep, parsed, summary, sweep, sweep_curves, with_value
+from mri_noise.session.sweeps import (
+    PARAMETERS,
+    Sweep,
+    SweepCurve,
+    parsed,
+    summary,
+    sweep,
+    sweep_curves,
+    sweep_table,
+    with_value,
+)
 
 _READY = Status("ready", "Choose what to sweep: the rest stays as the dock MRI noise has it.")
 _REDRAW = 200  # [ms]
@@ -64,6 +76,12 @@ class SweepPanel(QWidget):
         """Take the stacks away, and show the layers of the run again."""
         self.stack.leave()
 
+    def save(self, path: Path) -> None:
+        """Write the curves as CSV, a row a value; ValueError if there are none."""
+        if self._sweep is None or not self._sweep.runs:
+            raise ValueError("there is no curve to save; press Sweep, and wait for its first run")
+        write_table(sweep_table(self._sweep, self._curves(self._sweep)), path)
+
     def _take_in(self, state: Sweep) -> None:
         known = 0 if self._sweep is None else len(self._sweep.runs)
         self._sweep = state
@@ -91,12 +109,13 @@ class SweepPanel(QWidget):
     def _draw(self) -> None:
         done = self._sweep
         if done is not None and done.runs:
-            curves, position = sweep_curves(done, self._rois(done)), self.stack.position
+            curves, position = self._curves(done), self.stack.position
             self.plot.show_drawing(lambda axes: draw_sweep(axes, done, curves, position))
 
-    def _rois(self, done: Sweep) -> list[Roi]:
+    def _curves(self, done: Sweep) -> list[SweepCurve]:
+        """Of the regions on the slice of a sweep that has a run; of the object, if there are none."""
         index = done.runs[0].job.index
-        return [each.roi for each in self.regions.drawn() if each.index == index]
+        return sweep_curves(done, [each.roi for each in self.regions.drawn() if each.index == index])
 
     def _propose(self) -> None:
         self.values.setText(", ".join(PARAMETERS[self.parameter.currentIndex()].values))
@@ -122,6 +141,11 @@ class SweepPanel(QWidget):
         )
         layout.addWidget(self.status)
         layout.addWidget(self.plot)
+        layout.addWidget(
+            csv_button(
+                self, "Write the curves, a row a value", "sweep.csv", self.save, lambda why: self._say("failed", why)
+            )
+        )
 
 
 def _row(*widgets: QWidget) -> QHBoxLayout:

@@ -14,6 +14,7 @@ from mri_noise.plugin.letters import Letters
 from mri_noise.plugin.preferences import coloured
 from mri_noise.plugin.side_by_side import SideBySide
 from mri_noise.plugin.viewers import is_open, show_slice
+from mri_noise.plugin.whole_view import WholeView
 from mri_noise.plugin.worker import SILENT, Handlers, Runner
 from mri_noise.result import Result
 from mri_noise.session.captions import caption
@@ -35,6 +36,7 @@ class Window:
         self.cache = SharedCache()
         self.shelf = Shelf(viewer)
         self.grid = SideBySide(viewer)
+        self._whole = WholeView(viewer)
         self._arrivals, self._letters = Arrivals(self.shelf), Letters(viewer)
         self._runner, self._ahead = Runner(), Runner()
         self._curves: dict[int, Curve] = {}
@@ -129,6 +131,7 @@ class Window:
         self._ahead.leave()
         self._arrivals.stop()
         self._letters.stop()
+        self._whole.leave()
 
     def _take_in(self, snapshot: Snapshot) -> None:
         after = self.session.received(snapshot)

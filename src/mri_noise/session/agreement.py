@@ -13,6 +13,24 @@ from mri_noise.session.jobs import Snapshot
 _BLOCK = 16  # [voxels]
 _N_STANDARD_ERRORS = 2.0
 
+BIAS, LOWER, UPPER = "bias", "lower 95 % limit", "upper 95 % limit"
+
+ALIKE = ((BIAS, LOWER, UPPER),)
+"""Figures in units of the data."""
+
+MEANINGS = {
+    "NRMSE [%]": "rms difference of the maps over the rms of the second, in the object",
+    "NRMSE, max [%]": "rms difference of the maps over the largest value of the second, in the object",
+    "correlation": "of the maps, voxel by voxel (Pearson)",
+    "slope": "of the regression of the first map on the second",
+    BIAS: "mean of the first map minus the second",
+    LOWER: "2.5 % of the differences lie below, if they are normal (Bland-Altman)",
+    UPPER: "2.5 % of the differences lie above, if they are normal (Bland-Altman)",
+    "mean z": "mean difference of the variances in units of its standard error",
+    "mean z²": "the same, squared: 1 for maps that differ by their sampling errors alone",
+}
+"""What the figures are."""
+
 Values = NDArray[np.float64]
 
 
@@ -60,9 +78,9 @@ def agreement_table(run: Snapshot, reference: Snapshot) -> pd.DataFrame:
         "NRMSE, max [%]": (100 * c.nrmse_max, 100 * c.expected_nrmse * c.nrmse_max / c.nrmse),
         "correlation": (c.pearson, correlation),
         "slope": (c.slope, x.reliability),
-        "bias": (c.bias, 0.0),
-        "lower 95 % limit": (c.limits[0], -spread),
-        "upper 95 % limit": (c.limits[1], spread),
+        BIAS: (c.bias, 0.0),
+        LOWER: (c.limits[0], -spread),
+        UPPER: (c.limits[1], spread),
         "mean z": (c.mean_z, 0.0),
         "mean z²": (c.mean_square_z, 1.0),
     }

@@ -46,7 +46,11 @@ def _overrides(default: Values, wanted: Values, prefix: str) -> Iterator[tuple[s
 
 def described(changes: dict[str, tuple[Any, Any]]) -> str:
     """The second values of differences, in words: ``reconstruction cg-sense, acceleration 4``."""
-    return ", ".join(f"{_last_word(name)} {value}" for name, (_, value) in changes.items())
+    return ", ".join(f"{_last_word(name)} {_written(value)}" for name, (_, value) in changes.items())
+
+
+def _written(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _last_word(name: str) -> str:

@@ -11,6 +11,17 @@ from mri_noise.session.jobs import Snapshot
 from mri_noise.session.readouts import Readouts, RegionQuestion
 from mri_noise.session.regions import (
     EXACT_FIGURES,
+    INTERVAL,
+    MEAN_G,
+    MEAN_SIGNAL,
+    MEAN_SNR,
+    MEAN_STD,
+    MEDIAN_STD,
+    MONTE_CARLO_STD,
+    SNR_OF_MEAN,
+    STD_OF_COMPLEX_MEAN,
+    STD_OF_MEAN,
+    VOXELS,
     contrast_statistics,
     mean_statistics,
     region_statistics,
@@ -18,6 +29,27 @@ from mri_noise.session.regions import (
 from mri_noise.session.runs import over_slices
 from mri_noise.session.state import Session
 from mri_noise.variance.readout import ContrastNoise, RegionNoise
+
+ALIKE = (
+    (MEAN_SIGNAL,),
+    (MEAN_STD, MEDIAN_STD, MONTE_CARLO_STD, INTERVAL, STD_OF_MEAN, STD_OF_COMPLEX_MEAN),
+)
+"""Figures in units of the data, those of one size together."""
+
+MEANINGS = {
+    VOXELS: "those of the image whose centres lie in the region",
+    MEAN_SIGNAL: "of the magnitude image; for a contrast, the first minus the second",
+    MEAN_STD: "mean over the voxels of the noise of each, from the map",
+    MEDIAN_STD: "median over the voxels of the noise of each, from the map",
+    MEAN_SNR: "mean over the voxels of signal over noise",
+    MEAN_G: "mean over the voxels of the g-factor",
+    MONTE_CARLO_STD: "the mean std of the replicas of the same image",
+    INTERVAL: "of the mean std of the replicas, if all voxels shared their sampling errors",
+    STD_OF_MEAN: "the error bar of the mean signal, or of the contrast; exact to first order",
+    SNR_OF_MEAN: "the mean signal, or the contrast, over its error bar",
+    STD_OF_COMPLEX_MEAN: "the noise of the mean of the complex image; exact to first order",
+}
+"""What the figures are."""
 
 
 @dataclass(frozen=True, slots=True)

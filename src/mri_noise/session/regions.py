@@ -13,7 +13,9 @@ from mri_noise.roi import Ellipse, Polygon, Rectangle, Roi
 from mri_noise.variance.maps import acceleration, g_factor
 from mri_noise.variance.readout import ContrastNoise, RegionNoise
 
-VOXELS, MEAN_SIGNAL = "voxels", "mean signal"
+VOXELS, MEAN_SIGNAL, MEAN_STD, MEDIAN_STD = "voxels", "mean signal", "mean std", "median std"
+MEAN_SNR, MEAN_G = "mean SNR", "mean g"
+MONTE_CARLO_STD, INTERVAL = "Monte Carlo std", "  ± (95 %)"
 STD_OF_MEAN, SNR_OF_MEAN, STD_OF_COMPLEX_MEAN = EXACT_FIGURES = ("std of mean", "SNR of mean", "std of complex mean")
 
 _N_OUTLINE = 64
@@ -96,10 +98,10 @@ def region_statistics(result: Result, roi: Roi, replicas: Result | None = None) 
     return {
         VOXELS: n_voxels,
         MEAN_SIGNAL: float(signal.mean()),
-        "mean std": float(sigma.mean()),
-        "median std": float(sigma.median()),
-        "mean SNR": float((signal / sigma).mean()),
-        "mean g": _mean_g(result, inside),
+        MEAN_STD: float(sigma.mean()),
+        MEDIAN_STD: float(sigma.median()),
+        MEAN_SNR: float((signal / sigma).mean()),
+        MEAN_G: _mean_g(result, inside),
         **({} if replicas is None else _monte_carlo(replicas, inside)),
     }
 
@@ -126,7 +128,7 @@ def mean_std(result: Result, inside: Mask) -> tuple[float, float]:
 def _monte_carlo(replicas: Result, inside: Mask) -> dict[str, float]:
     """The replicas' mean standard deviation over a region, with its interval."""
     mean, half = mean_std(replicas, inside)
-    return {"Monte Carlo std": mean, "  ± (95 %)": half}
+    return {MONTE_CARLO_STD: mean, INTERVAL: half}
 
 
 def mean_statistics(noise: RegionNoise) -> dict[str, float]:

@@ -129,8 +129,8 @@ class Session:
         return replace(self, n_started=self.n_started + len(jobs)), jobs
 
     def with_shown(self, snapshot: Snapshot) -> "Session":
-        """Show a finished run again."""
-        return replace(self, shown=snapshot)
+        """Show a finished run again; what the last run ended of is no longer said."""
+        return replace(self, shown=snapshot, problem=None)
 
     def with_kept(self, snapshot: Snapshot) -> "Session":
         """Keep a complete run that was computed beside what is shown."""
@@ -176,7 +176,7 @@ class Session:
         if latest is None:
             return replace(self.finished(), shown=_last(self.runs), problem=f"{name} was cancelled before its map.")
         ended = replace(self, latest=latest).finished()
-        return replace(ended, problem=f"{name} was cancelled; its map of {reached(latest.result)} is kept.")
+        return replace(ended, problem=_ended_early(latest))
 
     def superseded(self) -> "Session":
         """End the run that is on for another one, and keep what it reached unless that is unfinished."""
@@ -245,6 +245,8 @@ class Session:
             return Status("ready", f"Ready: Run reconstructs slice {self.index} by {model} and maps its noise.")
         if self.stale:
             return Status("stale", f"Stale: the layers show {self.shown.job.name}. Changed since: {self.stale}.")
+        if self.shown.stopped:
+            return Status("failed", _ended_early(self.shown))
         return Status("done", _summary(self.shown))
 
 
@@ -299,11 +301,15 @@ def _halved(job: Job, result: Result) -> str:
     return f" Memory ran out; {' and '.join(said)}." if said else ""
 
 
+def _ended_early(shown: Snapshot) -> str:
+    """What is said of a cancelled run, also when it is shown again or comes from a file."""
+    return f"{shown.job.title} was cancelled; its map of {reached(shown.result)} is kept."
+
+
 def _summary(shown: Snapshot) -> str:
     estimate, seconds = estimate_of(shown.result), shown.result.provenance.seconds
-    ended = "is unfinished" if shown.stopped else "is done"
     return (
-        f"{shown.job.title} {ended}: {reached(shown.result)}, "
+        f"{shown.job.title} is done: {reached(shown.result)}, "
         f"{estimate.n_evaluations} evaluations in "
         f"{seconds:.1f} s; the map's own error is {100 * map_error(shown.result):.1f} %."
         f"{_without_lattice(shown.result)}"

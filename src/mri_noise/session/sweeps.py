@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
 from mri_noise.experiment import Experiment
 from mri_noise.masks import AsAcquired
@@ -11,7 +12,7 @@ from mri_noise.pipeline import StageCache
 from mri_noise.result import Result
 from mri_noise.roi import Roi
 from mri_noise.session.jobs import Job, Snapshot, snapshots
-from mri_noise.session.layers import QUANTITIES, LayerSpec, Look, Quantity, image_layers, map_layer
+from mri_noise.session.layers import DATA_UNITS, QUANTITIES, LayerSpec, Look, Quantity, image_layers, map_layer
 from mri_noise.session.models import choice_of_model
 from mri_noise.session.regions import mean_std, region_mask
 from mri_noise.session.stacks import with_slider
@@ -32,15 +33,23 @@ class Parameter:
     values
         What is proposed.
     is_number
+    unit
+        Of the values, where they have one.
     """
 
     title: str
     values: tuple[str, ...]
     is_number: bool = True
+    unit: str = ""
+
+    @property
+    def heading(self) -> str:
+        """What a column of values is called."""
+        return f"{self.title} [{self.unit}]" if self.unit else self.title
 
 
 ACCELERATION = Parameter("acceleration", ("2", "3", "4", "6", "8"))
-NOISE_LEVEL = Parameter("noise level", ("0.5", "1", "2", "4"))
+NOISE_LEVEL = Parameter("noise level", ("0.5", "1", "2", "4"), unit="measured level")
 MODEL = Parameter("model", ("zero-filled", "cg-sense", "unet", "unrolled", "modl"), is_number=False)
 PARAMETERS = (ACCELERATION, NOISE_LEVEL, MODEL)
 
@@ -183,6 +192,17 @@ def sweep_curves(done: Sweep, rois: Sequence[Roi]) -> list[SweepCurve]:
     if not rois:
         return [_curve("object", [_noise(result, None) for result in results])]
     return [_curve(roi.name, [_noise(result, roi) for result in results]) for roi in rois]
+
+
+def sweep_table(done: Sweep, curves: Sequence[SweepCurve]) -> pd.DataFrame:
+    """A row a value, and of each region its mean and half its interval, with their units."""
+    columns = {
+        f"{curve.name}: {title} [{DATA_UNITS}]": values
+        for curve in curves
+        for title, values in (("mean noise std", curve.means), ("± (95 %)", curve.intervals))
+    }
+    index = pd.Index(done.values[: len(done.runs)], name=done.parameter.heading)
+    return pd.DataFrame(columns, index=index)
 
 
 def _curve(name: str, points: Sequence[tuple[float, float]]) -> SweepCurve:
