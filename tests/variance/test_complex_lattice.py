@@ -56,7 +56,8 @@ def test_a_network_within_the_target(name: str) -> None:
     for seed in range(6):
         *_, last = method(point, torch.Generator().manual_seed(seed))
         assert last.complete
-        assert last.n_evaluations == 4 * 16 + 2 * last.n_samples
+        assert last.plan is not None
+        assert last.n_evaluations == last.plan.n_evaluations + last.plan.evaluations_per_product * last.n_samples
         assert set(last.channels) == {"magnitude", "complex"}
         assert last.variance is not None
         assert exact.variance is not None
