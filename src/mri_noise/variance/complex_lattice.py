@@ -16,15 +16,13 @@ from mri_noise.variance.bundles import Bundle, bundled_density, compute_complex_
 from mri_noise.variance.errors import nrmse, pooled, predicted_error
 from mri_noise.variance.estimate import VarianceEstimate, unit_phase
 from mri_noise.variance.kernels import AdjointProducts, Kernels
-from mri_noise.variance.pilots import plan_by_bundles
+from mri_noise.variance.pilots import OPTIMISM, plan_by_bundles
 from mri_noise.variance.plan import Demand, Plan, or_forward_products, plan_for
 from mri_noise.variance.point import OperatingPoint, batch_size, noise_jacobian
 from mri_noise.variance.probing import Sums, occupied, probe_colours
 from mri_noise.variance.rows import random_voxels
 from mri_noise.variance.sketch import sketch
 
-_BOUND = 1.25
-"""Bound of an error in multiples of its prediction: so that the first pair mostly is enough."""
 MARGIN = 1.1
 """By how much the measured error is below the target when probing ends: it is known to a few per cent."""
 
@@ -34,7 +32,7 @@ class ComplexLatticeProbing(Settings):
 
     A probe v has the phases of the image turned by random quarters; its partner is i s v with random signs s. The
     pseudo-covariance of a voxel with itself has opposite signs in the two products and cancels in their sum, whose
-    imaginary part is error alone, of the same variance as the error of the real part. Pairs are added until that
+    imaginary part is error alone, of the same variance as the error of the real part. Probes are added until that
     measured error is within the target. Where forward products of random probes are cheaper, they take its place.
 
     A network of the zero-filled image is probed along the phase and across it by adjoint products alone
@@ -111,13 +109,14 @@ class ComplexLatticeProbing(Settings):
         most = self.max_evaluations - n_evaluations
         demand = Demand(
             target=self.target,
-            bound=_BOUND,
+            bound=MARGIN,
             n_signs=1,
             largest_product=most // 4,
             n_pilots=sum(len(bundle.voxels) for bundle in bundles),
             n_evaluations=n_evaluations,
         )
-        plan = plan_for(bundled_density(bundles, point.object), point.colouring.mask, demand)
+        density = OPTIMISM**2 * bundled_density(bundles, point.object)
+        plan = plan_for(density, point.colouring.mask, demand)
         return or_forward_products(plan, n_channels=2, n_voxels=int(point.object.sum()), max_evaluations=most)
 
     def probe(
@@ -131,7 +130,10 @@ class ComplexLatticeProbing(Settings):
         chunk: int,
         n_before: int,
     ) -> Iterator[VarianceEstimate]:
-        """Do what a plan says, until the measured error is within the target or no evaluation is left."""
+        """Do what a plan says, until the measured error is within the target or no evaluation is left.
+
+        A second pair, and any other, goes only as far as that takes.
+        """
         if plan.lattice is None:
             yield from self._take_forward_products(
                 operator, image, region, plan, generator, chunk=chunk, n_before=n_before
@@ -139,19 +141,20 @@ class ComplexLatticeProbing(Settings):
             return
         colours = plan.colours(image)
         n_of_pair = 2 * len(occupied(colours, region))
-        sums, n_samples = PairSums.zeros(region), 0
-        while True:
+        sums, n_before_pair, ends = PairSums.zeros(region), 0, False
+        while not ends:
             for pair in probe_pair(operator, image, region, colours, generator, chunk=chunk):
-                latest = sums.plus(pair)
-                done = n_samples + pair.n_probes
-                if pair.n_probes < n_of_pair:
-                    yield latest.estimate(region, plan, done, n_before + 2 * done, n_samples + n_of_pair)
-            sums, n_samples = latest, n_samples + n_of_pair
-            n_evaluations = n_before + 2 * n_samples
-            ends = MARGIN * sums.nrmse(region) <= self.target or n_evaluations + 2 * n_of_pair > self.max_evaluations
-            yield sums.estimate(region, plan, n_samples, n_evaluations, n_samples if ends else n_samples + n_of_pair)
-            if ends:
-                return
+                latest, n_samples = sums.plus(pair), n_before_pair + pair.n_probes
+                n_evaluations = n_before + 2 * n_samples
+                whole = pair.n_probes == n_of_pair
+                if n_before_pair > 0 or whole:
+                    spent = n_evaluations + 4 * chunk > self.max_evaluations
+                    ends = spent or MARGIN * latest.nrmse(region) <= self.target
+                n_total = n_samples if ends else n_before_pair + n_of_pair + whole * n_of_pair
+                yield latest.estimate(region, plan, n_samples, n_evaluations, n_total)
+                if ends:
+                    break
+            sums, n_before_pair = latest, n_samples
 
     def _take_forward_products(
         self,
@@ -278,14 +281,18 @@ class PairSums:
             self.error.plus(pair.error),
         )
 
+    def squared_error(self, region: Mask) -> RealMap:
+        """Of the variance: what the errors of neighbours show, each of which is of a mean of so many pairs."""
+        count = self.error.count
+        return pooled(count * self.error.mean.square(), region & (count > 0)) / count
+
     def nrmse(self, region: Mask) -> float:
-        """Of the complex std map over a region: what the errors of the pairs' mean show."""
-        return nrmse(pooled(self.variance.mean, region), pooled(self.error.mean.square(), region), region)
+        """Of the complex std map over a region."""
+        return nrmse(pooled(self.variance.mean, region), self.squared_error(region), region)
 
     def estimate(self, region: Mask, plan: Plan, n_samples: int, n_evaluations: int, n_total: int) -> VarianceEstimate:
         """A snapshot; a variance below zero, which rare large errors cause, is set to zero."""
-        known = region & (self.variance.count > 0)
-        error = pooled(self.error.mean.square(), known)
+        error = self.squared_error(region)
         return VarianceEstimate(
             variance_magnitude=self.variance_magnitude.mean.clamp_min(0),
             standard_error_magnitude=(error / 2).sqrt(),

@@ -15,7 +15,7 @@ from mri_noise.variance.bundles import Bundle, bundled_density, compute_bundles,
 from mri_noise.variance.errors import pooled, predicted_error
 from mri_noise.variance.estimate import VarianceEstimate, unit_phase
 from mri_noise.variance.kernels import AdjointProducts
-from mri_noise.variance.pilots import plan_by_bundles
+from mri_noise.variance.pilots import OPTIMISM, plan_by_bundles
 from mri_noise.variance.plan import Demand, Plan, or_forward_products, plan_for
 from mri_noise.variance.point import OperatingPoint, batch_size, noise_jacobian
 from mri_noise.variance.probing import BothProducts, Sums, occupied
@@ -26,11 +26,8 @@ from mri_noise.variance.sketch import sketch
 Products = BothProducts | AdjointProducts
 """What a probe of one colour goes through."""
 
-_OPTIMISM, _ALIKE = 1.08, 24.0
-"""How much worse the lattice that looks best in a few rows is in the others, and voxels whose errors are alike.
-
-Chosen such that about 95 % of errors are within their bounds at 128 x 128 and at 40 x 40 (``docs/estimators.md``).
-"""
+_ALIKE = 24.0
+"""Voxels whose errors are alike, such that about 95 % of errors are within their bounds (``docs/estimators.md``)."""
 
 
 class LatticeProbing(Settings):
@@ -131,7 +128,7 @@ class LatticeProbing(Settings):
             n_pilots=sum(len(bundle.voxels) for bundle in bundles),
             n_evaluations=n_evaluations,
         )
-        density = _OPTIMISM**2 * bundled_density(bundles, point.object)
+        density = OPTIMISM**2 * bundled_density(bundles, point.object)
         plan = plan_for(density, point.colouring.mask, demand)
         return or_forward_products(plan, n_channels=1, n_voxels=n_voxels, max_evaluations=most)
 
