@@ -358,7 +358,7 @@ def gain_tables(part: str, models: Sequence[str], *, quick: bool, again: bool) -
 
 
 def _file(part: str) -> Path:
-    return ROOT / "runs" / f"estimators_{part}.csv"
+    return ROOT / "runs" / ("estimators.csv" if part == "cases" else f"estimators_{part}.csv")
 
 
 def _found(part: str) -> pd.DataFrame:
