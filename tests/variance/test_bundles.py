@@ -7,7 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mri_noise.linop import LinearOperator, Shape
-from mri_noise.variance.bundles import Bundle, bundled_density, compute_bundles, draw_bundles, shared_energy
+from mri_noise.variance.bundles import (
+    Bundle,
+    bundled_density,
+    compute_bundles,
+    compute_complex_bundles,
+    draw_bundles,
+    shared_energy,
+)
 from mri_noise.variance.rows import covariance_rows, error_density, random_voxels
 from tests.variance.operators import random_operator, random_region
 
@@ -44,7 +51,7 @@ def test_bundles_of_one_voxel_are_rows(rows: int, columns: int, seed: int) -> No
     single = covariance_rows(operator, image, voxels, chunk=2)
     bundles = compute_bundles(operator, image, list(voxels[:, None]), generator, chunk=2)
     for bundle, row, variance in zip(bundles, single.covariance, single.variance, strict=True):
-        torch.testing.assert_close(bundle.signs * bundle.row, row)
+        torch.testing.assert_close(bundle.energy, row.square())
         torch.testing.assert_close(bundle.variance, variance[None])
     np.testing.assert_allclose(bundled_density(bundles, region), error_density(single, region), atol=1e-12)
 
@@ -55,13 +62,32 @@ def test_energy_is_shared_out_and_kept(rows: int, columns: int, seed: int) -> No
     generator = torch.Generator().manual_seed(seed)
     (voxels,) = draw_bundles(torch.ones(rows, columns, dtype=torch.bool), 1, generator)
     row = torch.randn(rows, columns, generator=generator, dtype=torch.float64)
-    bundle = Bundle(voxels, torch.ones(len(voxels)), row)
+    bundle = Bundle(voxels, row[voxels[:, 0], voxels[:, 1]].clamp_min(0), row.square())
     expected = 0.01 + np.random.default_rng(seed).random((2 * rows - 1, 2 * columns - 1))
     energy = shared_energy(bundle, expected)
     assert bool((energy >= 0).all())
     torch.testing.assert_close(energy.sum(0), row.square())
     own = energy[torch.arange(len(voxels)), voxels[:, 0], voxels[:, 1]]
     torch.testing.assert_close(own, row.square()[voxels[:, 0], voxels[:, 1]])
+
+
+def test_complex_bundles_have_the_energy_of_both_covariances() -> None:
+    """Over random quarters, within four standard errors; their variances are complex ones."""
+    generator = torch.Generator().manual_seed(0)
+    operator, image = random_operator(4, 5, generator)
+    c = operator.p @ operator.p.mH + operator.q @ operator.q.mH
+    g = operator.p @ operator.q.mT + operator.q @ operator.p.mT
+    voxels = torch.tensor([[1, 2], [3, 0]])
+    rows = voxels[:, 0] * 5 + voxels[:, 1]
+    bundles = [
+        bundle for _ in range(100) for bundle in compute_complex_bundles(operator, image, [voxels], generator, chunk=2)
+    ]
+    for found, truth in (
+        (torch.stack([b.energy for b in bundles]), (c[rows].abs() ** 2 + g[rows].abs() ** 2).sum(0).reshape(4, 5) / 4),
+        (torch.stack([b.variance for b in bundles]), c[rows, rows].real),
+    ):
+        error = found.std(0) / 100**0.5
+        assert ((found.mean(0) - truth).abs() < 4 * error).all()
 
 
 class Stationary(LinearOperator):

@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mri_noise.variance.complex_lattice import ComplexLatticeProbing, PairSums, probe_pair
+from mri_noise.variance.errors import nrmse, pooled
 from mri_noise.variance.exact import Exact
 from mri_noise.variance.lattice import Lattice
+from mri_noise.variance.plan import Plan
 from tests.cases import reconstructor
 from tests.problems import point_of, problem
 from tests.variance.operators import random_operator, random_region
@@ -56,7 +58,8 @@ def test_a_network_within_the_target(name: str) -> None:
     for seed in range(6):
         *_, last = method(point, torch.Generator().manual_seed(seed))
         assert last.complete
-        assert last.n_evaluations == 4 * 16 + 2 * last.n_samples
+        assert last.plan is not None
+        assert last.n_evaluations == last.plan.n_evaluations + last.plan.evaluations_per_product * last.n_samples
         assert set(last.channels) == {"magnitude", "complex"}
         assert last.variance is not None
         assert exact.variance is not None
@@ -66,3 +69,25 @@ def test_a_network_within_the_target(name: str) -> None:
     assert sorted(errors)[-2] < 0.1
     # 3456 variances, correlated within their colours, with errors pooled over a few voxels of uneven noise
     assert 0.6 < torch.stack(z).square().mean() < 2
+
+
+def test_a_second_pair_goes_only_as_far_as_the_target_takes() -> None:
+    generator = torch.Generator().manual_seed(0)
+    operator, image = random_operator(12, 14, generator)
+    region = torch.ones(12, 14, dtype=torch.bool)
+    plan = Plan(Lattice(2, 5, 1), 1, 0.3, 0.3, 6, 0.3, 2)
+
+    def last(target: float) -> tuple[int, float]:
+        method, again = ComplexLatticeProbing(target=target), torch.Generator().manual_seed(1)
+        *_, estimate = method.probe(operator, image, region, plan, again, chunk=1, n_before=0)
+        assert estimate.complete
+        assert estimate.n_evaluations == 2 * estimate.n_samples
+        assert estimate.variance is not None
+        assert estimate.standard_error is not None
+        return estimate.n_samples, nrmse(pooled(estimate.variance, region), estimate.standard_error.square(), region)
+
+    n_probes, error = last(0.99)
+    assert n_probes == 20
+    n_more, smaller = last(1.1 * 0.95 * error)
+    assert 20 < n_more < 40
+    assert smaller <= 0.95 * error

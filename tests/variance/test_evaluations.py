@@ -23,7 +23,7 @@ METHODS: dict[str, Method] = {
     "magnitude, most pilots": LatticeProbing(target=1e-4, max_evaluations=100, n_bundles=64, n_signs=8),
     "complex": ComplexLatticeProbing(target=0.1),
     "complex, most accurate": ComplexLatticeProbing(target=1e-4, max_evaluations=200),
-    "complex, most pilots": ComplexLatticeProbing(target=1e-4, max_evaluations=200, n_pilots=40),
+    "complex, most pilots": ComplexLatticeProbing(target=1e-4, max_evaluations=200, n_bundles=64),
 }
 
 

@@ -49,9 +49,9 @@ def test_smoothing_keeps_the_sum_and_leaves_the_origin_out() -> None:
     assert blurred[4, 8] == blurred[4, 2] == pytest.approx(0.5 * (0.5 + 0.125))
 
 
-def _or_forward(target: float, *, n_voxels: int = 10**9, max_evaluations: int = 10**6) -> Plan:
+def _or_forward(target: float, *, n_channels: int = 1, n_voxels: int = 10**9, max_evaluations: int = 10**6) -> Plan:
     plan = choose(BEST, replace(DEMAND, target=target))
-    return or_forward_products(plan, n_voxels=n_voxels, max_evaluations=max_evaluations)
+    return or_forward_products(plan, n_channels=n_channels, n_voxels=n_voxels, max_evaluations=max_evaluations)
 
 
 def test_forward_products_where_they_are_cheaper() -> None:
@@ -60,6 +60,13 @@ def test_forward_products_where_they_are_cheaper() -> None:
     assert cheaper.lattice is None
     assert cheaper.n_products == 30
     assert cheaper.reaches_target
+
+
+def test_two_channels_take_half_as_many_forward_products_and_pairs_of_probes() -> None:
+    assert _or_forward(0.05, n_channels=2).lattice == BEST[20].lattice  # 80 evaluations, and 101 forward products
+    cheaper = _or_forward(0.06, n_channels=2)
+    assert cheaper.lattice is None
+    assert cheaper.n_products == 70
 
 
 def test_a_small_object_takes_more_forward_products_for_the_same_bound() -> None:

@@ -1,11 +1,11 @@
 """Bundles of pilots: rows of several voxels from one product, and what they say of each displacement."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Complex, Float, Int
 from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
@@ -29,26 +29,21 @@ _FLOOR = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """The sum q = sum_k s_k K_k. of rows of the covariance of the magnitude.
+    """What one product says of the covariances of several voxels with every other.
 
     Attributes
     ----------
     voxels : shape (voxels, 2)
-        k, as (row, column).
-    signs : shape (voxels,)
-        s_k, random.
-    row : shape (rows, columns)
-        q, in the image's units squared.
+        As (row, column).
+    variance : shape (voxels,), in the image's units squared
+        Of each voxel, up to its covariances with the others of the bundle, which are far away.
+    energy : shape (rows, columns)
+        Their squared covariances with each voxel of the image: of expectation the sum over the bundle.
     """
 
     voxels: Int[Tensor, "_ 2"]
-    signs: Float[Tensor, "_"]
-    row: Float[Tensor, "rows columns"]
-
-    @property
-    def variance(self) -> Float[Tensor, "_"]:
-        """s_k q_k: of each voxel, up to its covariances with the others, which are far away."""
-        return (self.signs * self.row[self.voxels[:, 0], self.voxels[:, 1]]).clamp_min(0)
+    variance: Float[Tensor, "_"]
+    energy: Float[Tensor, "rows columns"]
 
 
 def draw_bundles(region: Mask, n_bundles: int, generator: torch.Generator) -> list[Int[Tensor, "_ 2"]]:
@@ -82,27 +77,61 @@ def compute_bundles(
     *,
     chunk: int,
 ) -> list[Bundle]:
-    """Apply B B^T to each bundle with random signs: one adjoint and one forward product."""
+    """Rows K_k. of the covariance of the magnitude, summed with random signs: an adjoint and a forward product each."""
+    signs = [2.0 * torch.randint(0, 2, (len(each),), generator=generator) - 1 for each in voxels]
+    rows = [row.real.double() / 2 for row in _summed_rows(operator, image, voxels, signs, chunk=chunk)]
+    return [
+        Bundle(each, (sign * row[each[:, 0], each[:, 1]]).clamp_min(0), row.square())
+        for each, sign, row in zip(voxels, signs, rows, strict=True)
+    ]
+
+
+def compute_complex_bundles(
+    operator: LinearOperator,
+    image: Image,
+    voxels: Sequence[Int[Tensor, "_ 2"]],
+    generator: torch.Generator,
+    *,
+    chunk: int,
+) -> list[Bundle]:
+    """The same for the complex image, with random quarters i^n: the energy is (|C_kj|^2 + |Gamma_kj|^2) / 4.
+
+    That is what a pair of probes in quadrature has as its squared error for each voxel j of the same colour.
+    """
+    quarters = torch.tensor([1, 1j, -1, -1j])
+    turns = [quarters[torch.randint(0, 4, (len(each),), generator=generator)] for each in voxels]
+    rows = [row.to(torch.complex128) for row in _summed_rows(operator, image, voxels, turns, chunk=chunk)]
+    return [
+        Bundle(each, (turn.conj() * row[each[:, 0], each[:, 1]]).real.clamp_min(0), row.abs().square() / 4)
+        for each, turn, row in zip(voxels, turns, rows, strict=True)
+    ]
+
+
+def _summed_rows(
+    operator: LinearOperator,
+    image: Image,
+    voxels: Sequence[Int[Tensor, "_ 2"]],
+    factors: Sequence[Tensor],
+    *,
+    chunk: int,
+) -> Iterator[Complex[Tensor, "rows columns"]]:
+    """exp(-i phi) B B^T w for w = sum_k f_k exp(i phi_k) e_k, of each bundle, on the CPU."""
     phase = unit_phase(image)
-    bundles = []
     for start in range(0, len(voxels), chunk):
         part = voxels[start : start + chunk]
-        signs = [2.0 * torch.randint(0, 2, (len(each),), generator=generator) - 1 for each in part]
         weights = image.new_zeros(len(part), *image.shape)
-        for weight, each, sign in zip(weights, part, signs, strict=True):
+        for weight, each, factor in zip(weights, part, factors[start : start + chunk], strict=True):
             y, x = each[:, 0], each[:, 1]
-            weight[y, x] = sign.to(image) * phase[y, x]
-        rows = (phase.conj() * operator(operator.adjoint(weights))).real.double().cpu() / 2
-        bundles += [Bundle(*each) for each in zip(part, signs, rows, strict=True)]
-    return bundles
+            weight[y, x] = factor.to(image) * phase[y, x]
+        yield from (phase.conj() * operator(operator.adjoint(weights))).cpu()
 
 
 def bundled_density(bundles: Sequence[Bundle], region: Mask) -> Density:
     """Estimate :func:`.rows.error_density` of the voxels of some bundles.
 
-    The energy q_j^2 of a voxel j is shared among the pilots k of its bundle, in proportion to V_k w(j - k), with the
+    The energy of a voxel j is shared among the pilots k of its bundle, in proportion to V_k w(j - k), with the
     density w that former shares gave: expectation-maximisation, as in Richardson 1972, doi:10.1364/JOSA.62.000055.
-    Products of rows of different pilots have random signs, and the expectation zero.
+    Products of rows of different pilots have the expectation zero.
     """
     voxels, variance = torch.cat([b.voxels for b in bundles]), torch.cat([b.variance for b in bundles])
     expected = _first_guess((region.shape[0], region.shape[1]))
@@ -115,7 +144,7 @@ def bundled_density(bundles: Sequence[Bundle], region: Mask) -> Density:
 
 
 def shared_energy(bundle: Bundle, expected: Density) -> Float[Tensor, "_ rows columns"]:
-    """Share q_j^2 among the voxels of a bundle by what a density over displacements expects of each.
+    """Share energy among the voxels of a bundle by what a density over displacements expects of each.
 
     A voxel of the bundle keeps its own.
     """
@@ -127,7 +156,7 @@ def shared_energy(bundle: Bundle, expected: Density) -> Float[Tensor, "_ rows co
     )
     y, x = bundle.voxels.T.numpy()
     weights[:, y, x] = np.eye(len(weights))
-    return torch.from_numpy(weights / weights.sum(0)) * bundle.row.square()
+    return torch.from_numpy(weights / weights.sum(0)) * bundle.energy
 
 
 def _density(bundles: Iterable[Bundle], voxels: Tensor, variance: Tensor, expected: Density, region: Mask) -> Density:

@@ -1,7 +1,7 @@
 """The complex variance, and the magnitude's, by probing a lattice with pairs of probes in quadrature."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -12,17 +12,18 @@ from torch import Tensor
 from mri_noise.arrays import Image, Mask, RealMap
 from mri_noise.linop import LinearOperator
 from mri_noise.settings import Settings
-from mri_noise.variance.errors import pooled, predicted_error
+from mri_noise.variance.bundles import Bundle, bundled_density, compute_complex_bundles, draw_bundles
+from mri_noise.variance.errors import nrmse, pooled, predicted_error
 from mri_noise.variance.estimate import VarianceEstimate, unit_phase
 from mri_noise.variance.kernels import AdjointProducts, Kernels
-from mri_noise.variance.plan import Demand, Plan, plan_for
+from mri_noise.variance.pilots import OPTIMISM, plan_by_bundles
+from mri_noise.variance.plan import Demand, Plan, or_forward_products, plan_for
 from mri_noise.variance.point import OperatingPoint, batch_size, noise_jacobian
 from mri_noise.variance.probing import Sums, occupied, probe_colours
-from mri_noise.variance.rows import along_phase, density_of, random_voxels
+from mri_noise.variance.rows import random_voxels
+from mri_noise.variance.sketch import sketch
 
-_BOUND = 1.25
-"""Bound of an error in multiples of its prediction: so that the first pair mostly is enough."""
-_MARGIN = 1.1
+MARGIN = 1.1
 """By how much the measured error is below the target when probing ends: it is known to a few per cent."""
 
 
@@ -31,8 +32,8 @@ class ComplexLatticeProbing(Settings):
 
     A probe v has the phases of the image turned by random quarters; its partner is i s v with random signs s. The
     pseudo-covariance of a voxel with itself has opposite signs in the two products and cancels in their sum, whose
-    imaginary part is error alone, of the same variance as the error of the real part. Pairs are added until that
-    measured error is within the target.
+    imaginary part is error alone, of the same variance as the error of the real part. Probes are added until that
+    measured error is within the target. Where forward products of random probes are cheaper, they take its place.
 
     A network of the zero-filled image is probed along the phase and across it by adjoint products alone
     (:mod:`mri_noise.variance.kernels`), with the errors that its pilots predict, unless it sees too far.
@@ -45,7 +46,9 @@ class ComplexLatticeProbing(Settings):
     max_evaluations: int = Field(
         4000, ge=200, description="Network-sized passes at most; the map is then less accurate"
     )
-    n_pilots: int = Field(16, ge=2, le=40, description="Voxels whose exact rows choose the lattice")
+    n_bundles: int = Field(
+        16, ge=1, le=64, description="Products at most that choose the lattice, each the rows of up to six voxels"
+    )
     share_pilots: bool = Field(True, description="Let the first slice of a run choose for the others")
     batch: int | None = Field(None, ge=1, description="Probes computed at once; none: what suits the device")
 
@@ -79,8 +82,8 @@ class ComplexLatticeProbing(Settings):
         yield from self.probe(operator, point.image, point.object, plan, generator, chunk=chunk, n_before=n_before)
 
     def kernels(self, products: AdjointProducts, point: OperatingPoint, generator: torch.Generator) -> Kernels:
-        """Pilots of a network of the zero-filled image: half as many, each with a kernel along and across the phase."""
-        voxels = random_voxels(point.object, max(self.n_pilots // 2, 2), generator)
+        """Pilots of a network of the zero-filled image, each with a kernel along and across the phase."""
+        voxels = random_voxels(point.object, max(self.n_bundles // 2, 1), generator)
         return products.kernels(_directions(point.image), voxels)
 
     def plan(
@@ -92,26 +95,29 @@ class ComplexLatticeProbing(Settings):
         chunk: int,
         n_before: int = 0,
     ) -> Plan:
-        """Compute two rows of each pilot, and choose the lattice by them.
+        """Choose by rows of pilots, which take at most half of the evaluations that are left after ``n_before``."""
+        most = min(self.n_bundles, (self.max_evaluations - n_before) // 4)
+        return plan_by_bundles(
+            draw_bundles(point.object, most, generator),
+            lambda voxels: compute_complex_bundles(operator, point.image, voxels, generator, chunk=chunk),
+            lambda bundles: self.choose(bundles, point, n_before=n_before),
+        )
 
-        Pilots take at most half of the evaluations that are left after ``n_before``.
-        """
-        most = min(self.n_pilots, (self.max_evaluations - n_before) // 8)
-        voxels = random_voxels(point.object, most, generator)
-        straight, turned = (along_phase(operator, point.image, voxels, chunk=chunk, turned=t) for t in (False, True))
-        each = torch.arange(len(voxels)), voxels[:, 0], voxels[:, 1]
-        variance = (straight[each].real + turned[each].imag).double() / 2
-        squares = (straight.abs().square() + turned.abs().square()).double() / 8  # (|C_ij|^2 + |Gamma_ij|^2) / 4
-        n_evaluations = n_before + 4 * len(voxels)
+    def choose(self, bundles: Sequence[Bundle], point: OperatingPoint, *, n_before: int = 0) -> Plan:
+        """Choose the cheapest plan that rows of some voxels predict to be accurate enough."""
+        n_evaluations = n_before + 2 * len(bundles)
+        most = self.max_evaluations - n_evaluations
         demand = Demand(
             target=self.target,
-            bound=_BOUND,
+            bound=MARGIN,
             n_signs=1,
-            largest_product=(self.max_evaluations - n_evaluations) // 4,
-            n_pilots=len(voxels),
+            largest_product=most // 4,
+            n_pilots=sum(len(bundle.voxels) for bundle in bundles),
             n_evaluations=n_evaluations,
         )
-        return plan_for(density_of(voxels, squares, variance, point.object), point.colouring.mask, demand)
+        density = OPTIMISM**2 * bundled_density(bundles, point.object)
+        plan = plan_for(density, point.colouring.mask, demand)
+        return or_forward_products(plan, n_channels=2, n_voxels=int(point.object.sum()), max_evaluations=most)
 
     def probe(
         self,
@@ -124,20 +130,56 @@ class ComplexLatticeProbing(Settings):
         chunk: int,
         n_before: int,
     ) -> Iterator[VarianceEstimate]:
-        """Probe a planned lattice with pairs, until the measured error is within the target or no pair is left."""
+        """Do what a plan says, until the measured error is within the target or no evaluation is left.
+
+        A second pair, and any other, goes only as far as that takes.
+        """
+        if plan.lattice is None:
+            yield from self._take_forward_products(
+                operator, image, region, plan, generator, chunk=chunk, n_before=n_before
+            )
+            return
         colours = plan.colours(image)
         n_of_pair = 2 * len(occupied(colours, region))
-        sums, n_samples = PairSums.zeros(region), 0
-        while True:
+        sums, n_before_pair, ends = PairSums.zeros(region), 0, False
+        while not ends:
             for pair in probe_pair(operator, image, region, colours, generator, chunk=chunk):
-                latest = sums.plus(pair)
-                done = n_samples + pair.n_probes
-                if pair.n_probes < n_of_pair:
-                    yield latest.estimate(region, plan, done, n_before + 2 * done, n_samples + n_of_pair)
-            sums, n_samples = latest, n_samples + n_of_pair
-            n_evaluations = n_before + 2 * n_samples
-            ends = _MARGIN * sums.nrmse(region) <= self.target or n_evaluations + 2 * n_of_pair > self.max_evaluations
-            yield sums.estimate(region, plan, n_samples, n_evaluations, n_samples if ends else n_samples + n_of_pair)
+                latest, n_samples = sums.plus(pair), n_before_pair + pair.n_probes
+                n_evaluations = n_before + 2 * n_samples
+                whole = pair.n_probes == n_of_pair
+                if n_before_pair > 0 or whole:
+                    spent = n_evaluations + 4 * chunk > self.max_evaluations
+                    ends = spent or MARGIN * latest.nrmse(region) <= self.target
+                n_total = n_samples if ends else n_before_pair + n_of_pair + whole * n_of_pair
+                yield latest.estimate(region, plan, n_samples, n_evaluations, n_total)
+                if ends:
+                    break
+            sums, n_before_pair = latest, n_samples
+
+    def _take_forward_products(
+        self,
+        operator: LinearOperator,
+        image: Image,
+        region: Mask,
+        plan: Plan,
+        generator: torch.Generator,
+        *,
+        chunk: int,
+        n_before: int,
+    ) -> Iterator[VarianceEstimate]:
+        """The row-norm sketch, of about as many probes as a plan says: noise that is not circular takes more."""
+        most, bound = self.max_evaluations - n_before, plan.upper_bound / plan.nrmse
+        for estimate in sketch(operator, image, generator, n_probes=most, chunk=chunk):
+            n_samples = estimate.n_samples
+            variance, error = estimate.channels["complex"]
+            accurate = n_samples > 1 and bound * nrmse(variance, error.square(), region) <= self.target
+            ends = accurate or n_samples == most
+            yield replace(
+                estimate.only("magnitude", "complex", region=region),
+                n_evaluations=n_before + estimate.n_evaluations,
+                n_total=n_samples if ends else max(plan.n_signs, n_samples + 1),
+                plan=plan,
+            )
             if ends:
                 return
 
@@ -239,16 +281,18 @@ class PairSums:
             self.error.plus(pair.error),
         )
 
+    def squared_error(self, region: Mask) -> RealMap:
+        """Of the variance: what the errors of neighbours show, each of which is of a mean of so many pairs."""
+        count = self.error.count
+        return pooled(count * self.error.mean.square(), region & (count > 0)) / count
+
     def nrmse(self, region: Mask) -> float:
-        """Of the complex std map over a region: what the errors of the pairs' mean show."""
-        variance = pooled(self.variance.mean, region)[region].clamp_min(0)
-        squared = pooled(self.error.mean.square(), region)[region]
-        return float(torch.where(variance > 0, squared / (4 * variance), 0).sum() / variance.sum()) ** 0.5
+        """Of the complex std map over a region."""
+        return nrmse(pooled(self.variance.mean, region), self.squared_error(region), region)
 
     def estimate(self, region: Mask, plan: Plan, n_samples: int, n_evaluations: int, n_total: int) -> VarianceEstimate:
         """A snapshot; a variance below zero, which rare large errors cause, is set to zero."""
-        known = region & (self.variance.count > 0)
-        error = pooled(self.error.mean.square(), known)
+        error = self.squared_error(region)
         return VarianceEstimate(
             variance_magnitude=self.variance_magnitude.mean.clamp_min(0),
             standard_error_magnitude=(error / 2).sqrt(),

@@ -34,3 +34,9 @@ def predicted_error(variance: RealMap, plan: Plan) -> RealMap:
     if float(total) == 0:
         return torch.where(known, 0, local)  # each voxel is probed alone
     return 2 * plan.nrmse * (local[known].sum() / total * local * others.clamp_min(0)).sqrt()
+
+
+def nrmse(variance: RealMap, squared_error: RealMap, region: Mask) -> float:
+    """Root mean square error of a std map over its root mean square in a region, by squared errors of the variance."""
+    known, squared = variance[region].clamp_min(0), squared_error[region]
+    return float(torch.where(known > 0, squared / (4 * known), 0).sum() / known.sum()) ** 0.5

@@ -1,6 +1,6 @@
 """The noise variance of an image, and the one accumulator that every sampling estimator uses."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -87,6 +87,14 @@ class VarianceEstimate:
         """Variance and standard error of each channel that the method computes."""
         pairs = {channel: (getattr(self, v), getattr(self, e)) for channel, (v, e) in CHANNEL_FIELDS.items()}
         return {channel: (v, e) for channel, (v, e) in pairs.items() if v is not None}
+
+    def only(self, *channels: Channel, region: Mask) -> "VarianceEstimate":
+        """Some channels, which the method has to compute, in a region; NaN outside it, None for the others."""
+        kept: dict[str, RealMap | None] = dict.fromkeys(name for names in CHANNEL_FIELDS.values() for name in names)
+        for channel in channels:
+            for name, values in zip(CHANNEL_FIELDS[channel], self.channels[channel], strict=True):
+                kept[name] = torch.where(region, values, torch.nan)
+        return replace(self, **kept)  # type: ignore[arg-type]
 
 
 def unit_phase(image: Image) -> Image:

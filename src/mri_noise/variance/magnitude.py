@@ -1,10 +1,8 @@
 """The variance of the magnitude by probing a lattice that exact rows of a few voxels choose."""
 
 import math
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import accumulate
 from typing import Literal
 
 import torch
@@ -17,6 +15,7 @@ from mri_noise.variance.bundles import Bundle, bundled_density, compute_bundles,
 from mri_noise.variance.errors import pooled, predicted_error
 from mri_noise.variance.estimate import VarianceEstimate, unit_phase
 from mri_noise.variance.kernels import AdjointProducts
+from mri_noise.variance.pilots import OPTIMISM, plan_by_bundles
 from mri_noise.variance.plan import Demand, Plan, or_forward_products, plan_for
 from mri_noise.variance.point import OperatingPoint, batch_size, noise_jacobian
 from mri_noise.variance.probing import BothProducts, Sums, occupied
@@ -27,14 +26,8 @@ from mri_noise.variance.sketch import sketch
 Products = BothProducts | AdjointProducts
 """What a probe of one colour goes through."""
 
-_OPTIMISM, _ALIKE = 1.08, 24.0
-"""How much worse the lattice that looks best in a few rows is in the others, and voxels whose errors are alike.
-
-Chosen such that about 95 % of errors are within their bounds at 128 x 128 and at 40 x 40 (``docs/estimators.md``).
-"""
-_FIRST_PILOTS = 24
-_SHARE_OF_PILOTS = 0.05
-"""Products of the pilots per product of the map, at least."""
+_ALIKE = 24.0
+"""Voxels whose errors are alike, such that about 95 % of errors are within their bounds (``docs/estimators.md``)."""
 
 
 class LatticeProbing(Settings):
@@ -115,23 +108,13 @@ class LatticeProbing(Settings):
         chunk: int,
         n_before: int = 0,
     ) -> Plan:
-        """Choose by rows of 24 pilots, and of more of them until they are a twentieth of the cost.
-
-        Where the first show that forward products will do, they are all. Pilots take at most half of the evaluations
-        that are left after ``n_before``.
-        """
+        """Choose by rows of pilots, which take at most half of the evaluations that are left after ``n_before``."""
         most = min(self.n_bundles, (self.max_evaluations - n_before) // 4)
-        voxels = draw_bundles(point.object, most, generator)
-        bundles: list[Bundle] = []
-        n_pilots = list(accumulate(len(bundle) for bundle in voxels))
-        wanted = min(bisect_left(n_pilots, _FIRST_PILOTS) + 1, len(voxels))
-        while len(bundles) < wanted:
-            new = voxels[len(bundles) : wanted]
-            bundles += compute_bundles(operator, point.image, new, generator, chunk=chunk)
-            plan = self.choose(bundles, point, n_before=n_before)
-            if plan.lattice is not None:
-                wanted = min(math.ceil(_SHARE_OF_PILOTS * plan.n_products), len(voxels))
-        return plan
+        return plan_by_bundles(
+            draw_bundles(point.object, most, generator),
+            lambda voxels: compute_bundles(operator, point.image, voxels, generator, chunk=chunk),
+            lambda bundles: self.choose(bundles, point, n_before=n_before),
+        )
 
     def choose(self, bundles: Sequence[Bundle], point: OperatingPoint, *, n_before: int = 0) -> Plan:
         """Choose the cheapest plan that rows of some voxels predict to be accurate enough."""
@@ -145,9 +128,9 @@ class LatticeProbing(Settings):
             n_pilots=sum(len(bundle.voxels) for bundle in bundles),
             n_evaluations=n_evaluations,
         )
-        density = _OPTIMISM**2 * bundled_density(bundles, point.object)
+        density = OPTIMISM**2 * bundled_density(bundles, point.object)
         plan = plan_for(density, point.colouring.mask, demand)
-        return or_forward_products(plan, n_voxels=n_voxels, max_evaluations=most)
+        return or_forward_products(plan, n_channels=1, n_voxels=n_voxels, max_evaluations=most)
 
 
 def _products(point: OperatingPoint, plan: Plan, chunk: int) -> Products:
@@ -199,13 +182,8 @@ def _take_forward_products(
 ) -> Iterator[VarianceEstimate]:
     """The magnitude, in a region, of a row-norm sketch with as many probes as a plan says."""
     for estimate in sketch(products.operator, image, generator, n_probes=plan.n_signs, chunk=products.chunk):
-        yield VarianceEstimate(
-            variance_magnitude=torch.where(region, estimate.variance_magnitude, torch.nan),
-            standard_error_magnitude=torch.where(region, estimate.standard_error_magnitude, torch.nan),
-            n_samples=estimate.n_samples,
-            n_evaluations=n_before + estimate.n_evaluations,
-            n_total=estimate.n_total,
-            plan=plan,
+        yield replace(
+            estimate.only("magnitude", region=region), n_evaluations=n_before + estimate.n_evaluations, plan=plan
         )
 
 

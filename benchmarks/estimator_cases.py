@@ -1,0 +1,127 @@
+"""The scans, masks and networks on which estimators are measured, and what an evaluation takes there."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import torch
+
+from mri_noise.experiment import Experiment
+from mri_noise.io import open_scan
+from mri_noise.linop import LinearOperator
+from mri_noise.masks import Equispaced, PoissonDisc, RandomLines, Undersampling
+from mri_noise.pipeline import StageCache, prepare, reconstruct
+from mri_noise.recon.shipped import Shipped
+from mri_noise.scan import Scan
+from mri_noise.variance.kernels import AdjointProducts
+from mri_noise.variance.lattice import Lattice
+from mri_noise.variance.plan import Plan
+from mri_noise.variance.point import OperatingPoint
+
+ROOT = Path(__file__).parents[1]
+MEASURED = ROOT.parent / "shared" / "data"
+CHUNK = 2
+MODELS = ("unet", "unrolled", "modl", "varnet")
+MASKS: dict[str, Callable[[int], Undersampling]] = {
+    "random lines": lambda r: RandomLines(acceleration=r, n_calibration=24 if r < 8 else 12),
+    "equispaced": lambda r: Equispaced(acceleration=r, n_calibration=24 if r < 8 else 12),
+    "Poisson disc": lambda r: PoissonDisc(acceleration=r),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    scan: str
+    model: str
+    mask: str
+    acceleration: int
+
+    @property
+    def key(self) -> str:
+        """What tells its rows from those of others."""
+        return self.scan.removesuffix(".h5") + self.model + self.mask + str(self.acceleration)
+
+    @property
+    def is_slow(self) -> bool:
+        """Conjugate gradients, where a mask of points allows no closed form."""
+        return self.model == "modl" and self.mask == "Poisson disc"
+
+    def point(self) -> OperatingPoint:
+        """Reconstruct."""
+        sample = ROOT / "sample_data" / self.scan
+        scan = open_scan(sample if sample.is_file() else MEASURED / self.scan)
+        return point_of(scan, self.model, MASKS[self.mask](self.acceleration))
+
+
+def point_of(scan: Scan, model: str, undersampling: Undersampling) -> OperatingPoint:
+    experiment = Experiment(undersampling=undersampling, reconstruction=Shipped(name=model))
+    cache = StageCache()
+    return reconstruct(prepare(scan, experiment, 0, cache), experiment, cache)
+
+
+def cases(*, quick: bool) -> list[Case]:
+    """The sample scan with every model, mask and acceleration, then measured brains where they are; slow ones last."""
+    if quick:
+        return [Case("brain_phantom.h5", model, "equispaced", 4) for model in MODELS]
+    masks = [("brain_phantom.h5", mask, acceleration) for acceleration in (4, 8) for mask in MASKS]
+    masks += [("brain_flash_16ch.h5", "random lines", 4)]
+    masks += [("brain_t1_7ch.h5", mask, 4) for mask in MASKS]
+    here = [each for each in masks if (ROOT / "sample_data" / each[0]).is_file() or (MEASURED / each[0]).is_file()]
+    every = [Case(scan, model, mask, acceleration) for scan, mask, acceleration in here for model in MODELS]
+    return sorted(every, key=lambda case: case.is_slow)
+
+
+def seconds_per_evaluation(operator: LinearOperator, point: OperatingPoint, *, repeats: int) -> dict[str, float]:
+    """Medians of interleaved repeats in batches: a replica, half a probe, and a probe of the sketch as published.
+
+    Where adjoint products may do alone, also one of them with all that is done to it.
+    """
+    noise = torch.randn(CHUNK, *point.kspace.shape, dtype=point.kspace.dtype)
+    images = torch.randn(CHUNK, *point.image.shape, dtype=point.image.dtype)
+
+    def one(white: torch.Tensor) -> torch.Tensor:
+        return torch.func.jvp(point.reconstruct, (point.kspace,), (point.colouring(white),))[1]
+
+    at_once = bool((point.colouring.mask == point.colouring.mask[:1]).all())
+
+    def published() -> None:
+        """All probes at once; one after the other where a solver of a two-dimensional mask does not batch."""
+        if at_once:
+            torch.func.vmap(one)(noise)
+        else:
+            torch.stack([one(white) for white in noise])
+
+    def replicas() -> None:
+        with torch.no_grad():
+            point.reconstruct(point.kspace + point.colouring(noise))
+
+    products: dict[str, Callable[[], object]] = {
+        "replica": replicas,
+        "probe": lambda: operator(operator.adjoint(images)),
+        "published": published,
+    }
+    if point.image_domain is not None:
+        adjoint = AdjointProducts.of(point.image_domain, replayable=point.replayable, chunk=CHUNK)
+        colours = (torch.arange(images[0].numel()) % CHUNK).reshape(images[0].shape)
+        plan = Plan(Lattice(1, CHUNK, 0), 1, 0.1, 0.1, 8, 0.1, 8, reach=4)
+        products["adjoint"] = lambda: list(adjoint(images[0], colours, plan))
+    elapsed: dict[str, list[float]] = {name: [] for name in products}
+    for repeat in range(repeats + 1):
+        for name, product in products.items():
+            start = time.perf_counter()
+            product()
+            if repeat:
+                elapsed[name].append((time.perf_counter() - start) / CHUNK)
+    medians = {name: median(values) for name, values in elapsed.items()}
+    return medians | {"probe": medians["probe"] / 2}
+
+
+def words(plan: Plan) -> str:
+    """A plan in short."""
+    if plan.lattice is None:
+        return "forward products"
+    sets = f", {plan.n_signs} sets" if plan.n_signs > 1 else ""
+    alone = "" if plan.reach is None else ", adjoint products"
+    return f"{plan.lattice.row_step} x {plan.lattice.column_step} / {plan.lattice.shift}{sets}{alone}"
