@@ -43,7 +43,8 @@ def counted(
 ) -> tuple[list[int], list[VarianceEstimate]]:
     """Products at each snapshot, and the snapshots."""
     products: list[int] = []
-    for name in ("of_steps", "of_any"):
+    assert point.jacobian is point.jacobian  # recorded before what follows: noise_jacobian makes all others of it
+    for name in ("of_steps", "of_any", "in_chunks"):
         make = getattr(Jacobian, name)
         monkeypatch.setattr(Jacobian, name, lambda *of, make=make, **how: Counting(make(*of, **how), products))
     totals, snapshots = [], []
