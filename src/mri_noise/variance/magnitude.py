@@ -1,6 +1,5 @@
 """The variance of the magnitude by probing a lattice that exact rows of a few voxels choose."""
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
@@ -16,7 +15,7 @@ from mri_noise.variance.errors import pooled, predicted_error
 from mri_noise.variance.estimate import VarianceEstimate, unit_phase
 from mri_noise.variance.kernels import AdjointProducts
 from mri_noise.variance.pilots import OPTIMISM, plan_by_bundles
-from mri_noise.variance.plan import Demand, Plan, or_forward_products, plan_for
+from mri_noise.variance.plan import Demand, Plan, or_forward_products, plan_for, scatter_bound
 from mri_noise.variance.point import OperatingPoint, batch_size, noise_jacobian
 from mri_noise.variance.probing import BothProducts, Sums, occupied
 from mri_noise.variance.rows import random_voxels
@@ -122,7 +121,7 @@ class LatticeProbing(Settings):
         most, n_voxels = self.max_evaluations - n_evaluations, int(point.object.sum())
         demand = Demand(
             target=self.target,
-            bound=math.sqrt(1 + 1.645 * math.sqrt(2 * _ALIKE / n_voxels)),
+            bound=scatter_bound(n_voxels, _ALIKE),
             n_signs=self.n_signs,
             largest_product=most // 2,
             n_pilots=sum(len(bundle.voxels) for bundle in bundles),

@@ -183,6 +183,11 @@ def cheapest(plans: Sequence[Plan]) -> Plan:
     return min(plans, key=lambda plan: plan.nrmse)
 
 
+def scatter_bound(n_voxels: int, alike: float) -> float:
+    """95 % bound of the NRMSE of a map over its expectation, where so many voxels at a time err alike."""
+    return math.sqrt(1 + 1.645 * math.sqrt(2 * alike / n_voxels))
+
+
 def or_forward_products(plan: Plan, *, n_channels: int, n_voxels: int, max_evaluations: int) -> Plan:
     """Give up the lattice of a plan where forward products alone are cheaper, or more accurate.
 
@@ -191,10 +196,10 @@ def or_forward_products(plan: Plan, *, n_channels: int, n_voxels: int, max_evalu
     sqrt(2 alike / n_voxels), since only a few voxels at a time err alike; N is such that the 95 % bound of that is
     within the target, at most ``max_evaluations``.
     """
-    margin = 1 + 1.645 * math.sqrt(2 * _ALIKE / n_voxels)
-    n_forward = min(math.ceil(margin / (2 * n_channels * plan.target**2) - 1e-9), max_evaluations)
+    bound = scatter_bound(n_voxels, _ALIKE)
+    n_forward = min(math.ceil(bound**2 / (2 * n_channels * plan.target**2) - 1e-9), max_evaluations)
     nrmse = math.sqrt(1 / (2 * n_channels * n_forward))
-    sketch = replace(plan, lattice=None, n_signs=n_forward, nrmse=nrmse, upper_bound=math.sqrt(margin) * nrmse)
+    sketch = replace(plan, lattice=None, n_signs=n_forward, nrmse=nrmse, upper_bound=bound * nrmse)
     if plan.reaches_target:
         return sketch if sketch.reaches_target and n_forward < 2 * n_channels * plan.n_products else plan
     return sketch if sketch.reaches_target or sketch.upper_bound < plan.upper_bound else plan
