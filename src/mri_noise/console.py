@@ -74,7 +74,7 @@ def follow(results: Iterable["Result"], *, quiet: bool = False) -> Iterator["Res
         task = progress.add_task("reconstructing", total=None, rate="")
         for result in results:
             estimate = result.estimate
-            if estimate is not None and estimate.n_samples > 0:
+            if estimate is not None and not estimate.only_first_look:
                 seconds = result.provenance.seconds
                 progress.update(
                     task,

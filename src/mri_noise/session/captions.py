@@ -38,7 +38,7 @@ def _of_map(result: Result) -> str:
 def reached(result: Result) -> str:
     """How many samples are in, and of how many unless that is all."""
     estimate = estimate_of(result)
-    if estimate.n_samples == 0:
+    if estimate.only_first_look:
         return "first look"
     total = "" if estimate.complete else f" of {estimate.n_total}"
     return f"{estimate.n_samples}{total} {samples_of(result)}"

@@ -137,7 +137,7 @@ def kept(latest: Snapshot) -> Snapshot | None:
     None if there is no map yet but a first look, or one of a single sample.
     """
     result = latest.result
-    if result.estimate is None or result.estimate.n_samples == 0:
+    if result.estimate is None or result.estimate.only_first_look:
         return None
     if not isinstance(result.experiment.variance, Sketch | MonteCarlo):
         return replace(latest, stopped=True)

@@ -269,7 +269,7 @@ def _running(job: Job, latest: Snapshot | None) -> Status:
     if result.estimate is None:
         return Status("running", f"{job.title}: the image is there, the first samples are on their way.")
     estimate = result.estimate
-    if estimate.n_samples == 0:
+    if estimate.only_first_look:
         return Status(
             "running", f"{job.title}: a first look at the noise is there, the map is on its way.{_halved(job, result)}"
         )

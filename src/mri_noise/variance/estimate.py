@@ -78,6 +78,11 @@ class VarianceEstimate:
         return cls(nothing, nothing, n_samples=0, n_evaluations=0, n_total=1)
 
     @property
+    def only_first_look(self) -> bool:
+        """Whether no sample of the method itself is in yet."""
+        return self.n_samples == 0
+
+    @property
     def complete(self) -> bool:
         """Whether every sample is in."""
         return self.n_samples >= self.n_total
