@@ -12,7 +12,7 @@ from torch import Tensor
 from mri_noise.arrays import Image, Mask, RealMap
 from mri_noise.linop import LinearOperator
 from mri_noise.settings import Settings
-from mri_noise.variance.bundles import Bundle, bundled_density, compute_complex_bundles, draw_bundles
+from mri_noise.variance.bundles import Bundle, bundled_density, compute_complex_bundles
 from mri_noise.variance.errors import nrmse, pooled, predicted_error
 from mri_noise.variance.estimate import VarianceEstimate, unit_phase
 from mri_noise.variance.kernels import AdjointProducts, Kernels
@@ -96,11 +96,13 @@ class ComplexLatticeProbing(Settings):
         n_before: int = 0,
     ) -> Plan:
         """Choose by rows of pilots, which take at most half of the evaluations that are left after ``n_before``."""
-        most = min(self.n_bundles, (self.max_evaluations - n_before) // 4)
         return plan_by_bundles(
-            draw_bundles(point.object, most, generator),
+            point.object,
+            generator,
             lambda voxels: compute_complex_bundles(operator, point.image, voxels, generator, chunk=chunk),
             lambda bundles: self.choose(bundles, point, n_before=n_before),
+            n_bundles=self.n_bundles,
+            n_left=self.max_evaluations - n_before,
         )
 
     def choose(self, bundles: Sequence[Bundle], point: OperatingPoint, *, n_before: int = 0) -> Plan:

@@ -10,7 +10,7 @@ from pydantic import Field
 from mri_noise.arrays import Image, Mask, RealMap
 from mri_noise.linop import LinearOperator
 from mri_noise.settings import Settings
-from mri_noise.variance.bundles import Bundle, bundled_density, compute_bundles, draw_bundles
+from mri_noise.variance.bundles import Bundle, bundled_density, compute_bundles
 from mri_noise.variance.errors import pooled, predicted_error
 from mri_noise.variance.estimate import VarianceEstimate, unit_phase
 from mri_noise.variance.kernels import AdjointProducts
@@ -108,11 +108,13 @@ class LatticeProbing(Settings):
         n_before: int = 0,
     ) -> Plan:
         """Choose by rows of pilots, which take at most half of the evaluations that are left after ``n_before``."""
-        most = min(self.n_bundles, (self.max_evaluations - n_before) // 4)
         return plan_by_bundles(
-            draw_bundles(point.object, most, generator),
+            point.object,
+            generator,
             lambda voxels: compute_bundles(operator, point.image, voxels, generator, chunk=chunk),
             lambda bundles: self.choose(bundles, point, n_before=n_before),
+            n_bundles=self.n_bundles,
+            n_left=self.max_evaluations - n_before,
         )
 
     def choose(self, bundles: Sequence[Bundle], point: OperatingPoint, *, n_before: int = 0) -> Plan:

@@ -5,10 +5,12 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 
+import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from mri_noise.variance.bundles import Bundle
+from mri_noise.arrays import Mask
+from mri_noise.variance.bundles import Bundle, draw_bundles
 from mri_noise.variance.plan import Plan
 
 OPTIMISM = 1.08
@@ -19,14 +21,20 @@ _SHARE = 0.05
 
 
 def plan_by_bundles(
-    voxels: Sequence[Int[Tensor, "_ 2"]],
+    region: Mask,
+    generator: torch.Generator,
     compute: Callable[[Sequence[Int[Tensor, "_ 2"]]], list[Bundle]],
     choose: Callable[[Sequence[Bundle]], Plan],
+    *,
+    n_bundles: int,
+    n_left: int,
 ) -> Plan:
     """Choose by rows of 24 pilots, and of more of them until they are a twentieth of the cost.
 
-    Where the first show that forward products will do, they are all.
+    Where the first show that forward products will do, they are all. They are at most so many bundles, and take at
+    most half of the evaluations that are left.
     """
+    voxels = draw_bundles(region, min(n_bundles, n_left // 4), generator)
     bundles: list[Bundle] = []
     n_pilots = list(accumulate(len(bundle) for bundle in voxels))
     wanted = min(bisect_left(n_pilots, _FIRST) + 1, len(voxels))
