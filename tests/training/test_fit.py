@@ -256,7 +256,7 @@ def test_a_loss_that_is_not_finite_ends_the_training(place: Path) -> None:
     [
         (["data.n_labelled=0"], "this objective needs labelled examples, and there are none"),
         (["data.n_labelled=0", "objective.kind=vortex"], "'vortex' needs some labelled examples, and there are none"),
-        (["trainer.batch_size=3", "machine.devices=2"], "should be a multiple of the 2 processes that share it, got 3"),
+        (["trainer.batch_size=3", "machine.devices=2"], "should be a multiple of the 2 examples that are"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_before_it_starts(place: Path, assignments: list[str], sentence: str) -> None:
@@ -281,3 +281,15 @@ def test_mixed_precision_trains(place: Path, precision: str, kind: str) -> None:
 def test_training_is_silent(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
     train(tiny_recipe(place, "trainer.n_steps=1"), place / "out")
     assert capfd.readouterr() == ("", "")
+
+
+def test_examples_computed_together_train_as_one_after_the_other(whole: Path, place: Path) -> None:
+    train(tiny_recipe(place, "trainer.n_together=2"), place / "out")
+    together, alone = outcome(place / "out"), outcome(whole / "out")
+    assert together["global_step"] == alone["global_step"]
+    torch.testing.assert_close(together["weights"], alone["weights"], rtol=1e-3, atol=1e-5)  # Adam enlarges rounding
+
+
+def test_a_step_is_made_of_whole_parts(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"multiple of the 3 examples .* trainer\.n_together says\), got 2"):
+        train(tiny_recipe(tmp_path, "trainer.n_together=3"), tmp_path / "out")

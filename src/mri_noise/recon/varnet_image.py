@@ -1,12 +1,13 @@
 """A variational network of the image, trained end to end with a network that corrects its coil maps."""
 
+from dataclasses import replace
 from typing import Literal
 
 import torch
 from pydantic import Field
-from torch import nn
+from torch import Tensor, nn
 
-from mri_noise.arrays import CoilMaps, Image, KSpace
+from mri_noise.arrays import Image, KSpace
 from mri_noise.encoding import Sense, centered_fft
 from mri_noise.recon.layers import to_channels, to_complex
 from mri_noise.recon.multiscale import WIDTHS, Widths
@@ -80,10 +81,10 @@ class ImageVarNet(nn.Module):
 
     def _corrected(self, encoding: Sense) -> Sense:
         with constant():
-            return Sense(self._correct(encoding), encoding.mask)
+            return replace(encoding, coil_maps=self._correct(encoding))
 
-    def _correct(self, encoding: Sense) -> CoilMaps:
-        """Correct the maps where there are any, at the sum of squares that they have."""
-        maps, size = encoding.coil_maps, encoding.coil_power.sqrt()
+    def _correct(self, encoding: Sense) -> Tensor:
+        """Correct the maps where they are known, at the sum of squares that they have."""
+        maps, size = encoding.coil_maps, encoding.coil_power.sqrt().unsqueeze(-3)
         correction = to_complex(self.map_network(to_channels(maps)), maps)
-        return unit_norm(maps + torch.where(size > 0, correction, 0), dim=-3) * size
+        return unit_norm(maps + torch.where(maps != 0, correction, 0), dim=-3) * size

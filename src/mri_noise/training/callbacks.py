@@ -71,7 +71,7 @@ class Log(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         self._working += time.perf_counter() - self._started
-        self._n_examples += trainer.world_size
+        self._n_examples += trainer.world_size * len(batch)
         due = trainer.global_step % self._interval == 0 or trainer.global_step == trainer.max_steps
         if due and completes_step(trainer, batch_idx):
             assert isinstance(pl_module, Training)

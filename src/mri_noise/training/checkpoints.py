@@ -140,7 +140,7 @@ class Checkpoints(Checkpoint):
 
 
 def completes_step(trainer: Trainer, batch_idx: int) -> bool:
-    """Tell whether the example that was just seen is the last of its batch."""
+    """Tell whether the examples that were just seen are the last of their step."""
     return (batch_idx + 1) % trainer.accumulate_grad_batches == 0
 
 

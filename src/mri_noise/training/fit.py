@@ -130,6 +130,7 @@ def _fit(module: Training, datasets: Datasets, folder: Folder, start: Start, *, 
         datasets.training,
         validation,
         n_examples=settings.n_steps * settings.batch_size,
+        n_together=settings.n_together,
         n_workers=recipe.machine.n_workers,
     )
     with _one_sentence(folder):
@@ -186,24 +187,25 @@ def _trainer(recipe: Recipe, folder: Folder, start: Start, callbacks: list[Callb
         )
     except MisconfigurationException as error:
         raise ValueError(f"this machine cannot train as 'machine' says: {' '.join(str(error).split())}") from None
-    trainer.accumulate_grad_batches = _examples_of_each(recipe, trainer.world_size, start)
+    trainer.accumulate_grad_batches = _parts_of_step(recipe, trainer.world_size, start)
     trainer.val_check_interval = settings.validation_interval * trainer.accumulate_grad_batches
     return trainer
 
 
-def _examples_of_each(recipe: Recipe, n_processes: int, start: Start) -> int:
-    """Number of examples that each process adds to a step."""
-    batch_size = recipe.trainer.batch_size
-    if batch_size % n_processes:
+def _parts_of_step(recipe: Recipe, n_processes: int, start: Start) -> int:
+    """Number of times that each process computes a few examples for a step."""
+    batch_size, at_once = recipe.trainer.batch_size, n_processes * recipe.trainer.n_together
+    if batch_size % at_once:
         raise ValueError(
-            f"trainer.batch_size should be a multiple of the {n_processes} processes that share it, got {batch_size}"
+            f"trainer.batch_size should be a multiple of the {at_once} examples that are computed at once "
+            f"({recipe.trainer.n_together} in each process, as trainer.n_together says), got {batch_size}"
         )
     if start.n_processes not in {None, n_processes}:
         raise ValueError(
             f"the training was begun with a number of processes of {start.n_processes} and cannot be continued with "
             f"{n_processes}; set machine.devices and machine.n_nodes as before"
         )
-    return batch_size // n_processes
+    return batch_size // at_once
 
 
 @contextmanager

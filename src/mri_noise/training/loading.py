@@ -12,7 +12,7 @@ from mri_noise.training.stream import ExampleStream
 
 
 class Examples(LightningDataModule):
-    """The examples of a training, one at a time; several processes take turns.
+    """The examples of a training, a few at a time; several processes take turns.
 
     Parameters
     ----------
@@ -20,23 +20,32 @@ class Examples(LightningDataModule):
         Labelled examples.
     n_examples
         Number of examples to train on, of all processes.
+    n_together
+        How many each process is given at a time.
     """
 
     def __init__(
-        self, training: ExampleStream, validation: Sequence[Example], *, n_examples: int, n_workers: int
+        self,
+        training: ExampleStream,
+        validation: Sequence[Example],
+        *,
+        n_examples: int,
+        n_together: int,
+        n_workers: int,
     ) -> None:
         super().__init__()
         self._training = training
         self._validation = validation
         self._n_examples = n_examples
+        self._n_together = n_together
         self._n_workers = n_workers
 
     def train_dataloader(self) -> ExampleLoader:
         rank, n_processes = self._turn()
         return ExampleLoader(
             self._training,
-            batch_size=1,
-            n_steps=self._n_examples // n_processes,
+            batch_size=self._n_together,
+            n_steps=self._n_examples // (n_processes * self._n_together),
             n_workers=self._n_workers,
             rank=rank,
             world_size=n_processes,

@@ -1,4 +1,4 @@
-"""A training as Lightning sees it: one example at a time, one step of the optimiser for each batch of them."""
+"""A training as Lightning sees it: a few examples at a time, one step of the optimiser for each batch of them."""
 
 import math
 from dataclasses import asdict
@@ -45,13 +45,13 @@ class Training(LightningModule):
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def training_step(self, batch: list[Example], index: int) -> Tensor:
-        (example,) = batch
         progress = self.global_step / self.recipe.trainer.n_steps
-        value = self.recipe.objective(self.network, example, progress)
-        for name, part in (("loss", value.total), *((f"loss/{name}", part) for name, part in value.parts)):
-            one_more = torch.stack([part.detach(), torch.ones_like(part)])
-            self._sums[name] = self._sums[name] + one_more if name in self._sums else one_more
-        return value.total
+        values = self.recipe.objective.of_each(self.network, batch, progress)
+        for value in values:
+            for name, part in (("loss", value.total), *((f"loss/{name}", part) for name, part in value.parts)):
+                one_more = torch.stack([part.detach(), torch.ones_like(part)])
+                self._sums[name] = self._sums[name] + one_more if name in self._sums else one_more
+        return torch.stack([value.total for value in values]).mean()
 
     def configure_gradient_clipping(
         self,

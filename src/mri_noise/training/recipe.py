@@ -58,6 +58,9 @@ class TrainerSettings(Settings):
 
     n_steps: int = Field(20_000, ge=1, description="Steps of the optimiser")
     batch_size: int = Field(1, ge=1, description="Examples of one step, over all processes")
+    n_together: int = Field(
+        1, ge=1, description="Examples that a process computes at once, where they are of one matrix; for a GPU"
+    )
     clip_norm: float | None = Field(1.0, gt=0, description="Largest norm of the gradient; none: no limit")
     precision: Literal["32-true", "bf16-mixed"] = Field("32-true", description="Of the network's arithmetic")
     log_interval: int = Field(50, ge=1, description="Steps between two entries of the log")

@@ -10,4 +10,4 @@ from mri_noise.training.objectives.supervised import Supervised
 from mri_noise.training.objectives.vortex import VORTEX
 
 Objective = Annotated[Supervised | SSDU | Noise2Recon | VORTEX, Field(discriminator="kind")]
-"""What is minimised: called with (network, example, progress), progress from 0 to 1 through the training."""
+"""What is minimised."""

@@ -1,5 +1,6 @@
 """Learning from few targets and from noise that is added to scans."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from mri_noise.recon.reconstructor import Reconstructor
@@ -21,6 +22,5 @@ class Noise2Recon(Consistency):
     kind: Literal["noise2recon"] = "noise2recon"
     noise: AddedNoise = AddedNoise()
 
-    def __call__(self, network: Reconstructor, example: Example, progress: float) -> ObjectiveValue:
-        """Return the objective of one example, labelled or not."""
-        return with_consistency(self, (self.noise,), network, example, progress)
+    def of_each(self, network: Reconstructor, examples: Sequence[Example], progress: float) -> list[ObjectiveValue]:
+        return with_consistency(self, (self.noise,), network, examples, progress)

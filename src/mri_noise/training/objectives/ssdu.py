@@ -1,6 +1,8 @@
 """Learning from undersampled data alone: a part of the samples is held out, and predicted from the others."""
 
-from functools import reduce
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial, reduce
 from typing import ClassVar, Literal
 
 import torch
@@ -8,18 +10,18 @@ from pydantic import Field
 from torch import Tensor
 
 from mri_noise.arrays import Mask
-from mri_noise.encoding import Sense, central, undersampled_axes
+from mri_noise.encoding import central, undersampled_axes
 from mri_noise.recon.reconstructor import Reconstructor
-from mri_noise.settings import Settings
 from mri_noise.training.example import Example
 from mri_noise.training.losses import normalised_l1_l2
 from mri_noise.training.objectives.kspace import predicted_kspace
-from mri_noise.training.objectives.value import Needs, ObjectiveValue
+from mri_noise.training.objectives.value import Needs, ObjectiveSettings, ObjectiveValue
+from mri_noise.training.together import reconstruct_each
 
 _DEVIATION = 0.25
 
 
-class SSDU(Settings):
+class SSDU(ObjectiveSettings):
     """Self-supervision by data undersampling: y on Lambda against M_Lambda F S f(y on Theta), Lambda and Theta apart.
 
     Theta, all that the network sees, and Lambda, the rest, split the sampled points of each example anew. The
@@ -42,8 +44,8 @@ class SSDU(Settings):
     n_splits: int = Field(1, ge=1, description="Splits of one example, whose losses are averaged")
     needs: ClassVar[Needs] = "nothing"
 
-    def __call__(self, network: Reconstructor, example: Example, progress: float) -> ObjectiveValue:
-        """Return the loss of one example, whose target plays no part.
+    def of_each(self, network: Reconstructor, examples: Sequence[Example], progress: float) -> list[ObjectiveValue]:
+        """Return the loss of each example, whose target plays no part.
 
         Raises
         ------
@@ -51,9 +53,9 @@ class SSDU(Settings):
             If too few points or lines are sampled for the ratio, if lines are to be split that the mask does not
             have, or if the network predicts no k-space.
         """
-        values = [self._of_split(network, example, self.held_out(example, i)) for i in range(self.n_splits)]
-        value = torch.stack(values).mean()
-        return ObjectiveValue(value, (("held-out k-space", value),))
+        splits = [self._of_split(network, examples, index) for index in range(self.n_splits)]
+        values = [torch.stack(of_example).mean() for of_example in zip(*splits, strict=True)]
+        return [ObjectiveValue(value, (("held-out k-space", value),)) for value in values]
 
     def held_out(self, example: Example, index: int) -> Mask:
         """Draw Lambda of one of the example's splits."""
@@ -65,10 +67,14 @@ class SSDU(Settings):
         lines = self._choose(mask.any(across), generator)
         return (lines.unsqueeze(across) & mask).to(example.mask.device)
 
-    def _of_split(self, network: Reconstructor, example: Example, held_out: Mask) -> Tensor:
-        kept = example.mask & ~held_out
-        predicted = predicted_kspace(network, example.kspace * kept, Sense(example.coil_maps, kept))
-        return normalised_l1_l2(predicted * held_out, example.kspace * held_out)
+    def _of_split(self, network: Reconstructor, examples: Sequence[Example], index: int) -> list[Tensor]:
+        held_out = [self.held_out(example, index) for example in examples]
+        seen = [_only(example, example.mask & ~lost) for example, lost in zip(examples, held_out, strict=True)]
+        predicted = reconstruct_each(partial(predicted_kspace, network), seen)
+        return [
+            normalised_l1_l2(kspace[: len(example.kspace)] * lost, example.kspace * lost)
+            for kspace, example, lost in zip(predicted, examples, held_out, strict=True)
+        ]
 
     def _choose(self, sampled: Tensor, generator: torch.Generator) -> Tensor:
         """Choose a share of what is True, along one axis or two, outside the centre."""
@@ -82,6 +88,11 @@ class SSDU(Settings):
         weights = candidates * (_gaussian(sampled.shape) if self.density == "gaussian" else 1.0)
         chosen = torch.multinomial(weights.flatten().double(), n_held_out, generator=generator)
         return torch.zeros(sampled.numel(), dtype=torch.bool).index_fill(0, chosen, True).reshape(sampled.shape)
+
+
+def _only(example: Example, kept: Mask) -> Example:
+    """The example with no other samples than these."""
+    return replace(example, kspace=example.kspace * kept, mask=kept)
 
 
 def _line_axis(mask: Mask) -> int:

@@ -1,5 +1,6 @@
 """Learning from few targets and from composed transforms of scans."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -40,8 +41,8 @@ class VORTEX(Consistency):
         description="Applied in this order",
     )
 
-    def __call__(self, network: Reconstructor, example: Example, progress: float) -> ObjectiveValue:
-        """Return the objective of one example, labelled or not.
+    def of_each(self, network: Reconstructor, examples: Sequence[Example], progress: float) -> list[ObjectiveValue]:
+        """Return the objective of each example, labelled or not.
 
         Raises
         ------
@@ -50,4 +51,4 @@ class VORTEX(Consistency):
         """
         if any(isinstance(augmentation, Affine) for augmentation in self.augmentations):
             require_image_of_maps(network)
-        return with_consistency(self, self.augmentations, network, example, progress)
+        return with_consistency(self, self.augmentations, network, examples, progress)
