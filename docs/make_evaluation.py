@@ -3,22 +3,31 @@
 The scans are other people's and not part of the project: ../shared/data, or the folder named by the argument.
 """
 
+import hashlib
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from mri_noise.evaluation.command import evaluate_scans
-from mri_noise.evaluation.tables import CASE, GAIN, markdown, psnr_table, summary_table
-from mri_noise.recon.shipped import SHIPPED_NAMES
-from mri_noise.report import draw
+from mri_noise.evaluation.cases import MaskKind, cases
+from mri_noise.evaluation.methods import all_methods
+from mri_noise.evaluation.rows import NoiseMaps
+from mri_noise.evaluation.rows import evaluate as measure
+from mri_noise.evaluation.tables import CASE, GAIN, markdown, psnr_table, row_table, summary_table, with_gains
+from mri_noise.experiment import Experiment
+from mri_noise.io import open_scan
+from mri_noise.io.fingerprint import fingerprint
+from mri_noise.recon.shipped import SHIPPED_NAMES, shipped_weights
+from mri_noise.report import draw, write_table
 
 DOCS = Path(__file__).parent
 SCANS = ("brain_t1_7ch.h5", "brain_flash_16ch.h5", "brain_flash_2ch_bodycoil.h5")
-MASKS, RATES = "random-lines,equispaced,poisson-disc", "4,8"
-NOISE_SCAN, NOISE_MASKS, NOISE_RATE, N_REPLICAS, N_PROBES = SCANS[1], "equispaced,poisson-disc", "4", 100, 100
+MASKS: tuple[MaskKind, ...] = ("random-lines", "equispaced", "poisson-disc")
+RATES = (4.0, 8.0)
+NOISE_SCAN, NOISE_MASKS, NOISE_RATE, N_REPLICAS, N_PROBES = SCANS[1], MASKS[1:], 4.0, 100, 100
+KEPT = DOCS.parent / "runs" / "evaluation"
+"""What was measured of each method; delete it to measure all anew, as after a change of what is measured."""
 NOISE = {
     "scan": "scan",
     "mask": "mask",
@@ -66,21 +75,31 @@ that is what linearisation misses. Two CPU cores, which did other work too: comp
 {noise}"""
 
 
-def evaluate(scans: list[Path], masks: str, rates: str, n_replicas: int) -> pd.DataFrame:
-    """Evaluate all shipped networks and the classical methods."""
-    with TemporaryDirectory() as folder:
-        evaluate_scans(
-            scans,
-            models=",".join(SHIPPED_NAMES),
-            masks=masks,
-            accelerations=rates,
-            assignments=[],
-            n_replicas=n_replicas,
-            n_probes=N_PROBES,
-            tune=n_replicas == 0,
-            output=Path(folder),
-        )
-        return pd.read_csv(Path(folder) / "evaluation.csv", dtype={"problem": "string"})
+def evaluate(scans: list[Path], masks: tuple[MaskKind, ...], rates: tuple[float, ...], n_replicas: int) -> pd.DataFrame:
+    """Evaluate all shipped networks and the classical methods; networks of new weights alone, where that was done."""
+    noise_maps = NoiseMaps(n_probes=N_PROBES, n_replicas=n_replicas) if n_replicas else None
+    setup = f"{[fingerprint(scan) for scan in scans]} {masks} {rates} {noise_maps}"
+    chosen = list(cases([open_scan(scan) for scan in scans], masks, rates))
+    tables = []
+    for method in all_methods(SHIPPED_NAMES, tune=n_replicas == 0):
+        key = hashlib.sha256(setup.encode() + weights_of(method.name)).hexdigest()
+        kept = KEPT / f"{method.name} {key[:12]}.csv"
+        if not kept.is_file():
+            print(f"evaluating {method.name} on {len(chosen)} cases", flush=True)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            write_table(row_table(list(measure(chosen, [method], Experiment(), noise_maps))), kept)
+        tables.append(pd.read_csv(kept, dtype={"problem": "string"}))
+    order = pd.concat(tables, keys=range(len(tables))).reset_index(names=["method number", "case number"])
+    in_order = order.sort_values(["case number", "method number"], ignore_index=True)
+    return with_gains(in_order.drop(columns=["method number", "case number"]))
+
+
+def weights_of(method: str) -> bytes:
+    """The file of a network's weights; nothing for a classical method."""
+    if method not in SHIPPED_NAMES:
+        return b""
+    with shipped_weights(method) as path:
+        return path.read_bytes()
 
 
 def gains(rows: pd.DataFrame) -> Figure:
@@ -123,7 +142,7 @@ def main(data: Path) -> None:
         print(f"no measured scans in '{data}': docs/evaluation.md stays as it is")
         return
     rows = evaluate(scans, MASKS, RATES, 0)
-    noise = evaluate([data / NOISE_SCAN], NOISE_MASKS, NOISE_RATE, N_REPLICAS)
+    noise = evaluate([data / NOISE_SCAN], NOISE_MASKS, (NOISE_RATE,), N_REPLICAS)
     noise = noise[noise["std Pearson"].notna()][list(NOISE)].rename(columns=NOISE)
     draw(gains(rows), DOCS / "images" / "evaluation.png")
     page = PAGE.format(
@@ -134,7 +153,7 @@ def main(data: Path) -> None:
         probes=N_PROBES,
         replicas=N_REPLICAS,
         noise_scan=NOISE_SCAN,
-        noise_rate=NOISE_RATE,
+        noise_rate=f"{NOISE_RATE:g}",
         noise=markdown(noise),
     )
     (DOCS / "evaluation.md").write_text(page, encoding="utf-8")

@@ -14,12 +14,14 @@ GAIN = "gain over best classical [dB]"
 
 
 def row_table(rows: Sequence[Row]) -> pd.DataFrame:
-    """One row a case and method.
+    """One row a case and method."""
+    return with_gains(pd.DataFrame([_cells(row) for row in rows]))
 
-    The gain is the PSNR less the highest one of the classical methods on the same case.
-    """
-    table = pd.DataFrame([_cells(row) for row in rows])
+
+def with_gains(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with the gain of each row: its PSNR less the highest one of the classical methods on the same case."""
     best = table["PSNR [dB]"].where(table["classical"]).groupby([table[name] for name in CASE]).transform("max")
+    table = table.drop(columns=GAIN, errors="ignore")
     table.insert(list(table.columns).index("PSNR [dB]") + 1, GAIN, table["PSNR [dB]"] - best)
     return table
 

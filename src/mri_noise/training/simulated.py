@@ -53,6 +53,9 @@ class Simulated(Settings):
     calibrated: float = Field(
         0.8, ge=0, le=1, description="Share of slices with maps by ESPIRiT; those of the others are exact"
     )
+    smallest_centre: float = Field(
+        0.0, ge=0, le=1, description="Share of these maps that come from 8 x 8 samples; those of the others from more"
+    )
     noise_level: float = Field(0.0, ge=0, description="Of a k-space sample, where bright tissue is one")
     seed: int = Field(0, ge=0, lt=2**31, description="Of everything that is drawn")
 
@@ -109,7 +112,13 @@ class SimulatedSet:
         volume = self._volume(dice)
         subject = Subject.draw(volume, self._protocols(dice), self._n_coils(dice), dice)
         of_slice = Dice.of(self.settings.seed, number, 1 + position)
-        return acquire(subject, self.settings.calibrated, self.settings.noise_level, of_slice)
+        return acquire(
+            subject,
+            self.settings.calibrated,
+            self.settings.smallest_centre,
+            self.settings.noise_level,
+            of_slice,
+        )
 
     def _volume(self, dice: Dice) -> Volume:
         return self.volumes[dice.index([anatomy.weight for anatomy in self.settings.volumes])]

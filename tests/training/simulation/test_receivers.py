@@ -1,7 +1,9 @@
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mri_noise.coils import Espirit
 from mri_noise.encoding import centered_fft
 from mri_noise.noise import Noise, mix_coils, whitening_matrix
 from mri_noise.phantom import coil_sensitivities, noise_covariance
@@ -65,7 +67,7 @@ def _has_broken(receivers: Receivers) -> bool:
 
 def test_calibrated_maps_are_the_arrays_where_there_is_an_object_but_for_a_phase_and_an_error() -> None:
     maps, image = _maps(), _image()
-    found = calibrated(centered_fft(maps * image), Dice.of(1))
+    found = calibrated(centered_fft(maps * image), 0.0, Dice.of(1))
     power = found.abs().square().sum(0)
     inside = power > 0
     torch.testing.assert_close(power, inside.float(), rtol=0, atol=1e-5)
@@ -94,3 +96,19 @@ def test_shading_is_the_root_sum_of_squares_or_nothing() -> None:
     torch.testing.assert_close(ratio, ratio[:1].expand_as(ratio))
     assert float(full[inside > 0].median()) == 1
     assert torch.equal(none, torch.ones_like(none))
+
+
+@pytest.mark.parametrize(("share", "expected"), [(1.0, {8}), (0.0, set(range(8, 25)))])
+def test_as_many_maps_as_wanted_come_from_the_smallest_centre(
+    share: float, expected: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sides = set()
+
+    def calibrate(self: Espirit, kspace: torch.Tensor, mask: torch.Tensor, from_file: None) -> torch.Tensor:
+        sides.add(self.n_calibration)
+        return kspace
+
+    monkeypatch.setattr(Espirit, "__call__", calibrate)
+    for seed in range(300):
+        calibrated(torch.ones(1, 32, 32, dtype=torch.complex64), share, Dice.of(seed))
+    assert sides == expected

@@ -107,10 +107,13 @@ def _first_that_holds(needed: list[float], protocols: Iterable[Protocol]) -> Pro
     return protocol
 
 
-def acquire(subject: Subject, calibrated_share: float, noise_level: float, dice: Dice) -> Acquisition:
+def acquire(
+    subject: Subject, calibrated_share: float, smallest_share: float, noise_level: float, dice: Dice
+) -> Acquisition:
     """Simulate a slice of a subject at a random position, fully sampled.
 
-    Maps are calibrated with the given probability, and known exactly and everywhere else.
+    Maps are calibrated with the given probability, a share of them on the smallest centre, and known exactly and
+    everywhere else.
     """
     plane = _find_tissue(subject, dice)
     image = _image(subject, plane, dice)
@@ -119,7 +122,7 @@ def acquire(subject: Subject, calibrated_share: float, noise_level: float, dice:
     maps = normalised(received)
     kspace = centered_fft(maps * (shaded / brightness(shaded)))
     mask = torch.ones(plane.matrix, dtype=torch.bool)
-    known = calibrated(kspace, dice) if dice.chance(calibrated_share) else maps
+    known = calibrated(kspace, smallest_share, dice) if dice.chance(calibrated_share) else maps
     scale = brightness(Sense(known, mask).adjoint(kspace))
     if scale < _LEAST_FOUND:  # no calibration would be used that misses the object
         known = maps

@@ -124,13 +124,15 @@ def support(image: Image, growth: int) -> RealMap:
     return max_pool2d(bright, 2 * growth + 1, stride=1, padding=growth)[0, 0]
 
 
-def calibrated(kspace: KSpace, dice: Dice) -> CoilMaps:
+def calibrated(kspace: KSpace, smallest_share: float, dice: Dice) -> CoilMaps:
     """Return the maps that ESPIRiT finds in the centre of k-space, of random size and with random noise.
 
-    Those of a scan are found from as little. Networks that have seen only exact maps take what wrong ones leave
-    unexplained for signal.
+    Those of a scan are found from as little, and from the smallest centre where the acceleration is high. Networks that
+    have seen only exact maps take what wrong ones leave unexplained for signal.
     """
-    side = min(dice.integer(*_CALIBRATION_SIDES), *kspace.shape[-2:])
+    smallest, largest = _CALIBRATION_SIDES
+    side = smallest if dice.chance(smallest_share) else dice.integer(smallest, largest)
+    side = min(side, *kspace.shape[-2:])
     noise = torch.randn(kspace.shape, generator=dice.generator, dtype=kspace.dtype)
     noisy = kspace + dice.log_uniform(*_CALIBRATION_NOISE) * noise
     return Espirit(n_calibration=side)(noisy, torch.ones(kspace.shape[-2:], dtype=torch.bool), None)
