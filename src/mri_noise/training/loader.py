@@ -1,18 +1,20 @@
 """Batches of examples, drawn in this process or in worker processes."""
 
+import math
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Dataset
+from torch import Tensor
+from torch.utils.data import DataLoader
 
 from mri_noise.training.example import Example
 from mri_noise.training.stream import ExampleStream
 
 Batch = list[Example]
+_ALIGNMENT = 16
+"""Of each part in an array of bytes: no number is longer."""
 
 
 class ExampleLoader:
@@ -33,7 +35,7 @@ class ExampleLoader:
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
-        self._parcels = _Parcels(stream)
+        self._stream = stream
         self._n_steps = n_steps
         self._n_workers = n_workers
         self._rank, self._world_size = rank, world_size
@@ -49,16 +51,16 @@ class ExampleLoader:
         end = (self._n_given // self._n_steps + 1) * self._n_steps
         remaining = [self._numbers(step) for step in range(self._n_given, end)]
         loader = DataLoader(
-            self._parcels,
+            self._stream,
             batch_sampler=remaining,
             num_workers=self._n_workers,
-            collate_fn=_as_they_are,
+            collate_fn=_packed,
             worker_init_fn=_leave_interrupts_to_the_training,
             generator=torch.Generator(),  # or it would draw from the global one
         )
-        for parcels in loader:
+        for parcel in loader:
             self._n_given += 1
-            yield [_unpacked(parcel) for parcel in parcels]
+            yield list(_unpacked(parcel))
 
     def state_dict(self) -> dict[str, int]:
         """Return how many batches were given out."""
@@ -76,35 +78,34 @@ class ExampleLoader:
 
 @dataclass(frozen=True, slots=True)
 class _Parcel:
-    """An example as NumPy arrays, which travel between processes by value.
+    """Examples as one array of bytes, and where in it the parts of each are.
 
-    Tensors would travel by shared memory and file descriptors, of which there are few.
+    A tensor travels between processes by shared memory and a file descriptor, of which there are few: one for a batch.
     """
 
-    kspace: NDArray[np.complex64]
-    mask: NDArray[np.bool_]
-    coil_maps: NDArray[np.complex64]
-    target: NDArray[np.complex64] | None
+    content: Tensor
+    labels: tuple["_Label", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Label:
+    kspace: "_Place"
+    mask: "_Place"
+    coil_maps: "_Place"
+    target: "_Place | None"
     noise_level: float
     seed: int
 
 
 @dataclass(frozen=True, slots=True)
-class _Parcels(Dataset[_Parcel]):
-    """The examples of a stream by number."""
+class _Place:
+    start: int
+    shape: tuple[int, ...]
+    dtype: torch.dtype
 
-    stream: ExampleStream
-
-    def __getitem__(self, index: int) -> _Parcel:
-        example = self.stream[index]
-        return _Parcel(
-            kspace=example.kspace.numpy(),
-            mask=example.mask.numpy(),
-            coil_maps=example.coil_maps.numpy(),
-            target=None if example.target is None else example.target.numpy(),
-            noise_level=example.noise_level,
-            seed=example.seed,
-        )
+    @property
+    def n_bytes(self) -> int:
+        return math.prod(self.shape) * self.dtype.itemsize
 
 
 def _leave_interrupts_to_the_training(worker: int) -> None:
@@ -113,16 +114,47 @@ def _leave_interrupts_to_the_training(worker: int) -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _as_they_are(parcels: list[_Parcel]) -> list[_Parcel]:
-    return parcels
+def _packed(examples: list[Example]) -> _Parcel:
+    tensors: list[Tensor] = []
+    end = 0
 
+    def place(tensor: Tensor) -> _Place:
+        nonlocal end
+        start = end
+        tensors.append(tensor)
+        end += -(-tensor.nbytes // _ALIGNMENT) * _ALIGNMENT
+        return _Place(start, tuple(tensor.shape), tensor.dtype)
 
-def _unpacked(parcel: _Parcel) -> Example:
-    return Example(
-        kspace=torch.from_numpy(parcel.kspace),
-        mask=torch.from_numpy(parcel.mask),
-        coil_maps=torch.from_numpy(parcel.coil_maps),
-        target=None if parcel.target is None else torch.from_numpy(parcel.target),
-        noise_level=parcel.noise_level,
-        seed=parcel.seed,
+    labels = tuple(
+        _Label(
+            kspace=place(example.kspace),
+            mask=place(example.mask),
+            coil_maps=place(example.coil_maps),
+            target=None if example.target is None else place(example.target),
+            noise_level=example.noise_level,
+            seed=example.seed,
+        )
+        for example in examples
     )
+    content = torch.empty(end, dtype=torch.uint8)
+    start = 0
+    for tensor in tensors:
+        content[start : start + tensor.nbytes] = tensor.contiguous().flatten().view(torch.uint8)
+        start += -(-tensor.nbytes // _ALIGNMENT) * _ALIGNMENT
+    return _Parcel(content, labels)
+
+
+def _unpacked(parcel: _Parcel) -> Iterator[Example]:
+    def at(place: _Place) -> Tensor:
+        part = parcel.content[place.start : place.start + place.n_bytes]
+        return part.view(place.dtype).reshape(place.shape)
+
+    for label in parcel.labels:
+        yield Example(
+            kspace=at(label.kspace),
+            mask=at(label.mask),
+            coil_maps=at(label.coil_maps),
+            target=None if label.target is None else at(label.target),
+            noise_level=label.noise_level,
+            seed=label.seed,
+        )
