@@ -5,8 +5,9 @@ it has them, and is left out by the next run of the same table; one that fails l
 """
 
 import argparse
+import csv
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -14,12 +15,12 @@ from statistics import median
 from typing import Any
 from unittest.mock import patch
 
-import pandas as pd
 import torch
-from estimator_cases import MASKS, MODELS, seconds_of, seconds_per_evaluation, words
+from estimator_cases import MASKS, MODELS, Case, seconds_of, seconds_per_evaluation, words
 from estimator_gains import TARGETS, outcome, reference_rows
 from torch.profiler import ProfilerActivity, profile
 
+from mri_noise.allocation import is_out_of_memory
 from mri_noise.coils import MapsFromFile
 from mri_noise.experiment import Experiment
 from mri_noise.linop import Jacobian, LinearOperator
@@ -40,10 +41,11 @@ Row = dict[str, str | float]
 KINDS = {
     "FFT": ("fft",),
     "convolutions": ("conv",),
-    "matrix products": ("mm", "matmul", "linalg", "cholesky", "dot"),
+    "matrix products": ("mm", "matmul", "cholesky", "dot"),
     "copies": ("copy", "cat", "roll", "clone", "stack", "index", "contiguous"),
 }
 """Parts of the names of torch's operators; all others work element by element, or sum."""
+FINISHED = "finished after [s]"
 ROWS = 128
 """Exact rows that a predicted error is judged by."""
 
@@ -58,12 +60,11 @@ class Bench:
     chunk: int
 
     @classmethod
-    def of(cls, scan: Scan, model: str, mask: str, device: str) -> "Bench":
-        """Reconstruct a slice."""
+    def of(cls, scan: Scan, model: str, mask: str, device: str, cache: StageCache) -> "Bench":
+        """Reconstruct a slice, which all models of a mask share."""
         experiment = Experiment(
             undersampling=MASKS[mask](4), coils=MapsFromFile(), reconstruction=Shipped(name=model), device=device
         )
-        cache = StageCache()
         point = reconstruct(prepare(scan, experiment, 0, cache), experiment, cache)
         return cls(model, mask, point, point.fitting_batch)
 
@@ -81,8 +82,15 @@ class Bench:
 
     @cached_property
     def seconds(self) -> dict[str, float]:
-        """Of an evaluation of each method."""
-        return seconds_per_evaluation(self.operator, self.point, repeats=3, chunk=self.chunk)
+        """Of an evaluation of each method, in the largest batch for which all of them have memory."""
+        chunk = self.chunk
+        while True:
+            try:
+                return seconds_per_evaluation(self.operator, self.point, repeats=3, chunk=chunk)
+            except RuntimeError as error:
+                if chunk == 1 or not is_out_of_memory(error):
+                    raise
+            chunk //= 2
 
     def noise(self, n: int) -> torch.Tensor:
         return torch.randn(n, *self.point.kspace.shape, dtype=self.point.kspace.dtype).to(self.device)
@@ -96,7 +104,10 @@ class Bench:
         return median(seconds_of(function, self.device) for _ in range(repeats))
 
     def peak(self, function: Callable[[], object]) -> float:
-        """The most memory during a call, beyond what was held before [MB]."""
+        """The most memory of a GPU during a call, beyond what was held before [MB]; NaN for a CPU."""
+        if self.device.type != "cuda":
+            function()
+            return torch.nan
         meter = Meter(self.device)
         with meter:
             function()
@@ -109,24 +120,26 @@ class Bench:
 
 def products(bench: Bench) -> Iterator[Row]:
     """Time per forward and per product, over the batch; memory of each beside that of a forward."""
-    for n in sorted({1, 4, 16, 32, bench.chunk}):
-        if n > bench.chunk:
-            continue
-        operator, noise, images = noise_jacobian(bench.point, chunk=n), bench.noise(n), bench.images(n)
-        calls = {
-            "forward": partial(bench.replicas, noise),
-            "forward product": partial(operator, noise),
-            "adjoint product": partial(operator.adjoint, images),
-        }
-        for name, call in calls.items():
-            yield {"quantity": f"{name}, batch of {n} [ms each]", "value": 1e3 * bench.time(call) / n}
-        if n == bench.chunk:
-            forward, probe = (
-                bench.peak(partial(call, data)) for call, data in ((bench.replicas, noise), (_probe(bench), images))
-            )
-            yield {"quantity": "peak memory of a batch of forwards [MB]", "value": forward}
-            yield {"quantity": "peak memory of a batch of probes [MB]", "value": probe}
-            yield {"quantity": "peak memory, probes / forwards", "value": probe / forward if forward else torch.nan}
+    for n in sorted({n for n in (1, 4, 16) if n < bench.chunk} | {bench.chunk}):
+        yield from _times(bench, n)
+    forward = bench.peak(partial(bench.replicas, bench.noise(bench.chunk)))
+    probe = bench.peak(partial(_probe(bench), bench.images(bench.chunk)))
+    yield {"quantity": "peak memory of a batch of forwards [MB]", "value": forward}
+    yield {"quantity": "peak memory of a batch of probes [MB]", "value": probe}
+    yield {"quantity": "peak memory, probes / forwards", "value": probe / forward}
+    if bench.device.type == "cuda":
+        yield from _times(bench, 2 * bench.chunk)  # last: there may be no memory for it
+
+
+def _times(bench: Bench, n: int) -> Iterator[Row]:
+    operator, noise, images = noise_jacobian(bench.point, chunk=n), bench.noise(n), bench.images(n)
+    calls: dict[str, Callable[[], object]] = {
+        "forward": partial(bench.replicas, noise),
+        "forward product": partial(operator, noise),
+        "adjoint product": partial(operator.adjoint, images),
+    }
+    for name, call in calls.items():
+        yield {"quantity": f"{name}, batch of {n} [ms each]", "value": 1e3 * bench.time(call) / n}
 
 
 def _probe(bench: Bench) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -180,12 +193,12 @@ def _bound(shares: dict[str, float], idle: float) -> str:
 
 def gains(bench: Bench) -> Iterator[Row]:
     """Evaluations and seconds to each target: Monte Carlo, the sketch as published, and lattice probing."""
-    seconds = bench.seconds
+    seconds, truth = bench.seconds, bench.truth
     for target in TARGETS:
         n_replicas = 0.5 / target**2
         method = LatticeProbing(target=target, max_evaluations=6000, shrink=False, batch=bench.chunk)
         start = time.perf_counter()
-        found = outcome(method, bench.point, bench.operator, bench.truth, chunk=bench.chunk)
+        found = outcome(method, bench.point, bench.operator, truth, chunk=bench.chunk)
         elapsed = time.perf_counter() - start
         mapped = found.plan.reach is not None  # then the outcome is that of a map, whose seconds are in it
         planning = torch.nan if mapped else elapsed
@@ -227,23 +240,19 @@ def _spread(bench: Bench, plan: Plan) -> float:
 
 def maps(bench: Bench) -> Iterator[Row]:
     """The default map from its pilots on, once: seconds, and the most memory."""
-    found = []
+    found, seconds = [], []
 
     def run() -> None:
         *_, last = LatticeProbing(batch=bench.chunk)(bench.point, torch.Generator().manual_seed(7))
         found.append(last)
 
-    meter = Meter(bench.device)
-    with meter:
-        seconds = seconds_of(run, bench.device)
-    (last,) = found
-    assert last.plan is not None
-    yield {"quantity": "map to 3 % [s]", "value": seconds, "note": words(last.plan)}
-    yield {"quantity": "map to 3 %, evaluations", "value": last.n_evaluations}
-    yield {"quantity": "map to 3 %, peak memory [MB]", "value": meter.cost.peak_memory / 1e6}
+    peak = bench.peak(lambda: seconds.append(seconds_of(run, bench.device)))
+    assert found[0].plan is not None
+    yield {"quantity": "map to 3 % [s]", "value": seconds[0], "note": words(found[0].plan)}
+    yield {"quantity": "map to 3 %, evaluations", "value": found[0].n_evaluations}
+    yield {"quantity": "map to 3 %, peak memory [MB]", "value": peak}
     forward = bench.peak(partial(bench.replicas, bench.noise(bench.chunk)))
-    ratio = meter.cost.peak_memory / 1e6 / forward if forward else torch.nan
-    yield {"quantity": "map to 3 %, peak memory / that of a batch of forwards", "value": ratio}
+    yield {"quantity": "map to 3 %, peak memory / that of a batch of forwards", "value": peak / forward}
 
 
 def reduced_precision(bench: Bench) -> Iterator[Row]:
@@ -355,7 +364,8 @@ PARTS: dict[str, Callable[[Bench], Iterator[Row]]] = {
 }
 ORDER = (
     ("equispaced", ("products", "bounds", "gains")),
-    ("equispaced", ("maps", "CUDA graphs", "reduced precision")),
+    ("equispaced", ("reduced precision", "maps")),
+    ("equispaced", ("CUDA graphs",)),
     ("Poisson disc", ("gains", "bounds")),
 )
 """Masks and parts, each for every model before the next."""
@@ -364,32 +374,37 @@ ORDER = (
 class Table:
     """The rows of a file, to which more are appended as they come."""
 
+    columns = ("model", "mask", "part", "quantity", "value", "note")
+
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._done: set[tuple[str, ...]] = set()
-        if file.is_file():
-            found = pd.read_csv(file, keep_default_na=False)
-            finished = found[found["quantity"] == "finished after [s]"]
-            self._done = set(finished[["model", "mask", "part"]].itertuples(index=False, name=None))
-        else:
+        if not file.is_file():
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text("model,mask,part,quantity,value,note\n", encoding="utf-8")
+            self._write(self.columns)
+        with file.open(newline="", encoding="utf-8") as rows:
+            finished = [row for row in csv.DictReader(rows) if row["quantity"] == FINISHED]
+        self._done = {(row["model"], row["mask"], row["part"]) for row in finished}
 
     def has(self, *place: str) -> bool:
         return place in self._done
 
     def add(self, place: tuple[str, str, str], row: Row) -> None:
-        values = [*place, row["quantity"], row["value"], row.get("note", "")]
-        pd.DataFrame([values]).to_csv(self._file, mode="a", header=False, index=False)
-        value = row["value"]
-        print(*place, row["quantity"], f"{value:.4g}", row.get("note", ""), sep=" | ", flush=True)
+        """Append a row, and print it."""
+        value, note = f"{row['value']:.5g}", row.get("note", "")
+        self._write((*place, row["quantity"], value, note))
+        print(*place, row["quantity"], value, note, sep=" | ", flush=True)
+
+    def _write(self, values: Sequence[object]) -> None:
+        with self._file.open("a", newline="", encoding="utf-8") as rows:
+            csv.writer(rows).writerow(values)
 
 
 def measure(table: Table, make: Callable[[str, str], Bench], seconds: float) -> None:
     """Go through the parts; one that fails leaves its error, and the others go on."""
     start, benches = time.perf_counter(), {}
     for mask, parts in ORDER:
-        for model, part in ((model, part) for model in MODELS for part in parts):
+        models = sorted(MODELS, key=lambda model: Case("", model, mask, 4).is_slow)
+        for model, part in ((model, part) for model in models for part in parts):
             place = (model, mask, part)
             if table.has(*place):
                 continue
@@ -403,7 +418,7 @@ def measure(table: Table, make: Callable[[str, str], Bench], seconds: float) -> 
                     table.add((model, mask, "bench"), {"quantity": "batch", "value": benches[model, mask].chunk})
                 for row in PARTS[part](benches[model, mask]):
                     table.add(place, row)
-                table.add(place, {"quantity": "finished after [s]", "value": time.perf_counter() - began})
+                table.add(place, {"quantity": FINISHED, "value": time.perf_counter() - began})
             except Exception as error:
                 text = " ".join(f"{type(error).__name__}: {error}".split())[:300]
                 table.add(place, {"quantity": "failed", "value": torch.nan, "note": text})
@@ -424,8 +439,8 @@ def main() -> None:
     what = torch.cuda.get_device_name() if arguments.device == "cuda" else "CPU"
     note = f"{what}, {arguments.size} x {arguments.size}, {arguments.coils} coils, torch {torch.__version__}"
     table.add(("", "", "run"), {"quantity": "simulated after [s]", "value": time.perf_counter() - start, "note": note})
-    left = arguments.seconds - (time.perf_counter() - start)
-    measure(table, lambda model, mask: Bench.of(scan, model, mask, arguments.device), left)
+    left, cache = arguments.seconds - (time.perf_counter() - start), StageCache()
+    measure(table, lambda model, mask: Bench.of(scan, model, mask, arguments.device, cache), left)
 
 
 if __name__ == "__main__":
