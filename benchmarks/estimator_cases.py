@@ -73,13 +73,15 @@ def cases(*, quick: bool) -> list[Case]:
     return sorted(every, key=lambda case: case.is_slow)
 
 
-def seconds_per_evaluation(operator: LinearOperator, point: OperatingPoint, *, repeats: int) -> dict[str, float]:
+def seconds_per_evaluation(
+    operator: LinearOperator, point: OperatingPoint, *, repeats: int, chunk: int = CHUNK
+) -> dict[str, float]:
     """Medians of interleaved repeats in batches: a replica, half a probe, and a probe of the sketch as published.
 
     Where adjoint products may do alone, also one of them with all that is done to it.
     """
-    noise = torch.randn(CHUNK, *point.kspace.shape, dtype=point.kspace.dtype)
-    images = torch.randn(CHUNK, *point.image.shape, dtype=point.image.dtype)
+    noise = torch.randn(chunk, *point.kspace.shape, dtype=point.kspace.dtype).to(point.kspace.device)
+    images = torch.randn(chunk, *point.image.shape, dtype=point.image.dtype).to(point.image.device)
 
     def one(white: torch.Tensor) -> torch.Tensor:
         return torch.func.jvp(point.reconstruct, (point.kspace,), (point.colouring(white),))[1]
@@ -87,11 +89,11 @@ def seconds_per_evaluation(operator: LinearOperator, point: OperatingPoint, *, r
     at_once = bool((point.colouring.mask == point.colouring.mask[:1]).all())
 
     def published() -> None:
-        """All probes at once; one after the other where a solver of a two-dimensional mask does not batch."""
+        """All probes at once; one alone where a solver of a two-dimensional mask does not batch."""
         if at_once:
             torch.func.vmap(one)(noise)
         else:
-            torch.stack([one(white) for white in noise])
+            one(noise[0])
 
     def replicas() -> None:
         with torch.no_grad():
@@ -103,19 +105,27 @@ def seconds_per_evaluation(operator: LinearOperator, point: OperatingPoint, *, r
         "published": published,
     }
     if point.image_domain is not None:
-        adjoint = AdjointProducts.of(point.image_domain, replayable=point.replayable, chunk=CHUNK)
-        colours = (torch.arange(images[0].numel()) % CHUNK).reshape(images[0].shape)
-        plan = Plan(Lattice(1, CHUNK, 0), 1, 0.1, 0.1, 8, 0.1, 8, reach=4)
+        adjoint = AdjointProducts.of(point.image_domain, replayable=point.replayable, chunk=chunk)
+        colours = (torch.arange(images[0].numel()) % chunk).reshape(images[0].shape)
+        plan = Plan(Lattice(1, chunk, 0), 1, 0.1, 0.1, 8, 0.1, 8, reach=4)
         products["adjoint"] = lambda: list(adjoint(images[0], colours, plan))
     elapsed: dict[str, list[float]] = {name: [] for name in products}
     for repeat in range(repeats + 1):
         for name, product in products.items():
-            start = time.perf_counter()
-            product()
+            seconds = seconds_of(product, point.kspace.device)
             if repeat:
-                elapsed[name].append((time.perf_counter() - start) / CHUNK)
+                elapsed[name].append(seconds / (1 if name == "published" and not at_once else chunk))
     medians = {name: median(values) for name, values in elapsed.items()}
     return medians | {"probe": medians["probe"] / 2}
+
+
+def seconds_of(function: Callable[[], object], device: torch.device) -> float:
+    """Time a call, and what it started on a GPU."""
+    start = time.perf_counter()
+    function()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - start
 
 
 def words(plan: Plan) -> str:

@@ -62,18 +62,22 @@ class ComplexRows:
         return cls(voxels, variance, (straight.abs().square() + turned.abs().square()) / 8, replicas)
 
 
-def reference_rows(operator: LinearOperator, point: OperatingPoint, *, seconds: float, most: int) -> Rows:
+def reference_rows(
+    operator: LinearOperator, point: OperatingPoint, *, seconds: float, most: int, chunk: int = CHUNK
+) -> Rows:
     """Exact rows of random voxels: at least 32, and more as long as there is time."""
     voxels = random_voxels(point.object, most, torch.Generator().manual_seed(1000))
     start, parts = time.perf_counter(), []
-    for part in torch.split(voxels, 8):
-        parts.append(covariance_rows(operator, point.image, part, chunk=CHUNK))
-        if len(parts) >= 4 and time.perf_counter() - start > seconds:
+    for part in torch.split(voxels, max(8, chunk)):
+        parts.append(covariance_rows(operator, point.image, part, chunk=chunk))
+        if sum(len(rows.voxels) for rows in parts) >= 32 and time.perf_counter() - start > seconds:
             break
     return Rows(torch.cat([rows.voxels for rows in parts]), torch.cat([rows.covariance for rows in parts]))
 
 
-def outcome(method: LatticeProbing, point: OperatingPoint, operator: LinearOperator, truth: Rows) -> Outcome:
+def outcome(
+    method: LatticeProbing, point: OperatingPoint, operator: LinearOperator, truth: Rows, *, chunk: int = CHUNK
+) -> Outcome:
     """Plan; the error is that over all signs, by exact rows, or that of a finished map where kernels overlap."""
     generator = torch.Generator().manual_seed(7)
     if point.image_domain is not None:
@@ -84,7 +88,7 @@ def outcome(method: LatticeProbing, point: OperatingPoint, operator: LinearOpera
             exact = truth.variance.sqrt()
             error = float((found - exact).norm() / exact.norm())
             return Outcome(last.plan, last.n_evaluations - last.plan.n_evaluations, error)
-    plan = method.plan(operator, point, generator, chunk=CHUNK)
+    plan = method.plan(operator, point, generator, chunk=chunk)
     of_map = plan.evaluations_per_product * plan.n_products
     if plan.lattice is None:
         return Outcome(plan, of_map, plan.nrmse)

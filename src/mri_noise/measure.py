@@ -69,3 +69,9 @@ class Meter:
     def _watch(self) -> None:
         while not self._stop.wait(self._interval):
             self._peak = max(self._peak, self._memory())
+
+
+def free_memory(device: torch.device) -> int:
+    """Memory of a GPU that is free, or that torch keeps for its next arrays [bytes]."""
+    free, _ = torch.cuda.mem_get_info(device)
+    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)

@@ -1,12 +1,13 @@
 from dataclasses import replace
 
+import pytest
 import torch
 
 from mri_noise.arrays import Image, KSpace
 from mri_noise.encoding import Sense
 from mri_noise.noise import Noise
 from mri_noise.replay import multiply
-from mri_noise.variance.point import noise_jacobian, operating_point
+from mri_noise.variance.point import fitting_batch, noise_jacobian, operating_point
 
 
 class Squaring:
@@ -39,3 +40,23 @@ def test_a_point_is_linearised_once_whatever_the_chunk() -> None:
     torch.testing.assert_close(first(white), 2 * zero_filled * encoding.adjoint(point.colouring(white)))
     noise_jacobian(replace(point, image=zero_filled), chunk=2)
     assert squaring.n_calls > n_calls + 5  # the products above, and a recording for another point
+
+
+def _with_free_memory(monkeypatch: pytest.MonkeyPatch, free: int, *, kept: int = 0) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free, 2 * free))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: kept + 1000)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 1000)
+
+
+@pytest.mark.parametrize(("n_forwards", "batch"), [(0, 1), (7, 1), (80, 10), (87, 10), (10_000, 32)])
+def test_the_batch_of_a_gpu_follows_its_free_memory(
+    n_forwards: int, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _with_free_memory(monkeypatch, n_forwards * 1_000_000)
+    assert fitting_batch(torch.device("cuda"), 1_000_000) == batch
+    assert fitting_batch(torch.device("cpu"), 0) == 2
+
+
+def test_memory_that_torch_keeps_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    _with_free_memory(monkeypatch, 16_000_000, kept=24_000_000)
+    assert fitting_batch(torch.device("cuda"), 1_000_000) == 5

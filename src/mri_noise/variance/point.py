@@ -1,6 +1,7 @@
 """The operating point: a reconstruction, the data it is applied to, and the noise of those data."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -9,8 +10,14 @@ import torch
 from mri_noise.arrays import Image, KSpace, Mask
 from mri_noise.encoding import Sense
 from mri_noise.linop import Jacobian, LinearOperator
+from mri_noise.measure import Meter, free_memory
 from mri_noise.noise import Colouring, Noise
 from mri_noise.variance.image_domain import ImageDomain
+
+_BATCH_ON_CPU, _LARGEST_BATCH = 2, 32
+"""Larger ones overflow the caches of a CPU, and keep a GPU no busier."""
+_FORWARDS_OF_A_PROBE = 8
+"""Memory of a probe, whose adjoint product keeps a graph, in reconstructions; half of what is free stays so."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,8 @@ class OperatingPoint:
         Where the noise is asked for; methods that sample the whole image look no further.
     image_domain
         How the image comes from the zero-filled one, for reconstructions that see nothing else; None for others.
+    forward_memory
+        What reconstructing took at its peak, on a GPU [bytes].
     """
 
     reconstruct: Callable[[KSpace], Image]
@@ -40,6 +49,12 @@ class OperatingPoint:
     colouring: Colouring
     object: Mask
     image_domain: ImageDomain | None = None
+    forward_memory: int = 0
+
+    @cached_property
+    def fitting_batch(self) -> int:
+        """The quickest batch for which there is memory, found when it is first needed."""
+        return fitting_batch(self.kspace.device, self.forward_memory)
 
     @cached_property
     def jacobian(self) -> Jacobian:
@@ -56,7 +71,7 @@ def operating_point(
     The object is the region, or without one everything inside the coil maps.
     """
     reconstruct = partial(reconstructor, encoding=encoding)
-    with torch.no_grad():
+    with torch.no_grad(), Meter(kspace.device) if kspace.is_cuda else nullcontext() as meter:
         image = reconstruct(kspace)
     colouring, refine = Colouring.of(noise, encoding.mask, kspace.dtype), getattr(reconstructor, "refine", None)
     return OperatingPoint(
@@ -67,12 +82,24 @@ def operating_point(
         colouring=colouring,
         object=encoding.coil_power > 0 if region is None else region,
         image_domain=refine and ImageDomain(refine, encoding.adjoint(kspace), encoding.coil_maps, colouring),
+        forward_memory=0 if meter is None else meter.cost.peak_memory,
     )
 
 
 def batch_size(batch: int | None, point: OperatingPoint) -> int:
-    """The batch that was chosen, or the quickest one: 2 on the CPU, whose caches larger ones overflow, 16 on a GPU."""
-    return batch or (16 if point.kspace.is_cuda else 2)
+    """The batch that was chosen, or the one that suits the device."""
+    return batch or point.fitting_batch
+
+
+def fitting_batch(device: torch.device, forward_memory: int) -> int:
+    """The quickest batch: 2 on the CPU; on a GPU as large as its free memory allows, and at most 32.
+
+    ``forward_memory`` is that of one reconstruction [bytes].
+    """
+    if device.type != "cuda":
+        return _BATCH_ON_CPU
+    n_fitting = free_memory(device) // max(_FORWARDS_OF_A_PROBE * forward_memory, 1)
+    return min(max(n_fitting, 1), _LARGEST_BATCH)
 
 
 def noise_jacobian(point: OperatingPoint, *, chunk: int) -> LinearOperator:
