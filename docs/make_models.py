@@ -30,9 +30,10 @@ mri-noise run SCAN -s reconstruction.kind=shipped -s reconstruction.name=modl -o
 ```
 
 All were trained on simulated acquisitions of two head volumes (Colin27 and the MNI152 average) by the recipes of
-[`recipes/`](../recipes), which say where a training went on from another, on two cores of a CPU; no measured scan was
-trained on. What they reach on measured brains, where they fail, and beside which classical methods, is in
-[evaluation.md](evaluation.md). They are for research on noise in reconstructions and not for diagnosis.
+[`recipes/`](../recipes), which say where a training went on from another, on two cores of a CPU, and some at last for
+minutes on a GPU; no measured scan was trained on. What they reach on measured brains, where they fail, and beside which
+classical methods, is in [evaluation.md](evaluation.md). They are for research on noise in reconstructions and not for
+diagnosis.
 
 This page is written by `docs/make_models.py` from the files of weights. Image quality here is that of the validation
 examples: undersampled simulated slices of heads that were not trained on, with masks, accelerations and noise levels as
@@ -44,8 +45,8 @@ LIMITS = """
 
 - Multi-coil k-space with coil maps of which the sum of squares is one; the scale of the data does not matter.
 - Accelerations of 2 to 8 (calibration included) with lines at random, equispaced lines, Poisson discs or points at
-  random. They were trained with 1 to 14 coils and 96 to 128 pixels a side, and evaluated with up to 16 coils and
-  256 x 216 pixels; any size and any number of coils is accepted.
+  random. They were trained with 1 to 14 coils (22 on the GPU) and 96 to 128 pixels a side, and evaluated with up to
+  16 coils and 256 x 216 pixels; any size and any number of coils is accepted.
 - Heads. On other anatomy they are untested.
 - A noise level up to that of each card. Artefacts other than undersampling (motion, spikes) are outside of what they
   saw, but for `modl-vortex`, which saw motion.
@@ -93,7 +94,8 @@ def _beginning(training: dict[str, Any]) -> str:
     recipe, part = before["training"]["recipe"], training["recipe"]["initial"]["part"]
     where = f", in `{part}`" if part else ""
     steps = f"{before['training']['n_steps']:,} steps"
-    return f"weights of `{recipe['name']}` after {steps}{where} (SHA-256 {before['sha256'][:12]}...)"
+    averaged = ", and averaged with them at last" if "averaged" in training else ""
+    return f"weights of `{recipe['name']}` after {steps}{where} (SHA-256 {before['sha256'][:12]}...){averaged}"
 
 
 def _n_examples(training: dict[str, Any]) -> int:

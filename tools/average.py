@@ -1,0 +1,49 @@
+"""Average trained weights with those that the training began with.
+
+    python tools/average.py runs/modl --with src/mri_noise/models/modl.safetensors
+
+Weights that went on from trained ones gain on what they were trained on and can lose on other data; halfway between
+the two most of the gain is there, and little of the loss (Wortsman 2022, doi:10.1109/CVPR52688.2022.00780). The
+training's file is replaced, and says so.
+"""
+
+import argparse
+import hashlib
+import json
+from pathlib import Path
+
+from mri_noise.recon.checkpoint import checksum, load_network
+from mri_noise.recon.weights_file import WeightsFile, read_weights, write_weights
+
+SHARE = 0.5
+"""Of the trained weights."""
+
+
+def average(folder: Path, beginning: Path) -> Path:
+    """Average and write; ValueError if the training began with other weights, or was averaged before."""
+    path = folder / f"{folder.name}.safetensors"
+    trained, first = read_weights(path), read_weights(beginning)
+    training = json.loads(trained.metadata["training"])
+    if training["began_with"]["sha256"] != hashlib.sha256(beginning.read_bytes()).hexdigest():
+        raise ValueError(f"'{path}' did not begin with '{beginning}'; give the file that it began with")
+    if "averaged" in training:
+        raise ValueError(f"'{path}' is an average already; train anew")
+    tensors = {
+        name: (SHARE * tensor.float() + (1 - SHARE) * first.tensors[name].float()).to(tensor.dtype)
+        for name, tensor in trained.tensors.items()
+    }
+    metadata = trained.metadata | {
+        "training": json.dumps(training | {"averaged": SHARE}),
+        "sha256": checksum(trained.metadata["settings"], tensors),
+    }
+    write_weights(path, WeightsFile(tensors, metadata))
+    load_network(path)
+    return path
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="folder of a training, named as its weights")
+    parser.add_argument("--with", dest="beginning", type=Path, required=True, help="the weights it began with")
+    arguments = parser.parse_args()
+    print(average(arguments.folder, arguments.beginning))
