@@ -85,3 +85,20 @@ def test_weights_come_from_the_seed_alone() -> None:
     torch.testing.assert_close(torch.get_rng_state(), state)
     torch.manual_seed(2)
     torch.testing.assert_close(first.state_dict(), SMALL().state_dict(), rtol=0, atol=0)
+
+
+def test_maps_of_frozen_weights_are_corrected_once_for_an_encoding() -> None:
+    p = tiny(8, 6, 3)
+    network = SMALL().double().eval()
+    assert network._corrected(p.encoding) is not network._corrected(p.encoding), "while gradients are wanted"
+    network.requires_grad_(False)
+    kept = network._corrected(p.encoding)
+    assert network._corrected(p.encoding) is kept
+    other = Sense(p.encoding.coil_maps, p.encoding.mask)
+    assert network._corrected(other) is not kept
+    before = network(p.kspace, p.encoding)
+    for weight in network.map_network.parameters():
+        weight.add_(0.1)
+    after = network(p.kspace, p.encoding)
+    assert not torch.allclose(before, after)
+    torch.testing.assert_close(after, network.requires_grad_(True)(p.kspace, p.encoding))

@@ -1,7 +1,8 @@
 """A variational network of the image, trained end to end with a network that corrects its coil maps."""
 
+import weakref
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from pydantic import Field
@@ -40,6 +41,14 @@ class ImageVarNetSettings(Settings):
             return ImageVarNet(self)
 
 
+class _Kept(NamedTuple):
+    """An encoding, the weights that corrected its maps, and what they made of it."""
+
+    encoding: weakref.ref[Sense]
+    versions: tuple[Any, ...]
+    corrected: Sense
+
+
 class ImageVarNet(nn.Module):
     """Unrolled gradient descent with maps S + U(S) of unit norm, with a U-Net U and the encoding's maps S.
 
@@ -55,6 +64,7 @@ class ImageVarNet(nn.Module):
     def __init__(self, settings: ImageVarNetSettings) -> None:
         super().__init__()
         self.settings = settings
+        self._kept: _Kept | None = None
         self.map_network = UNet(2, 2, settings.sensitivity_n_channels, settings.sensitivity_n_pools)
         self.map_network.scale_last_layer(_INITIAL_GAIN)
         self.cascades = Unrolled(
@@ -80,6 +90,18 @@ class ImageVarNet(nn.Module):
         return centered_fft(corrected.coil_maps * image.unsqueeze(-3))
 
     def _corrected(self, encoding: Sense) -> Sense:
+        """The encoding with corrected maps; while weights are frozen, those of the latest one are kept."""
+        weights = list(self.map_network.parameters())
+        if self.training or any(weight.requires_grad for weight in weights):
+            return self._with_corrected_maps(encoding)
+        versions = tuple(weight._version for weight in weights), weights[0].dtype, weights[0].device
+        kept = self._kept
+        if kept is None or kept.encoding() is not encoding or kept.versions != versions:
+            kept = _Kept(weakref.ref(encoding), versions, self._with_corrected_maps(encoding))
+            self._kept = kept
+        return kept.corrected
+
+    def _with_corrected_maps(self, encoding: Sense) -> Sense:
         with constant():
             return replace(encoding, coil_maps=self._correct(encoding))
 
