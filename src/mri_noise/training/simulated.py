@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from mri_noise.settings import Settings
 from mri_noise.training.cache import AcquisitionCache
 from mri_noise.training.example import Acquisition
-from mri_noise.training.simulation.acquisition import Protocol, Subject, acquire
+from mri_noise.training.simulation.acquisition import Calibrations, Protocol, Subject, acquire
 from mri_noise.training.simulation.dice import Dice
 from mri_noise.training.volumes import Volume, read_volume, volume_fingerprint
 
@@ -21,6 +21,7 @@ _N_PROTOCOLS = 30
 
 Lines = Annotated[int, Field(ge=16, le=512, multiple_of=_STEP)]
 Size = Annotated[float, Field(gt=0, le=20)]
+Crop = Annotated[float, Field(ge=0.5, lt=1)]
 Coils = Annotated[int, Field(ge=1, le=32)]
 
 
@@ -56,12 +57,16 @@ class Simulated(Settings):
     smallest_centre: float = Field(
         0.0, ge=0, le=1, description="Share of these maps that come from 8 x 8 samples; those of the others from more"
     )
+    crop: tuple[Crop, Crop] = Field(
+        (0.9, 0.9),
+        description="Range of the eigenvalue below which these maps are zero; higher ones cut off the edges of heads",
+    )
     noise_level: float = Field(0.0, ge=0, description="Of a k-space sample, where bright tissue is one")
     seed: int = Field(0, ge=0, lt=2**31, description="Of everything that is drawn")
 
     @model_validator(mode="after")
     def _in_order(self) -> "Simulated":
-        for name in ("rows", "columns", "pixel_size", "n_coils"):
+        for name in ("rows", "columns", "pixel_size", "n_coils", "crop"):
             low, high = getattr(self, name)
             if low > high:
                 raise ValueError(
@@ -114,8 +119,7 @@ class SimulatedSet:
         of_slice = Dice.of(self.settings.seed, number, 1 + position)
         return acquire(
             subject,
-            self.settings.calibrated,
-            self.settings.smallest_centre,
+            Calibrations(self.settings.calibrated, self.settings.smallest_centre, self.settings.crop),
             self.settings.noise_level,
             of_slice,
         )

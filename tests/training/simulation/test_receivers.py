@@ -67,7 +67,7 @@ def _has_broken(receivers: Receivers) -> bool:
 
 def test_calibrated_maps_are_the_arrays_where_there_is_an_object_but_for_a_phase_and_an_error() -> None:
     maps, image = _maps(), _image()
-    found = calibrated(centered_fft(maps * image), 0.0, Dice.of(1))
+    found = calibrated(centered_fft(maps * image), 0.0, (0.9, 0.9), Dice.of(1))
     power = found.abs().square().sum(0)
     inside = power > 0
     torch.testing.assert_close(power, inside.float(), rtol=0, atol=1e-5)
@@ -102,13 +102,16 @@ def test_shading_is_the_root_sum_of_squares_or_nothing() -> None:
 def test_as_many_maps_as_wanted_come_from_the_smallest_centre(
     share: float, expected: set[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sides = set()
+    sides, crops = set(), []
 
     def calibrate(self: Espirit, kspace: torch.Tensor, mask: torch.Tensor, from_file: None) -> torch.Tensor:
         sides.add(self.n_calibration)
+        crops.append(self.crop)
         return kspace
 
     monkeypatch.setattr(Espirit, "__call__", calibrate)
     for seed in range(300):
-        calibrated(torch.ones(1, 32, 32, dtype=torch.complex64), share, Dice.of(seed))
+        calibrated(torch.ones(1, 32, 32, dtype=torch.complex64), share, (0.9, 0.98), Dice.of(seed))
     assert sides == expected
+    assert 0.9 <= min(crops) < 0.91
+    assert 0.97 < max(crops) <= 0.98

@@ -107,14 +107,27 @@ def _first_that_holds(needed: list[float], protocols: Iterable[Protocol]) -> Pro
     return protocol
 
 
-def acquire(
-    subject: Subject, calibrated_share: float, smallest_share: float, noise_level: float, dice: Dice
-) -> Acquisition:
-    """Simulate a slice of a subject at a random position, fully sampled.
+@dataclass(frozen=True, slots=True)
+class Calibrations:
+    """Where coil maps come from.
 
-    Maps are calibrated with the given probability, a share of them on the smallest centre, and known exactly and
-    everywhere else.
+    Attributes
+    ----------
+    share
+        Probability of calibrated maps; others are known exactly and everywhere.
+    smallest_share
+        Share of those that are calibrated on the smallest centre.
+    crops
+        Range of the eigenvalue below which there are none.
     """
+
+    share: float
+    smallest_share: float
+    crops: tuple[float, float]
+
+
+def acquire(subject: Subject, calibrations: Calibrations, noise_level: float, dice: Dice) -> Acquisition:
+    """Simulate a slice of a subject at a random position, fully sampled."""
     plane = _find_tissue(subject, dice)
     image = _image(subject, plane, dice)
     received = subject.receivers.sensitivities(plane)
@@ -122,7 +135,9 @@ def acquire(
     maps = normalised(received)
     kspace = centered_fft(maps * (shaded / brightness(shaded)))
     mask = torch.ones(plane.matrix, dtype=torch.bool)
-    known = calibrated(kspace, smallest_share, dice) if dice.chance(calibrated_share) else maps
+    known = maps
+    if dice.chance(calibrations.share):
+        known = calibrated(kspace, calibrations.smallest_share, calibrations.crops, dice)
     scale = brightness(Sense(known, mask).adjoint(kspace))
     if scale < _LEAST_FOUND:  # no calibration would be used that misses the object
         known = maps

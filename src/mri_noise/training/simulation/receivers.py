@@ -124,15 +124,17 @@ def support(image: Image, growth: int) -> RealMap:
     return max_pool2d(bright, 2 * growth + 1, stride=1, padding=growth)[0, 0]
 
 
-def calibrated(kspace: KSpace, smallest_share: float, dice: Dice) -> CoilMaps:
+def calibrated(kspace: KSpace, smallest_share: float, crops: tuple[float, float], dice: Dice) -> CoilMaps:
     """Return the maps that ESPIRiT finds in the centre of k-space, of random size and with random noise.
 
     Those of a scan are found from as little, and from the smallest centre where the acceleration is high. Networks that
-    have seen only exact maps take what wrong ones leave unexplained for signal.
+    have seen only exact maps take what wrong ones leave unexplained for signal. The eigenvalue below which there are no
+    maps is drawn such that its distance from one is log-uniform: a high one cuts off the edges of the head.
     """
     smallest, largest = _CALIBRATION_SIDES
     side = smallest if dice.chance(smallest_share) else dice.integer(smallest, largest)
     side = min(side, *kspace.shape[-2:])
     noise = torch.randn(kspace.shape, generator=dice.generator, dtype=kspace.dtype)
     noisy = kspace + dice.log_uniform(*_CALIBRATION_NOISE) * noise
-    return Espirit(n_calibration=side)(noisy, torch.ones(kspace.shape[-2:], dtype=torch.bool), None)
+    crop = 1 - dice.log_uniform(1 - crops[1], 1 - crops[0])
+    return Espirit(n_calibration=side, crop=crop)(noisy, torch.ones(kspace.shape[-2:], dtype=torch.bool), None)
