@@ -12,7 +12,7 @@ from mri_noise.training.recipe import Recipe, read_recipe
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
-SMOKE = (ROOT / "recipes" / "smoke.txt").read_text().split()
+SMOKE, GPU = ((ROOT / "recipes" / name).read_text().split() for name in ("smoke.txt", "gpu.txt"))
 
 
 OF_ONE_SUBJECT = {
@@ -50,3 +50,11 @@ def test_recipe_tells_its_command_and_its_choices(path: Path) -> None:
     text = path.read_text()
     assert f"mri-noise train recipes/{path.stem}.yaml --output runs/{path.stem}" in text
     assert set(yaml.safe_load(text)) == set(Recipe.model_fields)
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_the_settings_for_a_gpu_put_whole_steps_together(path: Path) -> None:
+    recipe = read_recipe(path, GPU)
+    assert recipe.trainer.n_together == recipe.trainer.batch_size == 16
+    for smallest, largest in (recipe.data.source.rows, recipe.data.source.columns):
+        assert smallest == largest, "examples of different matrices are not computed together"
