@@ -47,7 +47,7 @@ class RoiDock(QWidget):
         self._seen: Snapshot | None = None
         self._n_runs = 0
         self._arrange()
-        share_place(self)
+        share_place(self, "ROI noise")
         self.shared.changed.connect(self._look)
         self.destroyed.connect(_farewell(self))
         self._look()
