@@ -28,13 +28,25 @@ def share_freed_memory() -> None:
     _set(_ARENA_MAX, 1)
 
 
+def give_back_freed_memory() -> None:
+    """Return to the system what was freed, also where something that is still used lies behind it.
+
+    Else a window that computes again and again grows, though it holds no more. See malloc_trim(3).
+    """
+    _call("malloc_trim", 0)
+
+
 def _set(parameter: int, value: int) -> None:
-    """Set a parameter of glibc's malloc; nothing where the C library is another one."""
+    _call("mallopt", parameter, value)
+
+
+def _call(name: str, *arguments: int) -> None:
+    """Call a function of glibc; nothing where the C library is another one."""
     if not sys.platform.startswith("linux"):
         return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(parameter, value)
+    function = getattr(ctypes.CDLL(None), name, None)
+    if function is not None:
+        function(*arguments)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

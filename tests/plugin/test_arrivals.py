@@ -51,17 +51,18 @@ def test_a_layer_that_was_deleted_does_not_arrive_again_and_after_a_stop_none_do
     assert shelf.present() == {}
 
 
-def test_a_layer_in_colours_is_shown_before_its_bar_and_its_name(qtbot: QtBot) -> None:
+def test_a_layer_in_colours_is_shown_before_its_bar_and_its_name_which_are_made_before(qtbot: QtBot) -> None:
     shelf, order = Shelf(ViewerModel()), []
 
     def listen(event: Event) -> None:
-        layer = event.value
-        layer.events.visible.connect(lambda: order.append("layer"))
-        layer.colorbar.events.visible.connect(lambda: order.append("bar"))
-        layer.name_overlay.events.visible.connect(lambda: order.append("name"))
+        layer, bar, name = event.value, event.value.colorbar, event.value.name_overlay
+        layer.events.visible.connect(lambda: order.append(("layer", layer.visible)))
+        bar.events.visible.connect(lambda: order.append(("bar", bar.visible)))
+        name.events.visible.connect(lambda: order.append(("name", name.visible)))
 
     shelf.viewer.layers.events.inserted.connect(listen)
     arrivals = Arrivals(shelf)
     arrivals.show(map_layers(LAST.result, "run 1", ["std"]), LAST.result)
     qtbot.waitUntil(lambda: arrivals.settled, timeout=5000)
-    assert order == ["layer", "bar", "name"]
+    made = [("bar", True), ("bar", False), ("name", True), ("name", False)]
+    assert order == [*made, ("layer", True), ("bar", True), ("name", True)]

@@ -1,7 +1,7 @@
 import pytest
 from napari import Viewer
 from pytestqt.qtbot import QtBot
-from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QTabBar, QWidget
 
 from tests.plugin.users import open_dock
 
@@ -20,5 +20,7 @@ def test_docks_beside_the_main_one_share_its_place_as_tabs(qtbot: QtBot, viewer:
     assert isinstance(window, QMainWindow)
     qtbot.waitUntil(lambda: window.tabifiedDockWidgets(dock_around(first)) == [dock_around(second)], timeout=10_000)
     assert window.tabifiedDockWidgets(dock_around(main)) == []
+    (titles,) = [[bar.tabText(n) for n in range(bar.count())] for bar in window.findChildren(QTabBar) if bar.count()]
+    assert titles == ["ROI noise", "Runs"]
     heights = [dock_around(dock).height() for dock in (main, second)]
     assert min(heights) > 0.8 * max(heights)

@@ -8,12 +8,14 @@ from mri_noise.experiment import Experiment
 from mri_noise.masks import AsAcquired, Equispaced, PoissonDisc
 from mri_noise.noise import NoiseLevel
 from mri_noise.plugin.forms import Offer, SettingsForm
+from mri_noise.plugin.sections import Section
 from mri_noise.recon.checkpoint import Checkpoint
 from mri_noise.recon.linear import CGSense, ZeroFilled
 from mri_noise.recon.unet import UNetSettings
 from mri_noise.roi import Ellipse
 from mri_noise.settings import Settings, SettingsError
 from mri_noise.variance.exact import Exact
+from mri_noise.variance.magnitude import LatticeProbing
 from mri_noise.variance.sketch import Sketch
 from tests.test_house import example, settings_classes
 
@@ -114,3 +116,14 @@ def test_numbers_keep_within_their_bounds(qtbot: QtBot) -> None:
     qtbot.addWidget(form.native)
     form.editors["n_probes"].native.setValue(-5)
     assert form.value == Sketch(n_probes=1)
+
+
+def test_what_hardly_anybody_changes_is_folded_away(qtbot: QtBot) -> None:
+    form = SettingsForm(LatticeProbing)
+    qtbot.addWidget(form.native)
+    form.native.show()
+    shown = {name for name, editor in form.editors.items() if editor.native.isVisible()}
+    assert shown == {"target", "max_evaluations"}
+    (more,) = form.native.findChildren(Section)
+    more.unfold()
+    assert all(editor.native.isVisible() for editor in form.editors.values())

@@ -3,9 +3,11 @@ import sys
 
 from npe2 import PluginManager, PluginManifest
 
+from mri_noise.experiment import Experiment
 from mri_noise.plugin.preferences import preferences, preferred_experiment
-from mri_noise.recon.linear import ZeroFilled
-from mri_noise.recon.shipped import SHIPPED_NAMES, Shipped
+from mri_noise.recon.linear import CGSense, ZeroFilled
+from mri_noise.recon.shipped import Shipped
+from mri_noise.session.models import NETWORKS, model_of_title
 from mri_noise.variance.magnitude import LatticeProbing
 
 NAME = "napari-mri-noise"
@@ -45,13 +47,13 @@ def test_preferences_make_the_first_experiment(npe2pm: PluginManager) -> None:
         chosen.defaults.model = "zero-filled"
         chosen.defaults.target = 4
         experiment = preferred_experiment()
-        chosen.defaults.model, chosen.defaults.target = "modl", 3
+        chosen.defaults.model, chosen.defaults.target = "MoDL", 3
     assert first.reconstruction == Shipped(name="modl")
     assert experiment.reconstruction == ZeroFilled()
     assert experiment.variance == LatticeProbing(target=0.04)
 
 
-def test_the_preferences_offer_every_network_of_the_package() -> None:
+def test_the_preferences_offer_every_network_of_the_package_by_its_title() -> None:
     defaults = PluginManifest.from_distribution(NAME).contributions.configurations["defaults"]
-    offered = defaults.properties["model"].enum
-    assert set(SHIPPED_NAMES) < set(offered)
+    offered = [Experiment.parse({"reconstruction": model_of_title(each)}) for each in defaults.properties["model"].enum]
+    assert [experiment.reconstruction for experiment in offered] == [*NETWORKS.values(), CGSense(), ZeroFilled()]

@@ -165,6 +165,7 @@ def test_the_table_is_saved(qtbot: QtBot, docks: tuple[NoiseDock, RoiDock], tmp_
     roi.save(tmp_path / "regions.csv")
     read = pd.read_csv(tmp_path / "regions.csv", index_col="region")
     assert read.loc["ROI 1"].to_numpy(float) == pytest.approx(table["ROI 1"].to_numpy(float))
+    assert {"voxels", "mean signal [a.u.]", "median std [a.u.]", "mean g", "std of mean [a.u.]"} < set(read.columns)
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".csv"] == ["regions.csv"]
 
 

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -98,9 +100,25 @@ def test_threads_that_share_a_cache_make_a_value_once() -> None:
     assert made == [1]
 
 
+def test_the_first_gradient_of_a_run_imports_nothing_after_what_is_computed_ahead() -> None:
+    program = """
+import sys
+import torch
+from mri_noise.session.jobs import SharedCache, ahead
+from tests.session.test_jobs import EXPERIMENT, OPENED
+list(ahead(OPENED, 1, EXPERIMENT, SharedCache()))
+before = set(sys.modules)
+source = torch.ones(2, dtype=torch.complex64, requires_grad=True)
+torch.autograd.grad(2 * source, source, torch.ones_like(source))
+print(len(set(sys.modules) - before))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n"
+
+
 def test_what_is_computed_ahead_is_there_for_the_run() -> None:
     cache = StageCache()
-    assert list(ahead(OPENED, 1, EXPERIMENT, cache)) == [None]
+    assert list(ahead(OPENED, 1, EXPERIMENT, cache)) == [None, None]
     prepared = cache.get(next(iter(key for key in cache._entries if key[0] == "prepared")), lambda: None)
     list(snapshots(JOB, cache))
     assert [value for key, value in cache._entries.items() if key[0] == "prepared"] == [prepared]

@@ -11,7 +11,7 @@ from mri_noise.result import Result
 from mri_noise.session.layers import LayerSpec
 
 _PAUSE = 10
-"""[ms] between two steps: napari takes a tenth of a second to make the controls of a layer, or its colour bar."""
+"""[ms] before a step, since the last one or since layers were refined: napari takes a tenth of a second for each."""
 _DONE = object()
 
 
@@ -26,7 +26,10 @@ class Arrivals:
         self._waiting: dict[str, tuple[LayerSpec, Result]] = {}
         self._unseen: str | None = None
         self._appearing: Iterator[None] = iter(())
-        self._scheduled = False
+        self._timer = QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_PAUSE)
+        self._timer.timeout.connect(self._step)
 
     @property
     def settled(self) -> bool:
@@ -47,12 +50,10 @@ class Arrivals:
         self._waiting, self._unseen = {}, None
 
     def _schedule(self) -> None:
-        if not self._scheduled and not self.settled:
-            self._scheduled = True
-            QTimer.singleShot(_PAUSE, self._step)
+        if not self.settled:
+            self._timer.start()
 
     def _step(self) -> None:
-        self._scheduled = False
         if not is_open(self._shelf.viewer):
             self.stop()
         if self._unseen is not None:

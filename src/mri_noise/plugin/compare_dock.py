@@ -40,7 +40,7 @@ class CompareDock(QWidget):
         self._reference: Snapshot | None = None
         self._curve = Curve()
         self._arrange()
-        share_place(self)
+        share_place(self, "Compare")
         self.shared.changed.connect(self._look)
         self.destroyed.connect(_farewell(self))
         self._look()

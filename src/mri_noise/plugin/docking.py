@@ -9,9 +9,9 @@ _SHARING = "mri_noise_sharing"
 class _Placer(QObject):
     """Puts a dock on another one, as a tab, when it is first shown; or gives it half of the place."""
 
-    def __init__(self, content: QWidget) -> None:
+    def __init__(self, content: QWidget, title: str) -> None:
         super().__init__(content)
-        self._content = content
+        self._content, self._title = content, title
         content.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
@@ -25,6 +25,7 @@ class _Placer(QObject):
         window, dock = self._content.window(), _dock_around(self._content)
         if not isinstance(window, QMainWindow) or dock is None:
             return
+        dock.setWindowTitle(self._title)
         others = [other for other in window.findChildren(QDockWidget) if _is_beside(other, dock, window)]
         for other in others:
             if other.findChild(QWidget, _SHARING) is not None:
@@ -41,10 +42,13 @@ def _is_beside(other: QDockWidget, dock: QDockWidget, window: QMainWindow) -> bo
     return other is not dock and same_area and other.isVisible() and not other.isFloating()
 
 
-def share_place(content: QWidget) -> None:
-    """Let the docks of which this is called lie on each other as tabs, so that each has the height of all."""
+def share_place(content: QWidget, title: str) -> None:
+    """Let the docks of which this is called lie on each other as tabs, so that each has the height of all.
+
+    Their titles on the tabs are short: napari's, with the name of the plugin, are cut in a narrow column.
+    """
     content.setObjectName(_SHARING)
-    _Placer(content)
+    _Placer(content, title)
 
 
 def _dock_around(widget: QWidget) -> QDockWidget | None:

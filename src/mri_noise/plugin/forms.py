@@ -10,11 +10,14 @@ from pydantic.fields import FieldInfo
 from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
 
 from mri_noise.plugin.editors import Editor, leave_wheel_to_scrolling, let_shrink, plain_editor
+from mri_noise.plugin.sections import Section
 from mri_noise.plugin.words import title_of_field, title_of_kind
 from mri_noise.settings import Settings
 
 LABEL_WIDTH = 92  # [pixel]
 SPACING = 4  # [pixel]
+_EXPERT = frozenset({"n_bundles", "n_signs", "shrink", "share_pilots", "batch"})
+"""Settings that hardly anybody changes: folded away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +70,23 @@ class SettingsForm(Editor):
     @property
     def native(self) -> QWidget:
         if self._native is None:
-            self._native = column(self._cls, self.editors, tuple(self.editors))
+            self._native = self._make_native()
         return self._native
+
+    def _make_native(self) -> QWidget:
+        expert = tuple(name for name in self.editors if name in _EXPERT)
+        plain = tuple(name for name in self.editors if name not in _EXPERT)
+        if not expert:
+            return column(self._cls, self.editors, plain)
+        widget, more = QWidget(), Section("more", folded=True)
+        rows = QVBoxLayout(widget)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(4)
+        if plain:
+            rows.addWidget(column(self._cls, self.editors, plain))
+        more.rows.addWidget(column(self._cls, self.editors, expert))
+        rows.addWidget(more)
+        return widget
 
 
 class ChoiceForm(Editor):

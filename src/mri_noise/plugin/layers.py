@@ -113,24 +113,28 @@ def _redraw(layer: Image, shown: _Shown) -> None:
 
 def label(layer: Image) -> None:
     """Draw the colour bar of a layer in colours, and its name, which says of what the bar is."""
-    for _ in _labelling(layer):
-        pass
-
-
-def appear(layer: Image) -> Iterator[None]:
-    """Show a layer that was added hidden, then its colour bar, then its name: napari needs a while for each."""
-    layer.events.visible.disconnect(_label_when_seen)
-    layer.visible = True
-    yield
-    yield from _labelling(layer)
-
-
-def _labelling(layer: Image) -> Iterator[None]:
     in_colours = layer.colormap.name != "gray"
     layer.colorbar.size = _BAR
     layer.colorbar.visible = in_colours
-    yield
     layer.name_overlay.visible = in_colours
+
+
+def appear(layer: Image) -> Iterator[None]:
+    """Show a layer that was added hidden, its colour bar and its name: napari needs a while to make and draw each.
+
+    What is made while the layer is hidden is not drawn yet.
+    """
+    layer.events.visible.disconnect(_label_when_seen)
+    layer.colorbar.size = _BAR
+    labels = (layer.colorbar, layer.name_overlay) if layer.colormap.name != "gray" else ()
+    for each in labels:
+        each.visible = True
+        yield
+        each.visible = False
+    layer.visible = True
+    for each in labels:
+        yield
+        each.visible = True
 
 
 class Shelf:

@@ -9,7 +9,7 @@ from mri_noise.experiment import Experiment
 from mri_noise.masks import Undersampling
 from mri_noise.scan import Slice
 from mri_noise.session.layers import LayerSpec
-from mri_noise.session.models import choice_of_model
+from mri_noise.session.models import model_of_title
 from mri_noise.session.scans import suggested_undersampling
 
 PLUGIN = "napari-mri-noise"
@@ -26,7 +26,7 @@ def preferred_experiment() -> Experiment:
     return Experiment.parse(
         {
             "device": str(chosen.device),
-            "reconstruction": choice_of_model(str(chosen.model)),
+            "reconstruction": model_of_title(str(chosen.model)),
             "variance": {"kind": "lattice", "target": float(chosen.target) / 100},
         }
     )

@@ -18,7 +18,7 @@ from mri_noise.result import Result
 from mri_noise.session.jobs import Snapshot
 from mri_noise.session.layers import DATA_UNITS, geometry
 from mri_noise.session.readouts import Readouts, RegionQuestion, read_regions
-from mri_noise.session.region_table import ALIKE, MEANINGS, contrast_question, questions, region_table
+from mri_noise.session.region_table import ALIKE, MEANINGS, contrast_question, questions, region_table, with_units
 from mri_noise.session.regions import MONTE_CARLO_STD, STD_OF_COMPLEX_MEAN
 from mri_noise.session.state import Status
 
@@ -47,7 +47,7 @@ class RoiDock(QWidget):
         self._seen: Snapshot | None = None
         self._n_runs = 0
         self._arrange()
-        share_place(self)
+        share_place(self, "ROI noise")
         self.shared.changed.connect(self._look)
         self.destroyed.connect(_farewell(self))
         self._look()
@@ -90,7 +90,7 @@ class RoiDock(QWidget):
 
     def save(self, path: Path) -> None:
         """Write the table as CSV, a row a region."""
-        write_table(self.table.frame.T.rename_axis("region"), path)
+        write_table(with_units(self.table.frame.T).rename_axis("region"), path)
 
     def _take_in(self, answers: Readouts) -> None:
         self._answers = {**self._answers, **answers}

@@ -32,7 +32,7 @@ class RunsDock(QWidget):
         self.sweep = SweepPanel(self.shared)
         self._listed: tuple[Snapshot, ...] = ()
         self._arrange()
-        share_place(self)
+        share_place(self, "Runs")
         self.shared.changed.connect(self._look)
         shared, look = self.shared, self._look
         self.destroyed.connect(lambda *_: shared.changed.disconnect(look))

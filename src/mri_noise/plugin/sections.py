@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QColor, QPainter, QPaintEvent
+from qtpy.QtGui import QColor, QPainter, QPaintEvent, QResizeEvent
 from qtpy.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -40,6 +40,7 @@ QPushButton:disabled {color: #8a8f98; background-color: rgba(128, 128, 128, 60);
 MUTED = "color: #7b808a;"
 """The style of what is good to know, and does not change."""
 
+_TWO_LINES = 52  # [pixel]
 _ACCENT = QColor("#2f6fb5")
 _GROOVE = QColor(128, 128, 128, 60)
 
@@ -85,7 +86,7 @@ class StatusLine(QWidget):
         self.text.setWordWrap(True)
         self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.text.setMinimumHeight(52)
+        self.text.setMinimumHeight(_TWO_LINES)
         self.text.setAlignment(Qt.AlignmentFlag.AlignTop)
         self._mark.setAlignment(Qt.AlignmentFlag.AlignTop)
         layout = QHBoxLayout(self)
@@ -98,6 +99,17 @@ class StatusLine(QWidget):
         mark, colour = _MARKS[status.kind]
         self._mark.setText(f'<span style="color: {colour}; font-size: 14px;">{mark}</span>')
         self.text.setText(unbroken(status.sentence))
+        self._keep_whole()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep the sentence whole at another width."""
+        super().resizeEvent(event)
+        self._keep_whole()
+
+    def _keep_whole(self) -> None:
+        """Take the height of all lines; a low window would else cut the last one."""
+        self.text.setMinimumHeight(_TWO_LINES)  # which the height below is no less than
+        self.text.setMinimumHeight(self.text.heightForWidth(self.text.width()))
 
 
 def unbroken(sentence: str) -> str:

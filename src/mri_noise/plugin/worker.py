@@ -14,7 +14,7 @@ from napari.qt.threading import GeneratorWorker, create_worker
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QTimer
 
-from mri_noise.allocation import is_out_of_memory
+from mri_noise.allocation import give_back_freed_memory, is_out_of_memory
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ class ReleasingWorker(GeneratorWorker):
         self._pace.stopped.set()
 
     def work(self) -> Any:
-        """Run the generator; close it in this thread."""
+        """Run the generator; close it in this thread, and give its memory back."""
         try:
             result = super().work()
             return _failure(result) if isinstance(result, RuntimeError) else result
@@ -60,6 +60,7 @@ class ReleasingWorker(GeneratorWorker):
             return _failure(error)
         finally:
             self._gen.close()
+            give_back_freed_memory()
 
 
 @dataclass(frozen=True, slots=True)

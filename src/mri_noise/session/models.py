@@ -42,3 +42,10 @@ def title_of_model(choice: Reconstruction) -> str:
 def choice_of_model(name: str) -> dict[str, str]:
     """Plain settings of the reconstruction that a name stands for: a network of the package, or a kind."""
     return {"kind": "shipped", "name": name} if name in SHIPPED_NAMES else {"kind": name}
+
+
+def model_of_title(title: str) -> dict[str, str]:
+    """Plain settings of the reconstruction that is called so on screen."""
+    if title in NETWORKS:
+        return choice_of_model(NETWORKS[title].name)
+    return choice_of_model({called: kind for kind, called in KIND_TITLES.items()}[title])

@@ -8,6 +8,7 @@ import pandas as pd
 from mri_noise.result import Result
 from mri_noise.roi import Roi
 from mri_noise.session.jobs import Snapshot
+from mri_noise.session.layers import DATA_UNITS
 from mri_noise.session.readouts import Readouts, RegionQuestion
 from mri_noise.session.regions import (
     EXACT_FIGURES,
@@ -88,6 +89,12 @@ def region_table(
     """
     rows = {_row_name(each, everywhere): _row(each, answers, replicas.get(each.run.job.number)) for each in asked}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("region")
+
+
+def with_units(table: pd.DataFrame) -> pd.DataFrame:
+    """The same with the units in the names of columns, for a file that stands alone."""
+    in_data_units = [name for group in ALIKE for name in group]
+    return table.rename(columns={name: f"{name.strip()} [{DATA_UNITS}]" for name in in_data_units})
 
 
 def _row_name(question: RegionQuestion, everywhere: bool) -> str:

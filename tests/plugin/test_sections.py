@@ -1,0 +1,19 @@
+from pytestqt.qtbot import QtBot
+from qtpy.QtWidgets import QTextEdit, QVBoxLayout, QWidget
+
+from mri_noise.plugin.sections import StatusLine
+from mri_noise.session.state import Status
+
+
+def test_the_last_line_of_a_sentence_is_not_cut_in_a_low_dock(qtbot: QtBot) -> None:
+    dock, line = QWidget(), StatusLine()
+    qtbot.addWidget(dock)
+    rows = QVBoxLayout(dock)
+    rows.addWidget(QTextEdit(), 1)
+    rows.addWidget(line)
+    dock.setFixedSize(300, 200)
+    dock.show()
+    line.show_status(Status("done", "The map is done. " * 20))
+    qtbot.waitUntil(lambda: line.text.height() >= line.text.heightForWidth(line.text.width()) > 60)
+    line.show_status(Status("done", "Done."))
+    qtbot.waitUntil(lambda: line.text.height() < 60)
