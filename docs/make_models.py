@@ -94,7 +94,7 @@ def _beginning(training: dict[str, Any]) -> str:
     recipe, part = before["training"]["recipe"], training["recipe"]["initial"]["part"]
     where = f", in `{part}`" if part else ""
     steps = f"{before['training']['n_steps']:,} steps"
-    averaged = ", and averaged with them at last" if "averaged" in training else ""
+    averaged = f", which are {1 - training['averaged']:.0%} of them" if "averaged" in training else ""
     return f"weights of `{recipe['name']}` after {steps}{where} (SHA-256 {before['sha256'][:12]}...){averaged}"
 
 

@@ -37,20 +37,20 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
     return folder, first
 
 
-def test_each_weight_is_halfway_and_the_file_says_so(tool: ModuleType, files: tuple[Path, Path]) -> None:
+def test_each_weight_is_between_and_the_file_says_so(tool: ModuleType, files: tuple[Path, Path]) -> None:
     folder, first = files
-    path = tool.average(folder, first)
+    path = tool.average(folder, first, 0.25)
     before, after, found = network(1).state_dict(), network(2).state_dict(), load_network(path).state_dict()
     for name, tensor in found.items():
-        torch.testing.assert_close(tensor, (before[name] + after[name]) / 2)
-    assert read_training(path)["averaged"] == 0.5
+        torch.testing.assert_close(tensor, 0.75 * before[name] + 0.25 * after[name])
+    assert read_training(path)["averaged"] == 0.25
     assert read_training(path)["n_steps"] == 5
     with pytest.raises(ValueError, match="is an average already"):
-        tool.average(folder, first)
+        tool.average(folder, first, 0.5)
 
 
 def test_other_weights_than_it_began_with_are_refused(tool: ModuleType, files: tuple[Path, Path]) -> None:
     folder, first = files
     save_network(network(3), first, {"n_steps": 3})
     with pytest.raises(ValueError, match="did not begin with"):
-        tool.average(folder, first)
+        tool.average(folder, first, 0.5)

@@ -2,8 +2,8 @@
 
     python tools/average.py runs/modl --with src/mri_noise/models/modl.safetensors
 
-Weights that went on from trained ones gain on what they were trained on and can lose on other data; halfway between
-the two most of the gain is there, and little of the loss (Wortsman 2022, doi:10.1109/CVPR52688.2022.00780). The
+Weights that went on from trained ones gain on what they were trained on and can lose on other data; between the two
+most of the gain is there, and little of the loss (Wortsman 2022, doi:10.1109/CVPR52688.2022.00780). The
 training's file is replaced, and says so.
 """
 
@@ -15,12 +15,9 @@ from pathlib import Path
 from mri_noise.recon.checkpoint import checksum, load_network
 from mri_noise.recon.weights_file import WeightsFile, read_weights, write_weights
 
-SHARE = 0.5
-"""Of the trained weights."""
 
-
-def average(folder: Path, beginning: Path) -> Path:
-    """Average and write; ValueError if the training began with other weights, or was averaged before."""
+def average(folder: Path, beginning: Path, share: float) -> Path:
+    """Average and write, the trained weights with a share; ValueError if they began with others, or are an average."""
     path = folder / f"{folder.name}.safetensors"
     trained, first = read_weights(path), read_weights(beginning)
     training = json.loads(trained.metadata["training"])
@@ -29,11 +26,11 @@ def average(folder: Path, beginning: Path) -> Path:
     if "averaged" in training:
         raise ValueError(f"'{path}' is an average already; train anew")
     tensors = {
-        name: (SHARE * tensor.float() + (1 - SHARE) * first.tensors[name].float()).to(tensor.dtype)
+        name: (share * tensor.float() + (1 - share) * first.tensors[name].float()).to(tensor.dtype)
         for name, tensor in trained.tensors.items()
     }
     metadata = trained.metadata | {
-        "training": json.dumps(training | {"averaged": SHARE}),
+        "training": json.dumps(training | {"averaged": share}),
         "sha256": checksum(trained.metadata["settings"], tensors),
     }
     write_weights(path, WeightsFile(tensors, metadata))
@@ -45,5 +42,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="folder of a training, named as its weights")
     parser.add_argument("--with", dest="beginning", type=Path, required=True, help="the weights it began with")
+    parser.add_argument("--share", type=float, default=0.5, help="of the trained weights in the average")
     arguments = parser.parse_args()
-    print(average(arguments.folder, arguments.beginning))
+    print(average(arguments.folder, arguments.beginning, arguments.share))
