@@ -19,6 +19,7 @@ from mri_noise.experiment import Experiment
 from mri_noise.io import open_scan
 from mri_noise.io.fingerprint import fingerprint
 from mri_noise.recon.shipped import SHIPPED_NAMES, shipped_weights
+from mri_noise.recon.weights_file import read_weights
 from mri_noise.report import draw, write_table
 
 DOCS = Path(__file__).parent
@@ -95,11 +96,11 @@ def evaluate(scans: list[Path], masks: tuple[MaskKind, ...], rates: tuple[float,
 
 
 def weights_of(method: str) -> bytes:
-    """The file of a network's weights; nothing for a classical method."""
+    """The checksum of a network's weights; nothing for a classical method."""
     if method not in SHIPPED_NAMES:
         return b""
     with shipped_weights(method) as path:
-        return path.read_bytes()
+        return read_weights(path).metadata["sha256"].encode()
 
 
 def gains(rows: pd.DataFrame) -> Figure:

@@ -1,6 +1,5 @@
 """tools/average.py: the mean of trained weights and of those that their training began with."""
 
-import hashlib
 import importlib.util
 from pathlib import Path
 from types import ModuleType
@@ -8,8 +7,9 @@ from types import ModuleType
 import pytest
 import torch
 
-from mri_noise.recon.checkpoint import load_network, read_training, save_network
-from mri_noise.recon.unet import UNetReconstructor, UNetSettings
+from mri_noise.recon.checkpoint import load_network, read_training
+from mri_noise.training.fit import train
+from tests.training.trainings import tiny_recipe
 
 
 @pytest.fixture(scope="module")
@@ -22,35 +22,31 @@ def tool() -> ModuleType:
     return module
 
 
-def network(seed: int) -> UNetReconstructor:
-    return UNetSettings(n_channels=2, n_pools=1, seed=seed)()
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training that went on from another one."""
+    folder = tmp_path_factory.mktemp("average")
+    first = train(tiny_recipe(folder), folder / "first").weights
+    train(tiny_recipe(folder, f"initial.weights={first}", "optimiser.learning_rate=0.01"), folder / "tiny")
+    return folder
 
 
-@pytest.fixture
-def files(tmp_path: Path) -> tuple[Path, Path]:
-    """The folder of a training, and the weights that it began with."""
-    first, folder = tmp_path / "first.safetensors", tmp_path / "unet"
-    save_network(network(1), first, {"n_steps": 3})
-    told = {"began_with": {"sha256": hashlib.sha256(first.read_bytes()).hexdigest()}, "n_steps": 5}
-    folder.mkdir()
-    save_network(network(2), folder / "unet.safetensors", told)
-    return folder, first
-
-
-def test_each_weight_is_between_and_the_file_says_so(tool: ModuleType, files: tuple[Path, Path]) -> None:
-    folder, first = files
-    path = tool.average(folder, first, 0.25)
-    before, after, found = network(1).state_dict(), network(2).state_dict(), load_network(path).state_dict()
-    for name, tensor in found.items():
+def test_each_weight_is_between_and_the_file_says_so(tool: ModuleType, place: Path) -> None:
+    files = place / "first" / "tiny.safetensors", place / "tiny" / "tiny.safetensors"
+    before, after = (load_network(path).state_dict() for path in files)
+    n_steps, alone = read_training(files[1])["n_steps"], read_training(files[1])["validation"]
+    path = tool.average(place / "tiny", files[0], 0.25)
+    for name, tensor in load_network(path).state_dict().items():
         torch.testing.assert_close(tensor, 0.75 * before[name] + 0.25 * after[name])
-    assert read_training(path)["averaged"] == 0.25
-    assert read_training(path)["n_steps"] == 5
+    told = read_training(path)
+    assert (told["averaged"], told["n_steps"]) == (0.25, n_steps)
+    assert told["validation"].keys() == alone.keys()
+    assert told["validation"] != alone
     with pytest.raises(ValueError, match="is an average already"):
-        tool.average(folder, first, 0.5)
+        tool.average(place / "tiny", files[0], 0.5)
 
 
-def test_other_weights_than_it_began_with_are_refused(tool: ModuleType, files: tuple[Path, Path]) -> None:
-    folder, first = files
-    save_network(network(3), first, {"n_steps": 3})
+def test_other_weights_than_it_began_with_are_refused(tool: ModuleType, place: Path) -> None:
+    other = place / "tiny" / "tiny.safetensors"
     with pytest.raises(ValueError, match="did not begin with"):
-        tool.average(folder, first, 0.5)
+        tool.average(place / "tiny", other, 0.5)

@@ -4,16 +4,22 @@
 
 Weights that went on from trained ones gain on what they were trained on and can lose on other data; between the two
 most of the gain is there, and little of the loss (Wortsman 2022, doi:10.1109/CVPR52688.2022.00780). The
-training's file is replaced, and says so.
+training's file is replaced, and says so; its validation is that of the average.
 """
 
 import argparse
 import hashlib
 import json
+from dataclasses import asdict
 from pathlib import Path
+
+import torch
+from torch import nn
 
 from mri_noise.recon.checkpoint import checksum, load_network
 from mri_noise.recon.weights_file import WeightsFile, read_weights, write_weights
+from mri_noise.training.metrics import quality
+from mri_noise.training.recipe import Recipe
 
 
 def average(folder: Path, beginning: Path, share: float) -> Path:
@@ -29,13 +35,25 @@ def average(folder: Path, beginning: Path, share: float) -> Path:
         name: (share * tensor.float() + (1 - share) * first.tensors[name].float()).to(tensor.dtype)
         for name, tensor in trained.tensors.items()
     }
-    metadata = trained.metadata | {
-        "training": json.dumps(training | {"averaged": share}),
-        "sha256": checksum(trained.metadata["settings"], tensors),
-    }
+    metadata = trained.metadata | {"sha256": checksum(trained.metadata["settings"], tensors)}
     write_weights(path, WeightsFile(tensors, metadata))
-    load_network(path)
+    told = training | {
+        "averaged": share,
+        "validation": validation(load_network(path), Recipe.parse(training["recipe"])),
+    }
+    write_weights(path, WeightsFile(tensors, metadata | {"training": json.dumps(told)}))
     return path
+
+
+@torch.no_grad()
+def validation(network: nn.Module, recipe: Recipe) -> dict[str, float]:
+    """Mean of each metric over the validation examples of a recipe."""
+    values = []
+    for example in recipe.data.open(recipe.seed).validation:
+        if example.target is not None:
+            image = network(example.kspace, example.encoding)
+            values.append(asdict(quality(image, example.target, example.coil_maps.abs().sum(0) > 0)))
+    return {name: sum(value[name] for value in values) / len(values) for name in values[0]}
 
 
 if __name__ == "__main__":

@@ -50,7 +50,8 @@ def test_tells_how_it_was_trained(name: ShippedName) -> None:
         training = read_training(path)
     assert training["recipe"]["name"] == name
     assert {"seed", "versions", "n_steps", "n_examples", "validation", "history"} <= training.keys()
-    assert training["validation"]["psnr"] == max(entry["psnr"] for entry in training["history"])
+    if "averaged" not in training:
+        assert training["validation"]["psnr"] == max(entry["psnr"] for entry in training["history"])
 
 
 @every_model
