@@ -1,6 +1,7 @@
 """Write docs/models.md, the card of every shipped model, from the files of weights themselves."""
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -137,21 +138,39 @@ def summary() -> str:
             f"| [{name}](#{name}) | {WHAT[name]} | {_n_examples(training):,} | {quality['psnr']:.2f} | "
             f"{quality['ssim']:.3f} | {size / 1e6:.2f} |"
         )
-    return "\n".join(rows) + "\n\n![Validation of each training](images/training.png)\n"
+    return "\n".join(rows) + (
+        "\n\n![Validation of each training](images/training.png)\n\n"
+        "Lines that begin anew are trainings that went on from the weights before, with validation examples of their\n"
+        "own: their levels cannot be compared.\n"
+    )
 
 
 def curves() -> Figure:
-    """Draw how the validation went on in each training."""
-    figure = Figure(figsize=(7, 4), layout="constrained", dpi=110)
+    """Draw how the validation went on in each training, and in those that it went on from."""
+    figure = Figure(figsize=(7.5, 4.2), layout="constrained", dpi=110)
     axes = figure.subplots()
-    for name in SHIPPED_NAMES:
+    for number, name in enumerate(SHIPPED_NAMES):
         with shipped_weights(name) as path:
-            history = read_training(path)["history"]
-        axes.plot([e["step"] for e in history], [e["psnr"] for e in history], marker="o", markersize=3, label=name)
-    axes.set(xlabel="step (one example each)", ylabel="PSNR of the validation examples [dB]")
+            stages = list(_stages(read_training(path)))
+        for stage, (examples, values) in enumerate(stages):
+            label = name if stage == 0 else None
+            axes.plot(examples, values, color=f"C{number}", marker="o", markersize=3, label=label)
+    axes.set(xlabel="examples [thousands]", ylabel="PSNR of the validation examples [dB]")
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8, ncols=2)
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
+
+
+def _stages(training: dict[str, Any]) -> Iterator[tuple[list[float], list[float]]]:
+    """Examples in thousands, and validation, of each training of a chain; each has validation examples of its own."""
+    before = training.get("began_with")
+    seen = 0
+    if before is not None:
+        yield from _stages(before["training"])
+        seen = _n_examples(before["training"])
+    of_each = training["recipe"]["trainer"]["batch_size"]
+    history = training["history"]
+    yield [(seen + of_each * entry["step"]) / 1000 for entry in history], [entry["psnr"] for entry in history]
 
 
 if __name__ == "__main__":
