@@ -15,6 +15,7 @@ from mri_noise.recon.unrolled import UnrolledSettings
 from mri_noise.recon.varnet import VarNetSettings
 from mri_noise.recon.varnet_image import ImageVarNetSettings
 from mri_noise.replay import divide, multiply, offset, root_sum_of_squares
+from mri_noise.training.together import SenseOfEach
 from tests.problems import covariance, equispaced, smooth_maps
 
 SHAPES = [(1, 5, 8), (3, 8, 5), (4, 7, 9), (2, 6, 4)]
@@ -41,11 +42,18 @@ def _sense(shape: tuple[int, int, int]) -> Sense:
     return Sense(smooth_maps(*shape, torch.complex128), equispaced(*shape[1:], 2, 2))
 
 
+def _sense_of_each(shape: tuple[int, int, int]) -> SenseOfEach:
+    """Two slices, of which the second has half of the signal and another mask."""
+    maps, mask = smooth_maps(*shape, torch.complex128), equispaced(*shape[1:], 2, 2)
+    return SenseOfEach(torch.stack([maps, maps / 2]), torch.stack([mask, mask.roll(1, -1)]))
+
+
 OPERATORS: dict[str, Callable[[tuple[int, int, int]], LinearOperator]] = {
     "CenteredFFT": CenteredFFT,
     "Sensitivities": lambda shape: Sensitivities(smooth_maps(*shape, torch.complex128)),
     "Sampling": lambda shape: Sampling(equispaced(*shape[1:], 2, 2), shape[0]),
     "Sense": _sense,
+    "SenseOfEach": _sense_of_each,
     "Colouring": _colouring,
     "Compose": lambda shape: Compose(_colouring(shape), _sense(shape)),
     "Adjoint": lambda shape: Adjoint(_sense(shape)),
