@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -52,6 +52,7 @@ def test_a_single_calibration_line_is_the_centre_of_k_space(n_lines: int) -> Non
 
 @settings(deadline=None, max_examples=50)
 @given(SHAPES, AXES, ACCELERATIONS, st.integers(0, 16), st.integers(0, 40))
+@example((16, 17), (-1,), 1.35, 0, 17)
 def test_equispaced_lines_are_the_spacing_apart(
     shape: tuple[int, int], axes: tuple[int, ...], acceleration: float, n_calibration: int, offset: int
 ) -> None:

@@ -54,6 +54,7 @@ class Equispaced(Settings):
         n_lines = shape[phase_encode_axes[-1]]
         lines = _centre(n_lines, self.n_calibration)
         positions = np.arange(self.offset % self.acceleration, n_lines, self.acceleration)
+        positions = positions[positions < n_lines]  # rounding lets one more through
         lines[torch.from_numpy(positions).long()] = True
         return _repeat(lines, shape, phase_encode_axes[-1])
 
