@@ -86,6 +86,11 @@ class _Parcel:
     content: Tensor
     labels: tuple["_Label", ...]
 
+    def at(self, place: "_Place") -> Tensor:
+        """View a part."""
+        part = self.content[place.start : place.start + place.n_bytes]
+        return part.view(place.dtype).reshape(place.shape)
+
 
 @dataclass(frozen=True, slots=True)
 class _Label:
@@ -115,15 +120,15 @@ def _leave_interrupts_to_the_training(worker: int) -> None:
 
 
 def _packed(examples: list[Example]) -> _Parcel:
-    tensors: list[Tensor] = []
+    placed: list[tuple[_Place, Tensor]] = []
     end = 0
 
     def place(tensor: Tensor) -> _Place:
         nonlocal end
-        start = end
-        tensors.append(tensor)
-        end += -(-tensor.nbytes // _ALIGNMENT) * _ALIGNMENT
-        return _Place(start, tuple(tensor.shape), tensor.dtype)
+        where = _Place(end, tuple(tensor.shape), tensor.dtype)
+        placed.append((where, tensor))
+        end += -(-where.n_bytes // _ALIGNMENT) * _ALIGNMENT
+        return where
 
     labels = tuple(
         _Label(
@@ -136,25 +141,19 @@ def _packed(examples: list[Example]) -> _Parcel:
         )
         for example in examples
     )
-    content = torch.empty(end, dtype=torch.uint8)
-    start = 0
-    for tensor in tensors:
-        content[start : start + tensor.nbytes] = tensor.contiguous().flatten().view(torch.uint8)
-        start += -(-tensor.nbytes // _ALIGNMENT) * _ALIGNMENT
-    return _Parcel(content, labels)
+    parcel = _Parcel(torch.empty(end, dtype=torch.uint8), labels)
+    for where, tensor in placed:
+        parcel.at(where).copy_(tensor)
+    return parcel
 
 
 def _unpacked(parcel: _Parcel) -> Iterator[Example]:
-    def at(place: _Place) -> Tensor:
-        part = parcel.content[place.start : place.start + place.n_bytes]
-        return part.view(place.dtype).reshape(place.shape)
-
     for label in parcel.labels:
         yield Example(
-            kspace=at(label.kspace),
-            mask=at(label.mask),
-            coil_maps=at(label.coil_maps),
-            target=None if label.target is None else at(label.target),
+            kspace=parcel.at(label.kspace),
+            mask=parcel.at(label.mask),
+            coil_maps=parcel.at(label.coil_maps),
+            target=None if label.target is None else parcel.at(label.target),
             noise_level=label.noise_level,
             seed=label.seed,
         )
