@@ -10,7 +10,6 @@ training's file is replaced, and says so; its validation is that of the average.
 import argparse
 import hashlib
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -18,7 +17,7 @@ from torch import nn
 
 from mri_noise.recon.checkpoint import checksum, load_network
 from mri_noise.recon.weights_file import WeightsFile, read_weights, write_weights
-from mri_noise.training.metrics import quality
+from mri_noise.training.module import validated
 from mri_noise.training.recipe import Recipe
 
 
@@ -48,11 +47,8 @@ def average(folder: Path, beginning: Path, share: float) -> Path:
 @torch.no_grad()
 def validation(network: nn.Module, recipe: Recipe) -> dict[str, float]:
     """Mean of each metric over the validation examples of a recipe."""
-    values = []
-    for example in recipe.data.open(recipe.seed).validation:
-        if example.target is not None:
-            image = network(example.kspace, example.encoding)
-            values.append(asdict(quality(image, example.target, example.coil_maps.abs().sum(0) > 0)))
+    examples = recipe.data.open(recipe.seed).validation
+    values = [validated(network, example) for example in examples if example.target is not None]
     return {name: sum(value[name] for value in values) / len(values) for name in values[0]}
 
 

@@ -10,6 +10,7 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from mri_noise.recon.reconstructor import Reconstructor
 from mri_noise.training.example import Example
 from mri_noise.training.metrics import quality
 from mri_noise.training.recipe import Recipe
@@ -83,10 +84,7 @@ class Training(LightningModule):
         return {name: float(total / n) for name, (total, n) in sums.items()}
 
     def validation_step(self, example: Example, index: int) -> None:
-        image = self.network(example.kspace, example.encoding)
-        assert example.target is not None  # of an example to validate on
-        within = example.coil_maps.abs().sum(0) > 0
-        values = asdict(quality(image, example.target, within))
+        values = validated(self.network, example)
         self.log_dict(values, on_epoch=True, sync_dist=True, batch_size=1, logger=False)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -98,3 +96,10 @@ class Training(LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._sums = {name: value.to(self.device) for name, value in checkpoint[_SUMS].items()}
         self.began_with = checkpoint.get(_BEGAN_WITH)  # which trainings of before had not
+
+
+def validated(network: Reconstructor, example: Example) -> dict[str, float]:
+    """Reconstruct a labelled example, and return each metric of its image where there are coil maps."""
+    assert example.target is not None
+    image = network(example.kspace, example.encoding)
+    return asdict(quality(image, example.target, example.coil_maps.abs().sum(0) > 0))
