@@ -118,7 +118,9 @@ print(len(set(sys.modules) - before))
 
 def test_what_is_computed_ahead_is_there_for_the_run() -> None:
     cache = StageCache()
-    assert list(ahead(OPENED, 1, EXPERIMENT, cache)) == [None, None]
-    prepared = cache.get(next(iter(key for key in cache._entries if key[0] == "prepared")), lambda: None)
+    assert list(ahead(OPENED, 1, EXPERIMENT, cache)) == [None] * 3
+    before = dict(cache._entries)
+    assert {"prepared", "reconstructor"} <= {key[0] for key in before}
     list(snapshots(JOB, cache))
-    assert [value for key, value in cache._entries.items() if key[0] == "prepared"] == [prepared]
+    assert all(cache._entries[key] is value for key, value in before.items())
+    assert not [key for key in cache._entries if key[0] in ("prepared", "reconstructor") and key not in before]

@@ -12,7 +12,7 @@ import torch
 from mri_noise.arrays import Image
 from mri_noise.experiment import Experiment
 from mri_noise.masks import AsAcquired
-from mri_noise.pipeline import StageCache, prepare, run
+from mri_noise.pipeline import StageCache, prepare, reconstruct, run
 from mri_noise.report import estimate_of, map_error
 from mri_noise.result import Result
 from mri_noise.scan import Scan
@@ -108,14 +108,18 @@ def snapshots(job: Job, cache: StageCache) -> Iterator[Snapshot]:
 
 
 def ahead(opened: OpenedScan, index: int, experiment: Experiment, cache: StageCache) -> Iterator[None]:
-    """Find the coil maps of a slice, so that they are there when its run is asked for; and see to its first gradient.
+    """Do what the run of a slice would wait for: find its coil maps, and reconstruct it and take a gradient once.
+
+    The maps stay in the cache, with the network and what it keeps of them.
 
     Raises
     ------
     ValueError
         Whatever the run will say.
     """
-    prepare(opened.scan, experiment, index, cache)
+    prepared = prepare(opened.scan, experiment, index, cache)
+    yield None
+    reconstruct(prepared, experiment, cache)
     yield None
     _first_gradient()
     yield None

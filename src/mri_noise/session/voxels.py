@@ -9,7 +9,7 @@ from mri_noise.result import Result
 def voxel_sentence(result: Result, voxel: tuple[int, int]) -> str:
     """Magnitude, noise std, how well that is known, and SNR of a voxel (row, column)."""
     estimate = estimate_of(result)
-    value, variance = float(result.image[voxel].abs()), float(estimate.variance_magnitude[voxel])
+    value, variance = abs(result.image[voxel].item()), float(estimate.variance_magnitude[voxel])
     where = f"voxel {voxel[0]}, {voxel[1]}: magnitude {value:.3g}"
     if math.isnan(variance):
         return f"{where}; its noise was not computed"
