@@ -2,12 +2,15 @@ import gc
 import time
 import weakref
 from collections.abc import Iterator
+from threading import get_ident
 
 import pytest
 import torch
 from pytestqt.qtbot import QtBot
 
-from mri_noise.plugin.worker import PAUSE, Handlers, Pace, Runner, paced, rest_after, sentence_of
+from mri_noise.plugin.worker import PAUSE, SILENT, Handlers, Pace, Runner, paced, rest_after, sentence_of
+from mri_noise.session.jobs import SharedCache, ahead
+from tests.session.examples import EXPERIMENT, OPENED
 
 
 class Tape:
@@ -75,6 +78,24 @@ def test_a_run_ends_once_and_lets_go_of_its_memory(qtbot: QtBot, error: Exceptio
     gc.collect()
     assert computation.big is not None
     assert computation.big() is None
+
+
+def test_what_is_computed_ahead_leaves_objects_of_qt_to_the_thread_of_the_window(qtbot: QtBot) -> None:
+    collected_in: list[int] = []
+
+    def note(_phase: str, _info: dict[str, int]) -> None:
+        collected_in.append(get_ident())
+
+    runner = Runner()
+    gc.disable()
+    gc.callbacks.append(note)
+    try:
+        runner.start(lambda: ahead(OPENED, 1, EXPERIMENT, SharedCache()), SILENT)
+        qtbot.waitUntil(lambda: not runner.busy, timeout=60_000)
+    finally:
+        gc.callbacks.remove(note)
+        gc.enable()
+    assert set(collected_in) == {get_ident()}
 
 
 def test_cancel_ends_a_run_at_its_next_step_and_frees_the_memory(qtbot: QtBot) -> None:

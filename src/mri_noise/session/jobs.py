@@ -1,6 +1,5 @@
 """A run of an experiment on one slice: what was asked for, and what came of it."""
 
-import gc
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -126,14 +125,10 @@ def ahead(opened: OpenedScan, index: int, experiment: Experiment, cache: StageCa
 
 
 def _first_gradient() -> None:
-    """Let torch import what it imports at the first gradient of a process: sympy, which keeps the window waiting.
-
-    And let Python look through all objects now, rather than in the midst of a run: that takes a third of a second.
-    """
+    """Let torch import what it imports at the first gradient of a process: sympy, which keeps the window waiting."""
     with torch.enable_grad():
         source = torch.ones(1, requires_grad=True)
         torch.autograd.grad(2 * source, source, torch.ones(1))
-    gc.collect()
 
 
 def _reached(result: Result, target: float | None) -> bool:
