@@ -3,11 +3,13 @@
 from napari import Viewer
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
+from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QWidget
 
 Place = tuple[float, float]
 LEFT = Qt.MouseButton.LeftButton
 _STEPS = 8
+_APART = 15  # [ms] between two moves: of those that follow each other faster, vispy leaves some out
 
 
 def canvas(_viewer: Viewer) -> QWidget:
@@ -32,6 +34,8 @@ def pixel(viewer: Viewer, place: Place) -> QPoint:
 
 def _send(viewer: Viewer, kind: QEvent.Type, place: Place, *, held: bool, shift: bool = False) -> None:
     """Send an event of the mouse; ``held`` tells whether the left button is down after it."""
+    if kind == QEvent.Type.MouseMove:
+        QTest.qWait(_APART)
     at, none = QPointF(pixel(viewer, place)), Qt.MouseButton.NoButton
     button = none if kind == QEvent.Type.MouseMove else LEFT
     keys = Qt.KeyboardModifier.ShiftModifier if shift else Qt.KeyboardModifier.NoModifier
