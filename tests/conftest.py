@@ -1,5 +1,6 @@
 """What every test has: shapes checked against annotations, one thread, and the measured scans if they are here."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from jaxtyping import install_import_hook
 _hook = install_import_hook("mri_noise", "beartype.beartype")
 _hook.__enter__()
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what it starts with & ignore interrupts
 torch.set_num_threads(1)  # the problems are tiny, and the tests may share their cores
 
 

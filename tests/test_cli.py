@@ -292,7 +292,10 @@ def test_an_interrupted_run_leaves_nothing(scan: Path, tmp_path: Path, kill: sig
             time.sleep(0.05)
         time.sleep(0.5)
         process.send_signal(kill)
-        printed, said = process.communicate(timeout=60)
+        try:
+            printed, said = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert said == "mri-noise: interrupted; the result was not written\n"
     assert printed == ""
