@@ -128,7 +128,7 @@ def _variances(operator: LinearOperator, point: OperatingPoint, voxels: torch.Te
     directions = unit_phase(point.image) * torch.tensor([1, 1j]).to(point.image)[:, None, None]
     if point.image_domain is not None:
         adjoint = AdjointProducts.of(point.image_domain, replayable=point.replayable, chunk=8)
-        parts = [adjoint.kernels(directions, part).variance for part in torch.split(voxels, 64)]
+        parts = [adjoint.variances(directions, part) for part in torch.split(voxels, 64)]
         return tuple(torch.cat(parts, dim=1))
     return tuple(
         torch.cat(

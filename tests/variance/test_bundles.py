@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from mri_noise.linop import LinearOperator, Shape
 from mri_noise.variance.bundles import (
     Bundle,
+    Packing,
     bundled_density,
     compute_bundles,
     compute_complex_bundles,
@@ -34,6 +35,18 @@ def test_the_voxels_of_a_bundle_are_apart_in_both_directions(rows: int, columns:
     for bundle in bundles:
         difference = (bundle[:, None] - bundle).abs().amin(-1)
         assert bool((difference + 10 * torch.eye(len(bundle)) >= 10).all())
+
+
+@given(st.integers(1, 9), st.integers(0, 30), st.integers(1, 9), st.integers(0, 2**31))
+@settings(max_examples=20, deadline=None)
+def test_bundles_are_packed_as_told(apart: int, distance: int, most: int, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    region = random_region(40, 50, generator)
+    for bundle in draw_bundles(region, 4, generator, Packing(apart, distance, most)):
+        difference = (bundle[:, None] - bundle).abs()[~torch.eye(len(bundle), dtype=torch.bool)]
+        assert len(bundle) <= most
+        assert bool((difference.amin(-1) >= apart).all())
+        assert bool((difference.amax(-1) >= distance).all())
 
 
 def test_an_empty_object_is_refused() -> None:

@@ -16,15 +16,43 @@ from mri_noise.variance.estimate import unit_phase
 from mri_noise.variance.lattice import Density
 from mri_noise.variance.rows import density_of, random_voxels, seen_from
 
-_SIZE = 6
-_APART = 10
-"""Least difference in rows, and in columns, of two voxels of a bundle."""
 _N_ITERATIONS = 8
 _WIDTH = 1.5
 """Width over which a density is averaged before it shares out energy, in voxels."""
 _NEAR = 3.0
 """Where energy falls to half of that at the origin before it has been looked at, in voxels."""
 _FLOOR = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """How close the voxels of a bundle are.
+
+    Attributes
+    ----------
+    apart
+        Least difference of two of them in rows, and in columns.
+    distance
+        Least difference of two of them in the one of these that is larger.
+    most
+        Largest number of voxels.
+    """
+
+    apart: int
+    distance: int
+    most: int
+
+    def fits(self, voxel: Sequence[int], bundle: Sequence[Sequence[int]]) -> bool:
+        """Whether a bundle can take in one more voxel."""
+        return len(bundle) < self.most and all(self._apart(voxel, other) for other in bundle)
+
+    def _apart(self, voxel: Sequence[int], other: Sequence[int]) -> bool:
+        less, more = sorted(abs(a - b) for a, b in zip(voxel, other, strict=True))
+        return less >= self.apart and more >= self.distance
+
+
+ROWS = Packing(apart=10, distance=10, most=6)
+"""For rows of covariances: ghosts lie in the same rows or columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +74,12 @@ class Bundle:
     energy: Float[Tensor, "rows columns"]
 
 
-def draw_bundles(region: Mask, n_bundles: int, generator: torch.Generator) -> list[Int[Tensor, "_ 2"]]:
-    """Draw random voxels of a region in bundles, those of a bundle apart in rows and in columns.
+def draw_bundles(
+    region: Mask, n_bundles: int, generator: torch.Generator, packing: Packing = ROWS
+) -> list[Int[Tensor, "_ 2"]]:
+    """Draw random voxels of a region in bundles, those of a bundle apart from each other.
 
-    Fewer, or smaller ones, where the region is small.
+    Fewer bundles, or smaller ones, where the region is small.
 
     Raises
     ------
@@ -58,13 +88,12 @@ def draw_bundles(region: Mask, n_bundles: int, generator: torch.Generator) -> li
     """
     bundles: list[list[list[int]]] = []
     for voxel in random_voxels(region, region.numel(), generator).tolist():
-        fitting = (b for b in bundles if len(b) < _SIZE and all(_apart(voxel, other) for other in b))
-        bundle = next(fitting, None)
+        bundle = next((bundle for bundle in bundles if packing.fits(voxel, bundle)), None)
         if bundle is not None:
             bundle.append(voxel)
         elif len(bundles) < n_bundles:
             bundles.append([voxel])
-        if len(bundles) == n_bundles and all(len(b) == _SIZE for b in bundles):
+        if len(bundles) == n_bundles and all(len(b) == packing.most for b in bundles):
             break
     return [torch.tensor(bundle) for bundle in bundles]
 
@@ -162,10 +191,6 @@ def shared_energy(bundle: Bundle, expected: Density) -> Float[Tensor, "_ rows co
 def _density(bundles: Iterable[Bundle], voxels: Tensor, variance: Tensor, expected: Density, region: Mask) -> Density:
     energy = torch.cat([shared_energy(bundle, expected) for bundle in bundles])
     return density_of(voxels, energy, variance, region)
-
-
-def _apart(voxel: list[int], other: list[int]) -> bool:
-    return min(abs(a - b) for a, b in zip(voxel, other, strict=True)) >= _APART
 
 
 def _first_guess(shape: tuple[int, int]) -> Density:

@@ -15,12 +15,12 @@ from mri_noise.settings import Settings
 from mri_noise.variance.bundles import Bundle, bundled_density, compute_complex_bundles
 from mri_noise.variance.errors import nrmse, pooled, predicted_error
 from mri_noise.variance.estimate import VarianceEstimate, unit_phase
-from mri_noise.variance.kernels import AdjointProducts, Kernels
-from mri_noise.variance.pilots import OPTIMISM, plan_by_bundles
+from mri_noise.variance.kernels import AdjointProducts
+from mri_noise.variance.overlap import plan_by_kernels
+from mri_noise.variance.pilots import OPTIMISM, plan_by_rows
 from mri_noise.variance.plan import Demand, Plan, or_forward_products, plan_for
 from mri_noise.variance.point import OperatingPoint, batch_size, noise_jacobian
 from mri_noise.variance.probing import Sums, occupied, probe_colours
-from mri_noise.variance.rows import random_voxels
 from mri_noise.variance.sketch import sketch
 
 MARGIN = 1.1
@@ -69,9 +69,16 @@ class ComplexLatticeProbing(Settings):
         if point.image_domain is not None and (plan is None or plan.reach is not None):
             adjoint = AdjointProducts.of(point.image_domain, replayable=point.replayable, chunk=chunk)
             if plan is None:
-                pilots = self.kernels(adjoint, point, generator)
-                plan = adjoint.plan(pilots, target=self.target, n_signs=1, max_evaluations=self.max_evaluations)
-                n_before = pilots.n_evaluations
+                plan, n_before = plan_by_kernels(
+                    adjoint,
+                    _directions(point.image),
+                    point.object,
+                    generator,
+                    target=self.target,
+                    n_signs=1,
+                    n_bundles=self.n_bundles,
+                    max_evaluations=self.max_evaluations,
+                )
             if plan is not None:
                 yield from probe_directions(adjoint, point.image, point.object, plan, generator, n_before=n_before)
                 return
@@ -80,11 +87,6 @@ class ComplexLatticeProbing(Settings):
             plan = self.plan(operator, point, generator, chunk=chunk, n_before=n_before)
             n_before = plan.n_evaluations
         yield from self.probe(operator, point.image, point.object, plan, generator, chunk=chunk, n_before=n_before)
-
-    def kernels(self, products: AdjointProducts, point: OperatingPoint, generator: torch.Generator) -> Kernels:
-        """Pilots of a network of the zero-filled image, each with a kernel along and across the phase."""
-        voxels = random_voxels(point.object, max(self.n_bundles // 2, 1), generator)
-        return products.kernels(_directions(point.image), voxels)
 
     def plan(
         self,
@@ -96,7 +98,7 @@ class ComplexLatticeProbing(Settings):
         n_before: int = 0,
     ) -> Plan:
         """Choose by rows of pilots, which take at most half of the evaluations that are left after ``n_before``."""
-        return plan_by_bundles(
+        return plan_by_rows(
             point.object,
             generator,
             lambda voxels: compute_complex_bundles(operator, point.image, voxels, generator, chunk=chunk),

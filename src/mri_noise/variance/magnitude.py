@@ -14,11 +14,11 @@ from mri_noise.variance.bundles import Bundle, bundled_density, compute_bundles
 from mri_noise.variance.errors import pooled, predicted_error
 from mri_noise.variance.estimate import VarianceEstimate, unit_phase
 from mri_noise.variance.kernels import AdjointProducts
-from mri_noise.variance.pilots import OPTIMISM, plan_by_bundles
+from mri_noise.variance.overlap import plan_by_kernels
+from mri_noise.variance.pilots import OPTIMISM, plan_by_rows
 from mri_noise.variance.plan import Demand, Plan, or_forward_products, plan_for, scatter_bound
 from mri_noise.variance.point import OperatingPoint, batch_size, noise_jacobian
 from mri_noise.variance.probing import BothProducts, Sums, occupied
-from mri_noise.variance.rows import random_voxels
 from mri_noise.variance.shrinkage import shrink
 from mri_noise.variance.sketch import sketch
 
@@ -37,8 +37,8 @@ class LatticeProbing(Settings):
     probe v = s exp(i phi) on one translate of the lattice, Re(conj(v_i) (B B^T v)_i) / 2 has the expectation V_i. Where
     forward products of random probes are cheaper still, they take its place.
 
-    A network of the zero-filled image needs adjoint products alone (:mod:`mri_noise.variance.kernels`), and half as
-    many for its pilots, unless it sees too far.
+    A network of the zero-filled image needs adjoint products alone (:mod:`mri_noise.variance.kernels`), also for its
+    pilots, unless it sees too far.
     """
 
     kind: Literal["lattice"] = "lattice"
@@ -89,12 +89,18 @@ class LatticeProbing(Settings):
         n_before = 0
         if point.image_domain is not None:
             adjoint = AdjointProducts.of(point.image_domain, replayable=point.replayable, chunk=chunk)
-            voxels = random_voxels(point.object, max(self.n_bundles // 2, 1), generator)
-            pilots = adjoint.kernels(unit_phase(point.image)[None], voxels)
-            plan = adjoint.plan(pilots, target=self.target, n_signs=self.n_signs, max_evaluations=self.max_evaluations)
+            plan, n_before = plan_by_kernels(
+                adjoint,
+                unit_phase(point.image)[None],
+                point.object,
+                generator,
+                target=self.target,
+                n_signs=self.n_signs,
+                n_bundles=self.n_bundles,
+                max_evaluations=self.max_evaluations,
+            )
             if plan is not None:
                 return plan, adjoint
-            n_before = pilots.n_evaluations
         operator = noise_jacobian(point, chunk=chunk)
         return self.plan(operator, point, generator, chunk=chunk, n_before=n_before), BothProducts(operator, chunk)
 
@@ -108,7 +114,7 @@ class LatticeProbing(Settings):
         n_before: int = 0,
     ) -> Plan:
         """Choose by rows of pilots, which take at most half of the evaluations that are left after ``n_before``."""
-        return plan_by_bundles(
+        return plan_by_rows(
             point.object,
             generator,
             lambda voxels: compute_bundles(operator, point.image, voxels, generator, chunk=chunk),

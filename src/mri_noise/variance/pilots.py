@@ -4,6 +4,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from itertools import accumulate
+from typing import Protocol, TypeVar
 
 import torch
 from jaxtyping import Int
@@ -20,7 +21,41 @@ _SHARE = 0.05
 """Products of the pilots per product of the map, at least."""
 
 
+class OfBundle(Protocol):
+    """What a product says of the voxels of a bundle."""
+
+    @property
+    def voxels(self) -> Int[Tensor, "_ 2"]:
+        """The pilots."""
+
+
+_B = TypeVar("_B", bound=OfBundle)
+_P = TypeVar("_P", bound=Plan | None)
+
+
 def plan_by_bundles(
+    voxels: Sequence[Int[Tensor, "_ 2"]],
+    compute: Callable[[Sequence[Int[Tensor, "_ 2"]]], list[_B]],
+    choose: Callable[[Sequence[_B]], _P],
+    *,
+    n_first: int,
+    share: float,
+) -> _P:
+    """Choose by the first bundles of pilots, and by more until they are such a share of the products of the map.
+
+    Where the first show that forward products will do, or that nothing will, they are all.
+    """
+    bundles: list[_B] = []
+    wanted = min(n_first, len(voxels))
+    while len(bundles) < wanted:
+        bundles += compute(voxels[len(bundles) : wanted])
+        plan = choose(bundles)
+        if plan is not None and plan.lattice is not None:
+            wanted = min(math.ceil(share * plan.n_products), len(voxels))
+    return plan
+
+
+def plan_by_rows(
     region: Mask,
     generator: torch.Generator,
     compute: Callable[[Sequence[Int[Tensor, "_ 2"]]], list[Bundle]],
@@ -31,16 +66,9 @@ def plan_by_bundles(
 ) -> Plan:
     """Choose by rows of 24 pilots, and of more of them until they are a twentieth of the cost.
 
-    Where the first show that forward products will do, they are all. They are at most so many bundles, and take at
-    most half of the evaluations that are left.
+    They are at most so many bundles, and take at most half of the evaluations that are left.
     """
     voxels = draw_bundles(region, min(n_bundles, n_left // 4), generator)
-    bundles: list[Bundle] = []
     n_pilots = list(accumulate(len(bundle) for bundle in voxels))
-    wanted = min(bisect_left(n_pilots, _FIRST) + 1, len(voxels))
-    while len(bundles) < wanted:
-        bundles += compute(voxels[len(bundles) : wanted])
-        plan = choose(bundles)
-        if plan.lattice is not None:
-            wanted = min(math.ceil(_SHARE * plan.n_products), len(voxels))
-    return plan
+    n_first = bisect_left(n_pilots, _FIRST) + 1
+    return plan_by_bundles(voxels, compute, choose, n_first=n_first, share=_SHARE)

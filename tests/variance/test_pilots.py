@@ -1,0 +1,63 @@
+"""How many bundles of pilots a plan takes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import Tensor
+
+from mri_noise.variance.lattice import Lattice
+from mri_noise.variance.pilots import plan_by_bundles
+from mri_noise.variance.plan import Plan
+
+
+@dataclass(frozen=True)
+class Asked:
+    voxels: Tensor
+
+
+def plan_of(index: int, n_signs: int = 1) -> Plan:
+    return Plan(Lattice(1, index, 1), n_signs, 0.01, 0.011, 8, 0.02, 8)
+
+
+def forward_products(_: Sequence[Asked]) -> Plan:
+    return Plan(None, 700, 0.01, 0.011, 8, 0.02, 8)
+
+
+def nothing(_: Sequence[Asked]) -> None:
+    return None
+
+
+@pytest.mark.parametrize(
+    ("choose", "n_asked"),
+    [
+        (lambda _: plan_of(10), [3]),
+        (lambda _: plan_of(62), [3, 4]),
+        (lambda _: plan_of(31, 2), [3, 4]),
+        (lambda asked: plan_of(62 if len(asked) < 7 else 75), [3, 4, 1]),
+        (lambda _: plan_of(1000), [3, 17]),
+        (forward_products, [3]),
+        (nothing, [3]),
+    ],
+)
+def test_pilots_grow_with_what_they_promise(choose: object, n_asked: list[int]) -> None:
+    """Until they are a tenth of the products of the map, or all that there are."""
+    asked: list[int] = []
+
+    def compute(voxels: Sequence[Tensor]) -> list[Asked]:
+        asked.append(len(voxels))
+        return [Asked(each) for each in voxels]
+
+    voxels = list(torch.arange(40).reshape(20, 1, 2))
+    plan_by_bundles(voxels, compute, choose, n_first=3, share=0.1)
+    assert asked == n_asked
+
+
+def test_no_more_bundles_are_taken_than_there_are() -> None:
+    seen = []
+    voxels = list(torch.arange(4).reshape(2, 1, 2))
+    plan_by_bundles(
+        voxels, lambda some: [Asked(each) for each in some], lambda all_: seen.append(len(all_)), n_first=5, share=0.1
+    )
+    assert seen == [2]
