@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Complex, Float, Int
+from jaxtyping import Bool, Complex, Float, Int
 from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
@@ -42,13 +42,16 @@ class Packing:
     distance: int
     most: int
 
-    def fits(self, voxel: Sequence[int], bundle: Sequence[Sequence[int]]) -> bool:
-        """Whether a bundle can take in one more voxel."""
-        return len(bundle) < self.most and all(self._apart(voxel, other) for other in bundle)
-
-    def _apart(self, voxel: Sequence[int], other: Sequence[int]) -> bool:
-        less, more = sorted(abs(a - b) for a, b in zip(voxel, other, strict=True))
-        return less >= self.apart and more >= self.distance
+    def first_fit(self, voxels: Int[Tensor, "voxels 2"]) -> Bool[Tensor, " voxels"]:
+        """Which of some voxels make a bundle: each that fits to those before it."""
+        chosen, free = torch.zeros(2, len(voxels), dtype=torch.bool)
+        free |= True
+        while bool(free.any()) and int(chosen.sum()) < self.most:
+            first = int(free.nonzero()[0])
+            chosen[first] = True
+            difference = (voxels - voxels[first]).abs()
+            free &= (difference.amin(1) >= self.apart) & (difference.amax(1) >= self.distance) & ~chosen
+        return chosen
 
 
 ROWS = Packing(apart=10, distance=10, most=6)
@@ -86,16 +89,13 @@ def draw_bundles(
     ValueError
         If the region is empty.
     """
-    bundles: list[list[list[int]]] = []
-    for voxel in random_voxels(region, region.numel(), generator).tolist():
-        bundle = next((bundle for bundle in bundles if packing.fits(voxel, bundle)), None)
-        if bundle is not None:
-            bundle.append(voxel)
-        elif len(bundles) < n_bundles:
-            bundles.append([voxel])
-        if len(bundles) == n_bundles and all(len(b) == packing.most for b in bundles):
-            break
-    return [torch.tensor(bundle) for bundle in bundles]
+    bundles: list[Int[Tensor, "_ 2"]] = []
+    left = random_voxels(region, region.numel(), generator)
+    while len(left) > 0 and len(bundles) < n_bundles:
+        chosen = packing.first_fit(left)
+        bundles.append(left[chosen])
+        left = left[~chosen]
+    return bundles
 
 
 def compute_bundles(
