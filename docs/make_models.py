@@ -31,7 +31,7 @@ mri-noise run SCAN -s reconstruction.kind=shipped -s reconstruction.name=modl -o
 ```
 
 All were trained on simulated acquisitions of two head volumes (Colin27 and the MNI152 average) by the recipes of
-[`recipes/`](../recipes), which say where a training went on from another, on two cores of a CPU, and some at last for
+[`recipes/`](../recipes), which say where a training went on from another, on two cores of a CPU, and some for
 minutes on a GPU; no measured scan was trained on. What they reach on measured brains, where they fail, and beside which
 classical methods, is in [evaluation.md](evaluation.md). They are for research on noise in reconstructions and not for
 diagnosis.
@@ -46,7 +46,7 @@ LIMITS = """
 
 - Multi-coil k-space with coil maps of which the sum of squares is one; the scale of the data does not matter.
 - Accelerations of 2 to 8 (calibration included) with lines at random, equispaced lines, Poisson discs or points at
-  random. They were trained with 1 to 14 coils (22 on the GPU) and 96 to 128 pixels a side, and evaluated with up to
+  random. They were trained with 1 to 14 coils (up to 22 at last) and 96 to 128 pixels a side, and evaluated with up to
   16 coils and 256 x 216 pixels; any size and any number of coils is accepted.
 - Heads. On other anatomy they are untested.
 - A noise level up to that of each card. Artefacts other than undersampling (motion, spikes) are outside of what they
