@@ -49,9 +49,21 @@ def test_smoothing_keeps_the_sum_and_leaves_the_origin_out() -> None:
     assert blurred[4, 8] == blurred[4, 2] == pytest.approx(0.5 * (0.5 + 0.125))
 
 
-def _or_forward(target: float, *, n_channels: int = 1, n_voxels: int = 10**9, max_evaluations: int = 10**6) -> Plan:
-    plan = choose(BEST, replace(DEMAND, target=target))
-    return or_forward_products(plan, n_channels=n_channels, n_voxels=n_voxels, max_evaluations=max_evaluations)
+def _or_forward(
+    target: float,
+    *,
+    n_channels: int = 1,
+    n_voxels: int = 10**9,
+    max_evaluations: int = 10**6,
+    least_saving: float = 0.0,
+) -> Plan:
+    return or_forward_products(
+        choose(BEST, replace(DEMAND, target=target)),
+        n_channels=n_channels,
+        n_voxels=n_voxels,
+        max_evaluations=max_evaluations,
+        least_saving=least_saving,
+    )
 
 
 def test_forward_products_where_they_are_cheaper() -> None:
@@ -67,6 +79,12 @@ def test_two_channels_take_half_as_many_forward_products_and_pairs_of_probes() -
     cheaper = _or_forward(0.06, n_channels=2)
     assert cheaper.lattice is None
     assert cheaper.n_products == 70
+
+
+def test_a_lattice_has_to_save_as_much_as_is_asked_for() -> None:
+    """80 evaluations, and 101 forward products: it saves 21 %."""
+    assert _or_forward(0.05, n_channels=2, least_saving=0.2).lattice == BEST[20].lattice
+    assert _or_forward(0.05, n_channels=2, least_saving=0.22).lattice is None
 
 
 def test_a_small_object_takes_more_forward_products_for_the_same_bound() -> None:

@@ -188,18 +188,21 @@ def scatter_bound(n_voxels: int, alike: float) -> float:
     return math.sqrt(1 + 1.645 * math.sqrt(2 * alike / n_voxels))
 
 
-def or_forward_products(plan: Plan, *, n_channels: int, n_voxels: int, max_evaluations: int) -> Plan:
+def or_forward_products(
+    plan: Plan, *, n_channels: int, n_voxels: int, max_evaluations: int, least_saving: float = 0.0
+) -> Plan:
     """Give up the lattice of a plan where forward products alone are cheaper, or more accurate.
 
     With one real channel, that of the magnitude, N of them have the squared NRMSE 1 / (2 N), as N replicas of Monte
     Carlo have; with two, of circular noise, 1 / (4 N), and a lattice takes pairs of probes. It scatters by a relative
     sqrt(2 alike / n_voxels), since only a few voxels at a time err alike; N is such that the 95 % bound of that is
-    within the target, at most ``max_evaluations``.
+    within the target, at most ``max_evaluations``. A lattice has to save such a share of their evaluations.
     """
     bound = scatter_bound(n_voxels, _ALIKE)
     n_forward = min(math.ceil(bound**2 / (2 * n_channels * plan.target**2) - 1e-9), max_evaluations)
     nrmse = math.sqrt(1 / (2 * n_channels * n_forward))
     sketch = replace(plan, lattice=None, n_signs=n_forward, nrmse=nrmse, upper_bound=bound * nrmse)
     if plan.reaches_target:
-        return sketch if sketch.reaches_target and n_forward < 2 * n_channels * plan.n_products else plan
+        most = (1 - least_saving) * n_forward
+        return sketch if sketch.reaches_target and most < 2 * n_channels * plan.n_products else plan
     return sketch if sketch.reaches_target or sketch.upper_bound < plan.upper_bound else plan
