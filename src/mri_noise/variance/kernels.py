@@ -150,12 +150,18 @@ def _far_apart(voxels: Int[Tensor, "_ 2"], shape: Sequence[int]) -> list[Int[Ten
     size = torch.tensor(shape)
     groups: list[list[Tensor]] = []
     for voxel in voxels:
-        away = [torch.stack(group).sub(voxel).abs() for group in groups]
-        near = [bool((torch.minimum(each, size - each).amax(1) < _UNCOUPLED).any()) for each in away]
-        if all(near):
-            groups.append([])
-        groups[near.index(False) if not all(near) else -1].append(voxel)
+        fitting = (group for group in groups if not _is_near(voxel, torch.stack(group), size))
+        group = next(fitting, None)
+        if group is None:
+            groups.append([voxel])
+        else:
+            group.append(voxel)
     return [torch.stack(group) @ torch.tensor([shape[1], 1]) for group in groups]
+
+
+def _is_near(voxel: Int[Tensor, "2"], others: Int[Tensor, "_ 2"], size: Int[Tensor, "2"]) -> bool:
+    away = (others - voxel).abs()
+    return bool((torch.minimum(away, size - away).amax(1) < _UNCOUPLED).any())
 
 
 def owners(voxels: Mask) -> Int[Tensor, "rows columns"]:

@@ -121,9 +121,10 @@ class Overlap:
         variance = variance.clip(np.finfo(float).tiny)
         weights = variance / variance.sum()
         n_rows, n_columns = region.shape
-        kernels, spread = (
-            np.concatenate([bundle.windows(image(bundle), _WIDTH) for bundle in pilots], axis=1)
-            for image in (lambda bundle: bundle.product, lambda bundle: domain.covariance(bundle.product, reach))
+        kernels = np.concatenate([bundle.windows(bundle.product, _WIDTH) for bundle in pilots], axis=1)
+        spreads = [domain.covariance(bundle.product, reach) for bundle in pilots]
+        spread = np.concatenate(
+            [bundle.windows(image, _WIDTH) for bundle, image in zip(pilots, spreads, strict=True)], axis=1
         )
         share = _share_with_another(region)
         density = np.zeros_like(share)
