@@ -42,7 +42,18 @@ class Packing:
     distance: int
     most: int
 
-    def first_fit(self, voxels: Int[Tensor, "voxels 2"]) -> Bool[Tensor, " voxels"]:
+    def bundles(
+        self, voxels: Int[Tensor, "voxels 2"], *, at_most: int | None = None, period: Sequence[int] | None = None
+    ) -> list[Int[Tensor, "_ 2"]]:
+        """Put voxels into bundles, each into the first that it fits into, in an image that may be periodic."""
+        bundles: list[Int[Tensor, "_ 2"]] = []
+        while len(voxels) > 0 and len(bundles) != at_most:
+            chosen = self._first_fit(voxels, period)
+            bundles.append(voxels[chosen])
+            voxels = voxels[~chosen]
+        return bundles
+
+    def _first_fit(self, voxels: Int[Tensor, "voxels 2"], period: Sequence[int] | None) -> Bool[Tensor, " voxels"]:
         """Which of some voxels make a bundle: each that fits to those before it."""
         chosen, free = torch.zeros(2, len(voxels), dtype=torch.bool)
         free |= True
@@ -50,6 +61,8 @@ class Packing:
             first = int(free.nonzero()[0])
             chosen[first] = True
             difference = (voxels - voxels[first]).abs()
+            if period is not None:
+                difference = torch.minimum(difference, torch.tensor(period) - difference)
             free &= (difference.amin(1) >= self.apart) & (difference.amax(1) >= self.distance) & ~chosen
         return chosen
 
@@ -89,13 +102,7 @@ def draw_bundles(
     ValueError
         If the region is empty.
     """
-    bundles: list[Int[Tensor, "_ 2"]] = []
-    left = random_voxels(region, region.numel(), generator)
-    while len(left) > 0 and len(bundles) < n_bundles:
-        chosen = packing.first_fit(left)
-        bundles.append(left[chosen])
-        left = left[~chosen]
-    return bundles
+    return packing.bundles(random_voxels(region, region.numel(), generator), at_most=n_bundles)
 
 
 def compute_bundles(
@@ -147,12 +154,19 @@ def _summed_rows(
     """exp(-i phi) B B^T w for w = sum_k f_k exp(i phi_k) e_k, of each bundle, on the CPU."""
     phase = unit_phase(image)
     for start in range(0, len(voxels), chunk):
-        part = voxels[start : start + chunk]
-        weights = image.new_zeros(len(part), *image.shape)
-        for weight, each, factor in zip(weights, part, factors[start : start + chunk], strict=True):
-            y, x = each[:, 0], each[:, 1]
-            weight[y, x] = factor.to(image) * phase[y, x]
+        part = slice(start, start + chunk)
+        weights = torch.stack(
+            [summed_voxels(phase, each, factor) for each, factor in zip(voxels[part], factors[part], strict=True)]
+        )
         yield from (phase.conj() * operator(operator.adjoint(weights))).cpu()
+
+
+def summed_voxels(phase: Image, voxels: Int[Tensor, "_ 2"], factors: Tensor) -> Image:
+    """sum_k f_k exp(i phi_k) e_k over the voxels k of a bundle."""
+    y, x = voxels[:, 0], voxels[:, 1]
+    weights = torch.zeros_like(phase)
+    weights[y, x] = factors.to(phase) * phase[y, x]
+    return weights
 
 
 def bundled_density(bundles: Sequence[Bundle], region: Mask) -> Density:

@@ -25,8 +25,6 @@ from mri_noise.variance.sketch import sketch
 
 MARGIN = 1.1
 """By how much the measured error is below the target when probing ends: it is known to a few per cent."""
-
-
 _LEAST_SAVING = 0.2
 """Of a lattice over forward products, whose error is a law: one that pilots promise too small takes more pairs."""
 

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from mri_noise.arrays import Image, Mask
 from mri_noise.linop import Jacobian, LinearOperator
+from mri_noise.variance.bundles import Packing, summed_voxels
 from mri_noise.variance.image_domain import ImageDomain
 from mri_noise.variance.plan import Plan
 from mri_noise.variance.probing import Probed, occupied
@@ -26,8 +27,8 @@ from mri_noise.variance.rows import weighted_voxels
 
 _FAR = 12
 """Covariances of the zero-filled image that make up a variance: further ones are of voxels that no kernel holds."""
-_UNCOUPLED = 28
-"""Distance of voxels whose kernels these covariances do not couple."""
+_UNCOUPLED = Packing(apart=0, distance=28, most=1000)
+"""Of voxels whose kernels these covariances do not couple."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,15 +112,16 @@ class AdjointProducts:
         return [self._kernels(voxels, product) for voxels, product in zip(bundles, products, strict=True)]
 
     def _probe(self, directions: Image, voxels: Int[Tensor, "_ 2"], generator: torch.Generator) -> Image:
-        signs = 2.0 * torch.randint(0, 2, (len(voxels), 1, 1), generator=generator).to(directions) - 1
-        return torch.stack([(signs * weighted_voxels(direction, voxels)).sum(0) for direction in directions])
+        signs = 2.0 * torch.randint(0, 2, (len(voxels),), generator=generator) - 1
+        return torch.stack([summed_voxels(direction, voxels, signs) for direction in directions])
 
     def _kernels(self, voxels: Int[Tensor, "_ 2"], product: Image) -> Kernels:
         rows, columns = voxels.T
         chosen = torch.zeros(product.shape[-2:], dtype=torch.bool)
         chosen[rows, columns] = True
         owner = owners(chosen).to(product.device)
-        groups = [group.to(owner) for group in _far_apart(voxels, product.shape[-2:])]
+        width = torch.tensor([product.shape[-1], 1])
+        groups = [(group @ width).to(owner) for group in _UNCOUPLED.bundles(voxels, period=product.shape[-2:])]
         parts = torch.stack([product * torch.isin(owner, group) for group in groups], dim=1)
         energies = self._energy(parts, _FAR).sum(1)
         variance = torch.stack([gathered(energy, owner)[rows, columns] for energy in energies])
@@ -140,28 +142,6 @@ class AdjointProducts:
 
     def _energy(self, kernels: Image, reach: int | None) -> Float[Tensor, "*batch rows columns"]:
         return (kernels.conj() * self.domain.covariance(kernels, reach)).real.double() / 2
-
-
-def _far_apart(voxels: Int[Tensor, "_ 2"], shape: Sequence[int]) -> list[Int[Tensor, "_"]]:
-    """Part voxels into groups, so many of each apart that covariances do not couple their kernels.
-
-    Each is given as its index in the flattened image, which is periodic.
-    """
-    size = torch.tensor(shape)
-    groups: list[list[Tensor]] = []
-    for voxel in voxels:
-        fitting = (group for group in groups if not _is_near(voxel, torch.stack(group), size))
-        group = next(fitting, None)
-        if group is None:
-            groups.append([voxel])
-        else:
-            group.append(voxel)
-    return [torch.stack(group) @ torch.tensor([shape[1], 1]) for group in groups]
-
-
-def _is_near(voxel: Int[Tensor, "2"], others: Int[Tensor, "_ 2"], size: Int[Tensor, "2"]) -> bool:
-    away = (others - voxel).abs()
-    return bool((torch.minimum(away, size - away).amax(1) < _UNCOUPLED).any())
 
 
 def owners(voxels: Mask) -> Int[Tensor, "rows columns"]:

@@ -15,7 +15,7 @@ from mri_noise.variance.errors import pooled, predicted_error
 from mri_noise.variance.estimate import VarianceEstimate, unit_phase
 from mri_noise.variance.kernels import AdjointProducts
 from mri_noise.variance.overlap import plan_by_kernels
-from mri_noise.variance.pilots import OPTIMISM, plan_by_rows
+from mri_noise.variance.pilots import ALIKE, OPTIMISM, plan_by_rows
 from mri_noise.variance.plan import Demand, Plan, or_forward_products, plan_for, scatter_bound
 from mri_noise.variance.point import OperatingPoint, batch_size, noise_jacobian
 from mri_noise.variance.probing import BothProducts, Sums, occupied
@@ -24,9 +24,6 @@ from mri_noise.variance.sketch import sketch
 
 Products = BothProducts | AdjointProducts
 """What a probe of one colour goes through."""
-
-_ALIKE = 24.0
-"""Voxels whose errors are alike, such that about 95 % of errors are within their bounds (``docs/estimators.md``)."""
 
 
 class LatticeProbing(Settings):
@@ -129,7 +126,7 @@ class LatticeProbing(Settings):
         most, n_voxels = self.max_evaluations - n_evaluations, int(point.object.sum())
         demand = Demand(
             target=self.target,
-            bound=scatter_bound(n_voxels, _ALIKE),
+            bound=scatter_bound(n_voxels, ALIKE),
             n_signs=self.n_signs,
             largest_product=most // 2,
             n_pilots=sum(len(bundle.voxels) for bundle in bundles),

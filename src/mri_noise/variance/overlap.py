@@ -14,7 +14,7 @@ from mri_noise.variance.bundles import Packing, draw_bundles
 from mri_noise.variance.image_domain import ImageDomain
 from mri_noise.variance.kernels import AdjointProducts, Kernels
 from mri_noise.variance.lattice import Density, Lattice, ScoredLattice, best_lattices
-from mri_noise.variance.pilots import plan_by_bundles
+from mri_noise.variance.pilots import ALIKE, plan_by_bundles
 from mri_noise.variance.plan import Demand, Plan, cheapest, scatter_bound, smoothed
 
 _REACHES = (4, 8)
@@ -27,12 +27,11 @@ _LARGEST_INDEX = 160
 _NEIGHBOURS = 24
 """Lattice points around a voxel that bound what is nearest to it."""
 _OPTIMISM = 1.22
-_ALIKE = 24.0
-"""Voxels whose errors are alike. Of 72 maps of 64 x 64 voxels of two networks, for targets of 1, 2 and 5 %, none was
-further from the truth than both of these allow."""
+"""Of 72 maps of 64 x 64 voxels of two networks, for targets of 1, 2 and 5 %, none was further from the truth."""
 _PACKING = Packing(apart=0, distance=16, most=40)
 """Of the pilots of a bundle: kernels reach less than half of the distance."""
 _FIRST = 4
+"""Products of the pilots, before their plan asks for more."""
 _SHARE = 0.1
 """Products of the pilots per product of the map, at least."""
 
@@ -67,7 +66,7 @@ def plan_by_kernels(
         nonlocal n_spent
         n_spent = sum(bundle.n_evaluations for bundle in pilots)
         n_pilots = sum(len(bundle.voxels) for bundle in pilots)
-        bound = _OPTIMISM * scatter_bound(int(region.sum()), _ALIKE)
+        bound = _OPTIMISM * scatter_bound(int(region.sum()), ALIKE)
         demand = Demand(target, bound, n_signs, (max_evaluations - n_spent) // len(directions), n_pilots, n_spent)
         plans = [Overlap.of(products.domain, pilots, region, reach).plan(demand) for reach in _REACHES]
         found = [plan for plan in plans if plan is not None]

@@ -4,7 +4,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from itertools import accumulate
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import torch
 from jaxtyping import Int
@@ -16,20 +16,14 @@ from mri_noise.variance.plan import Plan
 
 OPTIMISM = 1.08
 """How much worse the lattice that looks best in a few rows is in the others, at 128 x 128 and at 40 x 40."""
+ALIKE = 24.0
+"""Voxels whose errors are alike, such that about 95 % of errors are within their bounds (``docs/estimators.md``)."""
 _FIRST = 24
 _SHARE = 0.05
 """Products of the pilots per product of the map, at least."""
 
 
-class OfBundle(Protocol):
-    """What a product says of the voxels of a bundle."""
-
-    @property
-    def voxels(self) -> Int[Tensor, "_ 2"]:
-        """The pilots."""
-
-
-_B = TypeVar("_B", bound=OfBundle)
+_B = TypeVar("_B")
 _P = TypeVar("_P", bound=Plan | None)
 
 
