@@ -51,7 +51,7 @@ def test_fastmri_file_is_what_the_script_writes(script: ModuleType, regenerated:
 
 
 def test_ismrmrd_file_is_what_the_script_writes(script: ModuleType, regenerated: Path) -> None:
-    made, stored = (ismrmrd.Dataset(str(folder / NAMES[1]), "dataset", False) for folder in (regenerated, FOLDER))
+    made, stored = (ismrmrd.Dataset(str(folder / NAMES[1]), mode="r") for folder in (regenerated, FOLDER))
     try:
         assert made.read_xml_header() == stored.read_xml_header()
         assert made.number_of_acquisitions() == stored.number_of_acquisitions() == 16 + 2 * 128

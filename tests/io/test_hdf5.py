@@ -76,6 +76,19 @@ def test_what_is_not_hdf5_is_one_sentence(tmp_path: Path) -> None:
         pytest.fail("the file was opened")
 
 
+def test_a_file_that_another_program_writes_is_one_sentence(tmp_path: Path) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    path = tmp_path / "busy.h5"
+    h5py.File(path, "w").close()
+    with path.open("rb+") as elsewhere:
+        fcntl.flock(elsewhere, fcntl.LOCK_EX)
+        with (
+            pytest.raises(ValueError, match=rf"^'{path}' is open for writing elsewhere; [^\n]*$"),
+            open_hdf5(path),
+        ):
+            pytest.fail("the file was opened")
+
+
 def test_a_missing_member_inside_the_block_is_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "a.h5"
     h5py.File(path, "w").close()

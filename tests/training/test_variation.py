@@ -8,7 +8,14 @@ from mri_noise.encoding import Sense, centered_fft
 from mri_noise.training.draws import Draws
 from mri_noise.training.example import Acquisition
 from mri_noise.training.random_masks import RandomMasks
-from mri_noise.training.variation import random_coils, random_phase, with_coils, with_phase
+from mri_noise.training.variation import (
+    random_coils,
+    random_phase,
+    random_support,
+    with_coils,
+    with_maps_in,
+    with_phase,
+)
 from tests.problems import equispaced
 from tests.training.acquisitions import acquisition, image
 
@@ -75,6 +82,36 @@ def test_two_coils_or_more_are_kept(n: int, seed: int) -> None:
     assert chosen == sorted(set(chosen))
     assert 2 <= len(chosen) <= n
     assert max(chosen) < n
+
+
+@given(seed=st.integers(0, 99), rows=st.integers(8, 40))
+@settings(deadline=None, max_examples=20)
+def test_a_support_lacks_a_part_with_smooth_borders(seed: int, rows: int) -> None:
+    support = random_support((rows, 32), np.random.default_rng(seed))
+    assert support.shape == (rows, 32)
+    assert 0.7 - 1 / support.numel() <= float(support.float().mean()) <= 1
+    crossings = (support[:, 1:] != support[:, :-1]).sum(1)
+    assert int(crossings.max()) <= 5  # a row is cut a few times, where white noise would cut it a dozen times
+
+
+def test_maps_that_end_leave_the_data_as_they_are() -> None:
+    one = acquisition()
+    support = torch.ones(24, 20, dtype=torch.bool)
+    support[:, :7] = False
+    ending = with_maps_in(one, support)
+    assert ending.kspace is one.kspace
+    torch.testing.assert_close(combined(ending), combined(one) * support)
+
+
+def test_draws_end_maps_within_the_object_in_the_share_asked_for() -> None:
+    draws = Draws(masks=MASKS, flips=False, ending_maps=0.5)
+    examples = [draws(acquisition(), seed, labelled=True) for seed in range(64)]
+    insides = [example.coil_maps.abs().sum(0) > 0 for example in examples]
+    n_ending = sum(not bool(inside.all()) for inside in insides)
+    assert abs(n_ending - 32) < 4 * 4  # binomial, of standard deviation 4
+    for example, inside in zip(examples, insides, strict=True):
+        assert example.target is not None
+        torch.testing.assert_close(example.target, image(24, 20) * inside, atol=1e-5, rtol=0)
 
 
 def test_draws_vary_what_was_fully_sampled_and_leave_the_rest() -> None:

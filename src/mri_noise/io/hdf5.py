@@ -16,13 +16,15 @@ def open_hdf5(path: Path | str) -> Iterator[h5py.File]:
     Raises
     ------
     ValueError
-        If the file cannot be read, now or inside the ``with`` block, or if any of its members is an external link, a
-        dataset with external storage, a virtual dataset or of a type unknown to NumPy.
+        If the file is being written or cannot be read, now or inside the ``with`` block, or if any of its members is an
+        external link, a dataset with external storage, a virtual dataset or of a type unknown to NumPy.
     """
     try:
         with h5py.File(path, "r") as file:
             _refuse_outside(file, path)
             yield file
+    except BlockingIOError:
+        raise ValueError(f"'{path}' is open for writing elsewhere; close it there, or read a copy of it") from None
     except (OSError, RuntimeError, KeyError, MemoryError) as error:  # what h5py raises for damaged files
         reason = " ".join(str(error.args[0] if isinstance(error, KeyError) else error).split())
         raise ValueError(

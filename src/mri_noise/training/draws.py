@@ -12,7 +12,14 @@ from mri_noise.settings import Settings
 from mri_noise.training.example import Acquisition, Example
 from mri_noise.training.geometry import croppable_axes, cropped, has_gaps, mirrored, transposed
 from mri_noise.training.random_masks import RandomMasks
-from mri_noise.training.variation import random_coils, random_phase, with_coils, with_phase
+from mri_noise.training.variation import (
+    random_coils,
+    random_phase,
+    random_support,
+    with_coils,
+    with_maps_in,
+    with_phase,
+)
 
 _BACKGROUND = 0.1
 
@@ -20,7 +27,7 @@ _BACKGROUND = 0.1
 class Draws(Settings):
     """What differs between the examples of one acquisition.
 
-    A phase is added, and coils are left out, where all of k-space was acquired.
+    A phase is added, and coils and parts of their maps are left out, where all of k-space was acquired.
 
     The target is the coil combination of all that was acquired. An acquisition with gaps in its k-space has none: its
     examples are unlabelled, and keep every sample that was acquired. One that lacks only edges of k-space, by partial
@@ -42,6 +49,12 @@ class Draws(Settings):
         0.0, ge=0, description="Largest standard deviation of a smooth phase that is added to the object [rad]"
     )
     fewer_coils: float = Field(0.0, ge=0, le=1, description="Share of examples that keep only some of the coils")
+    ending_maps: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of examples whose coil maps end within the object, as those of few calibration lines do",
+    )
     max_size: int | None = Field(
         None, ge=16, description="Larger images are cropped to this, around a point of the object; none: never"
     )
@@ -95,12 +108,14 @@ class Draws(Settings):
         return transposed(acquisition) if choices[0] and not lines else acquisition
 
     def _varied(self, acquisition: Acquisition, generator: np.random.Generator) -> Acquisition:
-        """Add a phase and leave out coils; nothing is drawn for what is not asked for."""
+        """Add a phase, leave out coils and cut off maps; nothing is drawn for what is not asked for."""
         n_coils, shape = len(acquisition.kspace), (acquisition.mask.shape[0], acquisition.mask.shape[1])
         if self.fewer_coils and generator.uniform() < self.fewer_coils and n_coils > 2:
             acquisition = with_coils(acquisition, random_coils(n_coils, generator))
         if self.phase:
             acquisition = with_phase(acquisition, random_phase(shape, self.phase, generator))
+        if self.ending_maps and generator.uniform() < self.ending_maps:
+            acquisition = with_maps_in(acquisition, random_support(shape, generator))
         return acquisition
 
     def _cropped(self, acquisition: Acquisition, generator: np.random.Generator) -> Acquisition:
