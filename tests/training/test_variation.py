@@ -103,6 +103,11 @@ def test_maps_that_end_leave_the_data_as_they_are() -> None:
     torch.testing.assert_close(combined(ending), combined(one) * support)
 
 
+def test_maps_do_not_leave_out_the_whole_object() -> None:
+    one = acquisition()
+    assert with_maps_in(one, torch.zeros(24, 20, dtype=torch.bool)) is one
+
+
 def test_draws_end_maps_within_the_object_in_the_share_asked_for() -> None:
     draws = Draws(masks=MASKS, flips=False, ending_maps=0.5)
     examples = [draws(acquisition(), seed, labelled=True) for seed in range(64)]

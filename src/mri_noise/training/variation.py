@@ -16,6 +16,8 @@ _NODES = (3, 5)
 """Fewest and most nodes along each side that a smooth field is interpolated between."""
 _LARGEST_CUT = 0.3
 """Share of the field of view that maps are cut off from at most."""
+_LEAST_SEEN = 0.2
+"""Brightness of what maps have to leave."""
 
 
 def with_phase(acquisition: Acquisition, phase: RealMap) -> Acquisition:
@@ -57,7 +59,13 @@ def random_coils(n_coils: int, generator: np.random.Generator) -> Tensor:
 
 
 def with_maps_in(acquisition: Acquisition, support: Mask) -> Acquisition:
-    """Leave coil maps only in a region, shape (rows, columns); k-space stays that of the whole object."""
+    """Leave coil maps only in a region, shape (rows, columns); k-space stays that of the whole object.
+
+    Maps stay where they are if too little of the object would be seen.
+    """
+    seen = Sense(acquisition.coil_maps, acquisition.mask).adjoint(acquisition.kspace) * support
+    if float(brightness(seen)) < _LEAST_SEEN:
+        return acquisition
     return replace(acquisition, coil_maps=acquisition.coil_maps * support)
 
 
