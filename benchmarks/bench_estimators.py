@@ -42,41 +42,41 @@ SMALL = MODELS[:3]
 
 
 @dataclass(frozen=True, eq=False)
-class Root(LinearOperator):
-    """The symmetric root of B B^T between the voxels of a region, as a matrix: the same noise, quickly."""
+class Dense(LinearOperator):
+    """B between the sampled points of k-space and the voxels of a region, as a matrix: the same noise, quickly."""
 
     matrix: torch.Tensor
+    sampled: torch.Tensor
     region: torch.Tensor
 
     @classmethod
-    def of(cls, operator: LinearOperator, region: torch.Tensor, dtype: torch.dtype) -> "Root":
-        """Compute two rows of B for each voxel."""
+    def of(cls, operator: LinearOperator, sampled: torch.Tensor, region: torch.Tensor, dtype: torch.dtype) -> "Dense":
+        """Compute two rows of B for each voxel, at the points of k-space of all coils that are sampled."""
         units = torch.zeros(int(region.sum()), *region.shape, dtype=dtype)
         units[:, region] = torch.eye(len(units), dtype=dtype)
-        rows = torch.cat(
-            [operator.adjoint(part).flatten(1) for part in torch.split(torch.cat([units, 1j * units]), 64)]
-        )
-        values, vectors = torch.linalg.eigh((rows.conj() @ rows.mT).real.double())
-        root = (vectors * values.clamp_min(0).sqrt()) @ vectors.mT
-        return cls(root.to(dtype.to_real()), region)
+        rows = [operator.adjoint(part)[:, sampled] for part in torch.split(torch.cat([units, 1j * units]), 64)]
+        return cls(torch.view_as_real(torch.cat(rows)).flatten(1), sampled, region)
 
     @property
     def in_shape(self) -> Shape:
-        return tuple(self.region.shape)
+        return tuple(self.sampled.shape)
 
     @property
     def out_shape(self) -> Shape:
         return tuple(self.region.shape)
 
     def _apply(self, x: torch.Tensor) -> torch.Tensor:
-        inside = x[..., self.region]
-        real, imaginary = (torch.cat([inside.real, inside.imag], dim=-1) @ self.matrix).chunk(2, dim=-1)
-        result = torch.zeros_like(x)
+        real, imaginary = (torch.view_as_real(x[..., self.sampled]).flatten(-2) @ self.matrix.mT).chunk(2, dim=-1)
+        result = x.new_zeros(*x.shape[:-3], *self.region.shape)
         result[..., self.region] = torch.complex(real, imaginary)
         return result
 
     def _adjoint(self, y: torch.Tensor) -> torch.Tensor:
-        return self._apply(y)
+        inside = y[..., self.region]
+        found = torch.cat([inside.real, inside.imag], dim=-1) @ self.matrix
+        result = y.new_zeros(*y.shape[:-2], *self.sampled.shape)
+        result[..., self.sampled] = torch.view_as_complex(found.unflatten(-1, (-1, 2)))
+        return result
 
 
 STOPPING: tuple[LatticeProbing | ComplexLatticeProbing, ...] = (
@@ -97,7 +97,8 @@ def coverage_table(*, n_runs: int) -> pd.DataFrame:
         point = point_of(scan, model, RandomLines(acceleration=3, n_calibration=side // 5))
         operator = noise_jacobian(point, chunk=8)
         if point.image_domain is None:
-            operator = Root.of(operator, point.object, point.image.dtype)
+            sampled = point.colouring.mask.expand(point.colouring.in_shape)
+            operator = Dense.of(operator, sampled, point.object, point.image.dtype)
         every = random_voxels(point.object, point.object.numel(), torch.Generator().manual_seed(0))
         along, across = _variances(operator, point, every)
         for method in STOPPING:
@@ -133,7 +134,7 @@ def _variances(operator: LinearOperator, point: OperatingPoint, voxels: torch.Te
     return tuple(
         torch.cat(
             [
-                operator.adjoint(weighted_voxels(direction, part)).abs().double().square().sum((-2, -1)) / 2
+                operator.adjoint(weighted_voxels(direction, part)).abs().double().square().flatten(1).sum(1) / 2
                 for part in torch.split(voxels, 64)
             ]
         )
@@ -169,9 +170,12 @@ def _snapshots(
         return method(point, generator)
     plan, image, region = method.plan(operator, point, generator, chunk=16), point.image, point.object
     if isinstance(method, ComplexLatticeProbing):
-        return method.probe(operator, image, region, plan, generator, chunk=8, n_before=plan.n_evaluations)
-    products = BothProducts(operator, 64)
-    return probe_magnitude(products, image, region, plan, generator, n_before=plan.n_evaluations)
+        return method.probe(
+            BothProducts(operator, 8, point.controls), image, region, plan, generator, n_before=plan.n_evaluations
+        )
+    products, n_before = BothProducts(operator, 64, point.controls), plan.n_evaluations
+    most = method.max_evaluations - n_before
+    return probe_magnitude(products, image, region, plan, generator, most=most, n_before=n_before)
 
 
 def linearity_table(*, quick: bool) -> pd.DataFrame:

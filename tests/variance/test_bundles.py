@@ -75,7 +75,7 @@ def test_energy_is_shared_out_and_kept(rows: int, columns: int, seed: int) -> No
     generator = torch.Generator().manual_seed(seed)
     (voxels,) = draw_bundles(torch.ones(rows, columns, dtype=torch.bool), 1, generator)
     row = torch.randn(rows, columns, generator=generator, dtype=torch.float64)
-    bundle = Bundle(voxels, row[voxels[:, 0], voxels[:, 1]].clamp_min(0), row.square())
+    bundle = Bundle(voxels, row[voxels[:, 0], voxels[:, 1]].clamp_min(0), row.square(), torch.ones(len(voxels)))
     expected = 0.01 + np.random.default_rng(seed).random((2 * rows - 1, 2 * columns - 1))
     energy = shared_energy(bundle, expected)
     assert bool((energy >= 0).all())

@@ -10,6 +10,7 @@ from mri_noise.variance.errors import nrmse, pooled
 from mri_noise.variance.exact import Exact
 from mri_noise.variance.lattice import Lattice
 from mri_noise.variance.plan import Plan
+from mri_noise.variance.probing import BothProducts
 from tests.cases import reconstructor
 from tests.problems import point_of, problem
 from tests.variance.operators import random_operator, random_region
@@ -79,7 +80,7 @@ def test_a_second_pair_goes_only_as_far_as_the_target_takes() -> None:
 
     def last(target: float) -> tuple[int, float]:
         method, again = ComplexLatticeProbing(target=target), torch.Generator().manual_seed(1)
-        *_, estimate = method.probe(operator, image, region, plan, again, chunk=1, n_before=0)
+        *_, estimate = method.probe(BothProducts(operator, 1), image, region, plan, again, n_before=0)
         assert estimate.complete
         assert estimate.n_evaluations == 2 * estimate.n_samples
         assert estimate.variance is not None

@@ -32,7 +32,7 @@ def test_the_error_has_the_mean_and_the_variance_that_theory_says(
     region = random_region(rows, columns, generator)
     lattice, n_signs = Lattice(a, c, seed % c), 100
     plan = Plan(lattice, n_signs, 0.01, 0.0125, 16, 0.02, 32)
-    *_, estimate = probe_magnitude(BothProducts(operator, 3), image, region, plan, generator, n_before=0)
+    *_, estimate = probe_magnitude(BothProducts(operator, 3), image, region, plan, generator, most=100, n_before=0)
     assert estimate.complete
     dense = operator.magnitude_covariance(image)
     colours = lattice.colours((rows, columns)).flatten()
@@ -121,7 +121,7 @@ def test_colours_without_the_object_are_not_probed_and_snapshots_fill_the_map() 
     region = torch.zeros(4, 5, dtype=torch.bool)
     region[1, 1:4] = True
     plan = Plan(Lattice(2, 5, 1), 1, 0.01, 0.0125, 2, 0.02, 4)
-    snapshots = list(probe_magnitude(BothProducts(operator, 2), image, region, plan, generator, n_before=4))
+    snapshots = list(probe_magnitude(BothProducts(operator, 2), image, region, plan, generator, most=100, n_before=4))
     assert [s.n_samples for s in snapshots] == [2, 3]
     assert [s.n_evaluations for s in snapshots] == [8, 10]
     assert [int(torch.isfinite(s.variance_magnitude).sum()) for s in snapshots] == [2, 3]

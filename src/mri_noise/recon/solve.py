@@ -25,7 +25,7 @@ def solve_normal(
     being learned, or where the inverses would take more than half a gigabyte, conjugate gradients solve it, to
     ``tolerance`` or for ``max_iterations``, from ``start`` on.
     """
-    if _has_line_inverse(encoding, tikhonov):
+    if has_line_inverse(encoding, tikhonov):
         return solve_by_lines(encoding, right_hand_side, float(tikhonov))
     return solve_by_conjugate_gradients(
         encoding, right_hand_side, tikhonov, start=start, tolerance=tolerance, max_iterations=max_iterations
@@ -41,7 +41,8 @@ def solve_by_lines(encoding: Sense, right_hand_side: Image, tikhonov: float) -> 
     return solved.mT if across_rows else solved
 
 
-def _has_line_inverse(encoding: Sense, tikhonov: Tensor | float) -> bool:
+def has_line_inverse(encoding: Sense, tikhonov: Tensor | float) -> bool:
+    """Whether the inverses of the lines of an encoding exist, and are kept in little enough memory."""
     if isinstance(tikhonov, Tensor) and (tikhonov.requires_grad or tikhonov.numel() > 1):
         return False
     n_bytes = encoding.mask.numel() * max(encoding.mask.shape) * encoding.coil_maps.element_size()

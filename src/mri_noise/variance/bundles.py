@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mri_noise.arrays import Image, Mask
 from mri_noise.linop import LinearOperator
+from mri_noise.variance.controls import Controls
 from mri_noise.variance.estimate import unit_phase
 from mri_noise.variance.lattice import Density
 from mri_noise.variance.rows import density_of, random_voxels, seen_from
@@ -83,11 +84,14 @@ class Bundle:
         Of each voxel, up to its covariances with the others of the bundle, which are far away.
     energy : shape (rows, columns)
         Their squared covariances with each voxel of the image: of expectation the sum over the bundle.
+    unexplained : shape (voxels,)
+        Share of the variance of each voxel that control variates of its own leave; one where there are none.
     """
 
     voxels: Int[Tensor, "_ 2"]
     variance: Float[Tensor, "_"]
     energy: Float[Tensor, "rows columns"]
+    unexplained: Float[Tensor, "_"]
 
 
 def draw_bundles(
@@ -112,14 +116,17 @@ def compute_bundles(
     generator: torch.Generator,
     *,
     chunk: int,
+    controls: Controls | None = None,
 ) -> list[Bundle]:
     """Rows K_k. of the covariance of the magnitude, summed with random signs: an adjoint and a forward product each."""
     signs = [2.0 * torch.randint(0, 2, (len(each),), generator=generator) - 1 for each in voxels]
-    rows = [row.real.double() / 2 for row in _summed_rows(operator, image, voxels, signs, chunk=chunk)]
-    return [
-        Bundle(each, (sign * row[each[:, 0], each[:, 1]]).clamp_min(0), row.square())
-        for each, sign, row in zip(voxels, signs, rows, strict=True)
-    ]
+    bundles = []
+    products = _products(operator, image, voxels, signs, controls, chunk=chunk)
+    for each, sign, (product, explained) in zip(voxels, signs, products, strict=True):
+        row = product.real.double() / 2
+        variance = (sign * row[each[:, 0], each[:, 1]]).clamp_min(0)
+        bundles.append(Bundle(each, variance, row.square(), unexplained(explained, variance)))
+    return bundles
 
 
 def compute_complex_bundles(
@@ -129,6 +136,7 @@ def compute_complex_bundles(
     generator: torch.Generator,
     *,
     chunk: int,
+    controls: Controls | None = None,
 ) -> list[Bundle]:
     """The same for the complex image, with random quarters i^n: the energy is (|C_kj|^2 + |Gamma_kj|^2) / 4.
 
@@ -136,29 +144,46 @@ def compute_complex_bundles(
     """
     quarters = torch.tensor([1, 1j, -1, -1j])
     turns = [quarters[torch.randint(0, 4, (len(each),), generator=generator)] for each in voxels]
-    rows = [row.to(torch.complex128) for row in _summed_rows(operator, image, voxels, turns, chunk=chunk)]
-    return [
-        Bundle(each, (turn.conj() * row[each[:, 0], each[:, 1]]).real.clamp_min(0), row.abs().square() / 4)
-        for each, turn, row in zip(voxels, turns, rows, strict=True)
-    ]
+    bundles = []
+    products = _products(operator, image, voxels, turns, controls, chunk=chunk)
+    for each, turn, (product, explained) in zip(voxels, turns, products, strict=True):
+        row = product.to(torch.complex128)
+        variance = (turn.conj() * row[each[:, 0], each[:, 1]]).real.clamp_min(0)
+        bundles.append(Bundle(each, variance, row.abs().square() / 4, unexplained(2 * explained, variance)))
+    return bundles
 
 
-def _summed_rows(
+def _products(
     operator: LinearOperator,
     image: Image,
     voxels: Sequence[Int[Tensor, "_ 2"]],
     factors: Sequence[Tensor],
+    controls: Controls | None,
     *,
     chunk: int,
-) -> Iterator[Complex[Tensor, "rows columns"]]:
-    """exp(-i phi) B B^T w for w = sum_k f_k exp(i phi_k) e_k, of each bundle, on the CPU."""
+) -> Iterator[tuple[Complex[Tensor, "rows columns"], Float[Tensor, "_"]]]:
+    """Of each bundle, on the CPU: exp(-i phi) B B^T w for w = sum_k f_k exp(i phi_k) e_k, and what is explained.
+
+    The latter is, of the variance of Re(conj(w_k) x_k) of each voxel k, what its controls explain.
+    """
     phase = unit_phase(image)
     for start in range(0, len(voxels), chunk):
         part = slice(start, start + chunk)
         weights = torch.stack(
             [summed_voxels(phase, each, factor) for each, factor in zip(voxels[part], factors[part], strict=True)]
         )
-        yield from (phase.conj() * operator(operator.adjoint(weights))).cpu()
+        white = operator.adjoint(weights)
+        products = (phase.conj() * operator(white)).cpu()
+        for each, white_of_one, product in zip(voxels[part], white, products, strict=True):
+            explained = torch.zeros(len(each), dtype=torch.float64)
+            if controls is not None:
+                explained = controls.explained(controls.zero_filled(white_of_one), each)
+            yield product, explained
+
+
+def unexplained(explained: Float[Tensor, "*_"], variance: Float[Tensor, "*_"]) -> Float[Tensor, "*_"]:
+    """The share of variances that is left of them."""
+    return (1 - torch.where(variance > 0, explained / variance, 0)).clamp(0, 1)
 
 
 def summed_voxels(phase: Image, voxels: Int[Tensor, "_ 2"], factors: Tensor) -> Image:

@@ -1,7 +1,7 @@
 """The complex variance, and the magnitude's, by probing a lattice with pairs of probes in quadrature."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -15,13 +15,13 @@ from mri_noise.settings import Settings
 from mri_noise.variance.bundles import Bundle, bundled_density, compute_complex_bundles
 from mri_noise.variance.errors import nrmse, pooled, predicted_error
 from mri_noise.variance.estimate import VarianceEstimate, unit_phase
+from mri_noise.variance.forward import FIRST_FIT, forward_products, share_of_bundles, until_accurate
 from mri_noise.variance.kernels import AdjointProducts
 from mri_noise.variance.overlap import plan_by_kernels
 from mri_noise.variance.pilots import OPTIMISM, plan_by_rows
 from mri_noise.variance.plan import Demand, Plan, or_forward_products, plan_for
 from mri_noise.variance.point import OperatingPoint, batch_size, noise_jacobian
-from mri_noise.variance.probing import Sums, occupied, probe_colours
-from mri_noise.variance.sketch import sketch
+from mri_noise.variance.probing import BothProducts, Sums, occupied, probe_colours
 
 MARGIN = 1.1
 """By how much the measured error is below the target when probing ends: it is known to a few per cent."""
@@ -80,15 +80,17 @@ class ComplexLatticeProbing(Settings):
                     n_signs=1,
                     n_bundles=self.n_bundles,
                     max_evaluations=self.max_evaluations,
+                    controls=point.controls,
                 )
-            if plan is not None:
+            if plan is not None and plan.lattice is not None:
                 yield from probe_directions(adjoint, point.image, point.object, plan, generator, n_before=n_before)
                 return
         operator = noise_jacobian(point, chunk=chunk)
         if plan is None:
             plan = self.plan(operator, point, generator, chunk=chunk, n_before=n_before)
             n_before = plan.n_evaluations
-        yield from self.probe(operator, point.image, point.object, plan, generator, chunk=chunk, n_before=n_before)
+        products = BothProducts(operator, chunk, point.controls)
+        yield from self.probe(products, point.image, point.object, plan, generator, n_before=n_before)
 
     def plan(
         self,
@@ -103,7 +105,9 @@ class ComplexLatticeProbing(Settings):
         return plan_by_rows(
             point.object,
             generator,
-            lambda voxels: compute_complex_bundles(operator, point.image, voxels, generator, chunk=chunk),
+            lambda voxels: compute_complex_bundles(
+                operator, point.image, voxels, generator, chunk=chunk, controls=point.controls
+            ),
             lambda bundles: self.choose(bundles, point, n_before=n_before),
             n_bundles=self.n_bundles,
             n_left=self.max_evaluations - n_before,
@@ -129,28 +133,31 @@ class ComplexLatticeProbing(Settings):
             n_voxels=int(point.object.sum()),
             max_evaluations=most,
             least_saving=_LEAST_SAVING,
+            share=share_of_bundles(bundles),
+            n_least=FIRST_FIT,
         )
 
     def probe(
         self,
-        operator: LinearOperator,
+        products: BothProducts,
         image: Image,
         region: Mask,
         plan: Plan,
         generator: torch.Generator,
         *,
-        chunk: int,
         n_before: int,
     ) -> Iterator[VarianceEstimate]:
         """Do what a plan says, until the measured error is within the target or no evaluation is left.
 
-        A second pair, and any other, goes only as far as that takes.
+        A second pair, and any other, goes only as far as that takes. Forward products are about as many as a plan
+        says: noise that is not circular takes more.
         """
         if plan.lattice is None:
-            yield from self._take_forward_products(
-                operator, image, region, plan, generator, chunk=chunk, n_before=n_before
-            )
+            most = self.max_evaluations - n_before
+            estimates = forward_products(products, image, region, generator, n_probes=most)
+            yield from until_accurate(estimates, region, plan, "complex", most=most, n_before=n_before)
             return
+        operator, chunk = products.operator, products.chunk
         colours = plan.colours(image)
         n_of_pair = 2 * len(occupied(colours, region))
         sums, n_before_pair, ends = PairSums.zeros(region), 0, False
@@ -167,33 +174,6 @@ class ComplexLatticeProbing(Settings):
                 if ends:
                     break
             sums, n_before_pair = latest, n_samples
-
-    def _take_forward_products(
-        self,
-        operator: LinearOperator,
-        image: Image,
-        region: Mask,
-        plan: Plan,
-        generator: torch.Generator,
-        *,
-        chunk: int,
-        n_before: int,
-    ) -> Iterator[VarianceEstimate]:
-        """The row-norm sketch, of about as many probes as a plan says: noise that is not circular takes more."""
-        most, bound = self.max_evaluations - n_before, plan.upper_bound / plan.nrmse
-        for estimate in sketch(operator, image, generator, n_probes=most, chunk=chunk):
-            n_samples = estimate.n_samples
-            variance, error = estimate.channels["complex"]
-            accurate = n_samples > 1 and bound * nrmse(variance, error.square(), region) <= self.target
-            ends = accurate or n_samples == most
-            yield replace(
-                estimate.only("magnitude", "complex", region=region),
-                n_evaluations=n_before + estimate.n_evaluations,
-                n_total=n_samples if ends else max(plan.n_signs, n_samples + 1),
-                plan=plan,
-            )
-            if ends:
-                return
 
 
 def _directions(image: Image) -> Complex[Tensor, "2 rows columns"]:

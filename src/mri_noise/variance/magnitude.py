@@ -13,6 +13,7 @@ from mri_noise.settings import Settings
 from mri_noise.variance.bundles import Bundle, bundled_density, compute_bundles
 from mri_noise.variance.errors import pooled, predicted_error
 from mri_noise.variance.estimate import VarianceEstimate, unit_phase
+from mri_noise.variance.forward import FIRST_FIT, forward_products, share_of_bundles, until_accurate
 from mri_noise.variance.kernels import AdjointProducts
 from mri_noise.variance.overlap import plan_by_kernels
 from mri_noise.variance.pilots import ALIKE, OPTIMISM, plan_by_rows
@@ -20,7 +21,6 @@ from mri_noise.variance.plan import Demand, Plan, or_forward_products, plan_for,
 from mri_noise.variance.point import OperatingPoint, batch_size, noise_jacobian
 from mri_noise.variance.probing import BothProducts, Sums, occupied
 from mri_noise.variance.shrinkage import shrink
-from mri_noise.variance.sketch import sketch
 
 Products = BothProducts | AdjointProducts
 """What a probe of one colour goes through."""
@@ -77,7 +77,10 @@ class LatticeProbing(Settings):
             n_before = plan.n_evaluations
         else:
             products = _products(point, plan, chunk)
-        for estimate in probe_magnitude(products, point.image, point.object, plan, generator, n_before=n_before):
+        most = self.max_evaluations - n_before
+        for estimate in probe_magnitude(
+            products, point.image, point.object, plan, generator, most=most, n_before=n_before
+        ):
             shrinks = self.shrink and estimate.complete and plan.lattice is not None  # errors of neighbours differ
             yield _shrunk(estimate, point.object) if shrinks else estimate
 
@@ -95,11 +98,12 @@ class LatticeProbing(Settings):
                 n_signs=self.n_signs,
                 n_bundles=self.n_bundles,
                 max_evaluations=self.max_evaluations,
+                controls=point.controls,
             )
             if plan is not None:
-                return plan, adjoint
-        operator = noise_jacobian(point, chunk=chunk)
-        return self.plan(operator, point, generator, chunk=chunk, n_before=n_before), BothProducts(operator, chunk)
+                return plan, adjoint if plan.lattice is not None else _both(point, chunk)
+        products = _both(point, chunk)
+        return self.plan(products.operator, point, generator, chunk=chunk, n_before=n_before), products
 
     def plan(
         self,
@@ -114,7 +118,9 @@ class LatticeProbing(Settings):
         return plan_by_rows(
             point.object,
             generator,
-            lambda voxels: compute_bundles(operator, point.image, voxels, generator, chunk=chunk),
+            lambda voxels: compute_bundles(
+                operator, point.image, voxels, generator, chunk=chunk, controls=point.controls
+            ),
             lambda bundles: self.choose(bundles, point, n_before=n_before),
             n_bundles=self.n_bundles,
             n_left=self.max_evaluations - n_before,
@@ -134,26 +140,37 @@ class LatticeProbing(Settings):
         )
         density = OPTIMISM**2 * bundled_density(bundles, point.object)
         plan = plan_for(density, point.colouring.mask, demand)
-        return or_forward_products(plan, n_channels=1, n_voxels=n_voxels, max_evaluations=most)
+        return or_forward_products(
+            plan,
+            n_channels=1,
+            n_voxels=n_voxels,
+            max_evaluations=most,
+            share=share_of_bundles(bundles),
+            n_least=FIRST_FIT,
+        )
 
 
 def _products(point: OperatingPoint, plan: Plan, chunk: int) -> Products:
     """What a plan from another slice is probed with."""
     if plan.reach is None or point.image_domain is None:
-        return BothProducts(noise_jacobian(point, chunk=chunk), chunk)
+        return _both(point, chunk)
     return AdjointProducts.of(point.image_domain, replayable=point.replayable, chunk=chunk)
 
 
+def _both(point: OperatingPoint, chunk: int) -> BothProducts:
+    return BothProducts(noise_jacobian(point, chunk=chunk), chunk, point.controls)
+
+
 def probe_magnitude(
-    products: Products, image: Image, region: Mask, plan: Plan, generator: torch.Generator, *, n_before: int
+    products: Products, image: Image, region: Mask, plan: Plan, generator: torch.Generator, *, most: int, n_before: int
 ) -> Iterator[VarianceEstimate]:
-    """Do what a plan says: probe a lattice, or take forward products."""
+    """Do what a plan says: probe a lattice, or take forward products, with control variates at ``most`` so many."""
     if plan.lattice is not None:
         yield from _probe_lattice(products, image, region, plan, generator, n_before=n_before)
-    elif isinstance(products, BothProducts):
-        yield from _take_forward_products(products, image, region, plan, generator, n_before=n_before)
-    else:
+    elif not isinstance(products, BothProducts):
         raise TypeError("a plan without a lattice needs forward products; probe it with BothProducts")
+    else:
+        yield from _take_forward_products(products, image, region, plan, generator, most=most, n_before=n_before)
 
 
 def _probe_lattice(
@@ -182,13 +199,24 @@ def _probe_lattice(
 
 
 def _take_forward_products(
-    products: BothProducts, image: Image, region: Mask, plan: Plan, generator: torch.Generator, *, n_before: int
+    products: BothProducts,
+    image: Image,
+    region: Mask,
+    plan: Plan,
+    generator: torch.Generator,
+    *,
+    most: int,
+    n_before: int,
 ) -> Iterator[VarianceEstimate]:
-    """The magnitude, in a region, of a row-norm sketch with as many probes as a plan says."""
-    for estimate in sketch(products.operator, image, generator, n_probes=plan.n_signs, chunk=products.chunk):
-        yield replace(
-            estimate.only("magnitude", region=region), n_evaluations=n_before + estimate.n_evaluations, plan=plan
-        )
+    """As many as the law of sampling says or, with control variates, until the measured error is within the target."""
+    if products.controls is None:
+        for estimate in forward_products(products, image, region, generator, n_probes=plan.n_signs):
+            only = estimate.only("magnitude", region=region)
+            yield replace(only, n_evaluations=n_before + estimate.n_evaluations, plan=plan)
+        return
+    estimates = forward_products(products, image, region, generator, n_probes=most)
+    for estimate in until_accurate(estimates, region, plan, "magnitude", most=most, n_before=n_before):
+        yield estimate.only("magnitude", region=region)
 
 
 def _shrunk(estimate: VarianceEstimate, region: Mask) -> VarianceEstimate:

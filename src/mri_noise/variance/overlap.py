@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from mri_noise.arrays import Image, Mask
-from mri_noise.variance.bundles import Packing, draw_bundles
+from mri_noise.variance.bundles import ROWS, Packing, draw_bundles, unexplained
+from mri_noise.variance.controls import Controls
+from mri_noise.variance.forward import FIRST_FIT, squared_error_share
 from mri_noise.variance.image_domain import ImageDomain
 from mri_noise.variance.kernels import AdjointProducts, Kernels
 from mri_noise.variance.lattice import Density, Lattice, ScoredLattice, best_lattices
 from mri_noise.variance.pilots import ALIKE, plan_by_bundles
-from mri_noise.variance.plan import Demand, Plan, cheapest, scatter_bound, smoothed
+from mri_noise.variance.plan import Demand, Plan, cheapest, or_forward_products, scatter_bound, smoothed
 
 _REACHES = (4, 8)
 """How far apart voxels are whose covariance counts, among which the pilots choose: the near ones see less aliasing."""
@@ -46,13 +48,14 @@ def plan_by_kernels(
     n_signs: int,
     n_bundles: int,
     max_evaluations: int,
+    controls: Controls | None = None,
 ) -> tuple[Plan | None, int]:
     """Choose the cheapest lattice, and reach, that the kernels of pilots predict to be accurate enough.
 
     The error is that of the root of the sum of the variances along the directions, each of which takes its own
     probes. At most ``max_evaluations`` products are made, those of the pilots included: at most half of them, and
     ``n_bundles`` along each direction. Where that is too few, the most accurate lattice is chosen. There is no plan if
-    no number of them is enough, since the network sees too far.
+    no number of them is enough, since the network sees too far. With control variates forward products may be cheaper.
 
     Returns
     -------
@@ -70,7 +73,16 @@ def plan_by_kernels(
         demand = Demand(target, bound, n_signs, (max_evaluations - n_spent) // len(directions), n_pilots, n_spent)
         plans = [Overlap.of(products.domain, pilots, region, reach).plan(demand) for reach in _REACHES]
         found = [plan for plan in plans if plan is not None]
-        return cheapest(found) if found else None
+        if not found or controls is None:
+            return cheapest(found) if found else None
+        return or_forward_products(
+            cheapest(found),
+            n_channels=len(directions),
+            n_voxels=int(region.sum()),
+            max_evaluations=max_evaluations - n_spent,
+            share=_share_left(products.domain, pilots, controls),
+            n_least=FIRST_FIT,
+        )
 
     n_bundles = min(n_bundles, max_evaluations // (2 * len(directions)))
     plan = plan_by_bundles(
@@ -168,6 +180,21 @@ class Overlap:
             nearer &= 2 * (offset[:, None] * others[i, 0] + offset * others[i, 1]) < squared[i]
         lost = 1 - (self.energies * nearer).sum((1, 2))
         return float((self.weights * lost**2).sum()) ** 0.5 / 2
+
+
+def _share_left(domain: ImageDomain, pilots: Sequence[Kernels], controls: Controls) -> float:
+    """Of the squared error of forward products, by some pilots of each bundle, as far apart as those of rows."""
+    variances, left = [], []
+    for bundle in pilots:
+        voxels = ROWS.bundles(bundle.voxels, at_most=1)[0]
+        chosen = (bundle.voxels[:, None] == voxels).all(-1).any(1)
+        y, x = voxels.T
+        theirs = torch.isin(bundle.owner, (y * bundle.owner.shape[1] + x).to(bundle.owner))
+        for product, variance in zip(bundle.product, bundle.variance.cpu(), strict=True):
+            explained = controls.explained(domain.covariance(product * theirs), bundle.voxels[chosen])
+            variances.append(variance[chosen])
+            left.append(unexplained(explained, variance[chosen]))
+    return squared_error_share(torch.cat(variances), torch.cat(left))
 
 
 def _share_with_another(region: Mask) -> Density:

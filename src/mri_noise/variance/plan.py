@@ -189,7 +189,14 @@ def scatter_bound(n_voxels: int, alike: float) -> float:
 
 
 def or_forward_products(
-    plan: Plan, *, n_channels: int, n_voxels: int, max_evaluations: int, least_saving: float = 0.0
+    plan: Plan,
+    *,
+    n_channels: int,
+    n_voxels: int,
+    max_evaluations: int,
+    least_saving: float = 0.0,
+    share: float = 1.0,
+    n_least: int = 1,
 ) -> Plan:
     """Give up the lattice of a plan where forward products alone are cheaper, or more accurate.
 
@@ -197,12 +204,16 @@ def or_forward_products(
     Carlo have; with two, of circular noise, 1 / (4 N), and a lattice takes pairs of probes. It scatters by a relative
     sqrt(2 alike / n_voxels), since only a few voxels at a time err alike; N is such that the 95 % bound of that is
     within the target, at most ``max_evaluations``. A lattice has to save such a share of their evaluations.
+
+    From ``n_least`` products on, control variates leave only a ``share`` of the squared error.
     """
     bound = scatter_bound(n_voxels, _ALIKE)
-    n_forward = min(math.ceil(bound**2 / (2 * n_channels * plan.target**2) - 1e-9), max_evaluations)
-    nrmse = math.sqrt(1 / (2 * n_channels * n_forward))
-    sketch = replace(plan, lattice=None, n_signs=n_forward, nrmse=nrmse, upper_bound=bound * nrmse)
+    alone = math.ceil(bound**2 / (2 * n_channels * plan.target**2) - 1e-9)
+    n_forward = min(alone, max(math.ceil(share * alone), n_least), max_evaluations)
+    nrmse = math.sqrt((share if n_forward >= n_least else 1) / (2 * n_channels * n_forward))
+    sketch = replace(plan, lattice=None, reach=None, n_signs=n_forward, nrmse=nrmse, upper_bound=bound * nrmse)
     if plan.reaches_target:
         most = (1 - least_saving) * n_forward
-        return sketch if sketch.reaches_target and most < 2 * n_channels * plan.n_products else plan
+        of_lattice = n_channels * plan.evaluations_per_product * plan.n_products
+        return sketch if sketch.reaches_target and most < of_lattice else plan
     return sketch if sketch.reaches_target or sketch.upper_bound < plan.upper_bound else plan

@@ -12,6 +12,7 @@ from mri_noise.encoding import Sense
 from mri_noise.linop import Jacobian, LinearOperator
 from mri_noise.measure import Meter, free_memory
 from mri_noise.noise import Colouring, Noise
+from mri_noise.variance.controls import Controls
 from mri_noise.variance.image_domain import ImageDomain
 
 _BATCH_ON_CPU, _LARGEST_BATCH = 2, 32
@@ -32,6 +33,8 @@ class OperatingPoint:
         Whether its nonlinear parts are steps of :mod:`mri_noise.replay`.
     kspace : shape (coils, rows, columns)
     image : shape (rows, columns)
+    encoding
+        A, from the image to ``kspace``.
     colouring
         L, which turns white noise into the noise of ``kspace``.
     object : shape (rows, columns)
@@ -46,6 +49,7 @@ class OperatingPoint:
     replayable: bool
     kspace: KSpace
     image: Image
+    encoding: Sense
     colouring: Colouring
     object: Mask
     image_domain: ImageDomain | None = None
@@ -55,6 +59,11 @@ class OperatingPoint:
     def fitting_batch(self) -> int:
         """The quickest batch for which there is memory, found when it is first needed."""
         return fitting_batch(self.kspace.device, self.forward_memory)
+
+    @cached_property
+    def controls(self) -> Controls | None:
+        """Control variates of its noise, made when they are first needed; None where there are none."""
+        return Controls.of(self.encoding, self.colouring)
 
     @cached_property
     def jacobian(self) -> Jacobian:
@@ -79,6 +88,7 @@ def operating_point(
         replayable=getattr(reconstructor, "replayable", False),
         kspace=kspace,
         image=image,
+        encoding=encoding,
         colouring=colouring,
         object=encoding.coil_power > 0 if region is None else region,
         image_domain=refine and ImageDomain(refine, encoding.adjoint(kspace), encoding.coil_maps, colouring),

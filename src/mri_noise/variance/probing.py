@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mri_noise.arrays import Image, Mask, RealMap
 from mri_noise.linop import LinearOperator
+from mri_noise.variance.controls import Controls
 from mri_noise.variance.plan import Plan
 
 
@@ -65,10 +66,13 @@ class BothProducts:
         B, from white noise to the image.
     chunk
         Probes computed at once.
+    controls
+        Control variates for forward products that take the place of a lattice.
     """
 
     operator: LinearOperator
     chunk: int
+    controls: Controls | None = None
 
     def __call__(self, probe: Image, colours: Int[Tensor, "rows columns"], plan: Plan) -> Iterator[Probed]:
         """Apply B B^T to a probe, one colour after the other."""

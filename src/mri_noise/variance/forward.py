@@ -1,0 +1,189 @@
+"""Forward products of random probes, in which control variates take the place of what they explain."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from jaxtyping import Complex, Float
+from torch import Tensor
+
+from mri_noise.arrays import Image, Mask
+from mri_noise.noise import white_probes
+from mri_noise.variance.bundles import Bundle
+from mri_noise.variance.controls import Controls
+from mri_noise.variance.errors import nrmse, pooled
+from mri_noise.variance.estimate import Channel, VarianceEstimate, unit_phase
+from mri_noise.variance.plan import Plan
+from mri_noise.variance.probing import BothProducts
+from mri_noise.variance.regression import LocalRegression
+from mri_noise.variance.sketch import sketch
+
+FIRST_FIT = 24
+"""Samples before coefficients are learned."""
+_GROWTH = 1.5
+"""They are learned anew from as many times as many."""
+_KEPT = 80
+"""Samples that are kept, to make use of what later ones say of them."""
+_SHARED = 1.5
+"""What coefficients that neighbours share leave unexplained, in units of what those of each voxel's own leave."""
+_VOXELS_AT_ONCE = 4096
+
+
+@dataclass(slots=True)
+class ControlledMoments:
+    """Running moments of the noise along the phase of an image and across it, less what control variates explain.
+
+    With the controls z of a voxel, whose covariance is known, and u = Re(sum_k a_k z_k) close to the noise y,
+    E y^2 is the mean of y^2 - u^2 over the samples plus E u^2, which is known. Where u leaves a share epsilon of the
+    variance unexplained, the squared error is 2 epsilon - epsilon^2 of that of the mean of y^2 (Glasserman 2003,
+    Monte Carlo Methods in Financial Engineering, section 4.1). Coefficients are learned from the samples themselves,
+    more and more of them. The first samples make use of that too: what this adds to E u^2 it takes from the mean, to
+    first order. Later ones are not kept, and have coefficients of samples before them.
+
+    Parameters
+    ----------
+    controls
+    region
+        Voxels whose noise is asked for.
+    against_phase : shape (rows, columns)
+        exp(-i phi) of the image.
+    """
+
+    controls: Controls
+    region: Mask
+    against_phase: Image
+    n_samples: int = 0
+    _n_learned: int = 0
+    _kept: list[tuple[Image, Image]] = field(default_factory=list)
+    _regression: LocalRegression = field(init=False)
+    _coefficients: Complex[Tensor, "2 controls rows columns"] | None = None
+    _explained: Float[Tensor, "2 rows columns"] | None = None
+    _sums: Float[Tensor, "2 3 rows columns"] | None = None
+
+    def __post_init__(self) -> None:
+        self._regression = LocalRegression(self.region, self.controls.deviation)
+
+    def add(self, white: Tensor, perturbations: Image) -> None:
+        """Take in probes, shape (batch, coils, rows, columns), and what they do to the image."""
+        zero_filled, turned = self.controls.zero_filled(white), self.against_phase * perturbations
+        controls = self._controls(zero_filled)
+        self._regression.add(_channels(turned), controls)
+        if self.n_samples < _KEPT:
+            self._kept.append((zero_filled, turned))
+        self._sum(turned, controls)
+        self.n_samples += len(turned)
+        if self.n_samples >= max(FIRST_FIT, _GROWTH * self._n_learned):
+            self._learn()
+
+    def estimate(self, n_total: int) -> VarianceEstimate:
+        """A snapshot: the variances of the magnitude and of the complex image in the region, NaN outside."""
+        n = self.n_samples
+        assert self._sums is not None
+        means, squares = self._sums / n
+        if n < 2:
+            errors = [torch.where(self.region, torch.inf, torch.nan).double()] * 3
+        else:
+            errors = [pooled(e, self.region).sqrt() for e in (squares - means.square()).clamp_min(0) / (n - 1)]
+        variances = [torch.where(self.region, each.clamp_min(0), torch.nan) for each in means]
+        return VarianceEstimate(
+            variance_magnitude=variances[0],
+            standard_error_magnitude=errors[0],
+            variance=variances[2],
+            standard_error=errors[2],
+            n_samples=n,
+            n_evaluations=n,
+            n_total=n_total,
+        )
+
+    def _controls(self, zero_filled: Image) -> Complex[Tensor, "batch controls rows columns"]:
+        return self.controls.fields(zero_filled) * self.against_phase
+
+    def _learn(self) -> None:
+        """Learn coefficients; sum up the samples anew if all of them are kept."""
+        self._coefficients = self._regression.solve(neighbour=FIRST_FIT / self.n_samples)
+        self._explained = self._known_variance(self._coefficients)
+        self._n_learned = self.n_samples
+        if sum(len(turned) for _, turned in self._kept) == self.n_samples:
+            self._sums = None
+            for zero_filled, turned in self._kept:
+                self._sum(turned, self._controls(zero_filled))
+        else:
+            self._kept.clear()
+
+    def _known_variance(self, coefficients: Tensor) -> Float[Tensor, "2 rows columns"]:
+        """E u^2 = a G a^H / 2."""
+        voxels = self.region.nonzero()
+        known = torch.zeros(2, *self.region.shape, dtype=torch.float64, device=coefficients.device)
+        for part in voxels.split(_VOXELS_AT_ONCE):
+            covariance, (y, x) = self.controls.covariance(part), part.T
+            a = coefficients[:, :, y, x].permute(0, 2, 1)
+            known[:, y, x] = torch.einsum("cvk,vkl,cvl->cv", a, covariance, a.conj()).real.double() / 2
+        return known
+
+    def _sum(self, turned: Image, controls: Tensor) -> None:
+        """Add y^2 - u^2 + E u^2 and its square, along the phase, across it and of both."""
+        rest = _channels(turned).square().double()
+        if self._coefficients is not None and self._explained is not None:
+            followed = torch.stack([(a * controls).sum(1).real for a in self._coefficients], 1)
+            rest = rest - followed.square() + self._explained
+        each = torch.cat([rest, rest.sum(1, keepdim=True)], 1)
+        sums = torch.stack([each.sum(0), each.square().sum(0)])
+        self._sums = sums if self._sums is None else self._sums + sums
+
+
+def _channels(turned: Image) -> Float[Tensor, "batch 2 rows columns"]:
+    """Along the phase, and across it."""
+    return torch.stack([turned.real, turned.imag], 1)
+
+
+def forward_products(
+    products: BothProducts, image: Image, region: Mask, generator: torch.Generator, *, n_probes: int
+) -> Iterator[VarianceEstimate]:
+    """The variances of the magnitude and of the complex image in a region, by forward products of random probes."""
+    operator, chunk = products.operator, products.chunk
+    if products.controls is None:
+        for estimate in sketch(operator, image, generator, n_probes=n_probes, chunk=chunk):
+            yield estimate.only("magnitude", "complex", region=region)
+        return
+    moments = ControlledMoments(products.controls, region, unit_phase(image).conj())
+    for white in white_probes(n_probes, operator.in_shape, generator, image, draw="random phase", chunk=chunk):
+        moments.add(white, operator(white))
+        yield moments.estimate(n_probes)
+
+
+def squared_error_share(variance: Float[Tensor, " voxels"], unexplained: Float[Tensor, " voxels"]) -> float:
+    """Share of the squared error of forward products that is left, by what controls of some voxels leave of theirs."""
+    left = (_SHARED * unexplained).clamp_max(1)
+    total = float(variance.sum())
+    return float((variance * (2 * left - left.square())).sum()) / total if total > 0 else 1.0
+
+
+def share_of_bundles(bundles: Sequence[Bundle]) -> float:
+    """The same by the pilots of some bundles."""
+    return squared_error_share(
+        torch.cat([bundle.variance for bundle in bundles]), torch.cat([bundle.unexplained for bundle in bundles])
+    )
+
+
+def until_accurate(
+    estimates: Iterable[VarianceEstimate], region: Mask, plan: Plan, channel: Channel, *, most: int, n_before: int
+) -> Iterator[VarianceEstimate]:
+    """Go on until the measured error of a channel in a region is within the target of a plan, or to ``most`` products.
+
+    The plan says about how many that takes, and by how much the bound of an error is above its expectation.
+    """
+    bound = plan.upper_bound / plan.nrmse
+    n_least = min(plan.n_signs, FIRST_FIT)
+    for estimate in estimates:
+        n_samples = estimate.n_samples
+        variance, error = estimate.channels[channel]
+        accurate = n_samples > 1 and bound * nrmse(pooled(variance, region), error.square(), region) <= plan.target
+        ends = (accurate and n_samples >= n_least) or n_samples == most
+        yield replace(
+            estimate,
+            n_evaluations=n_before + estimate.n_evaluations,
+            n_total=n_samples if ends else max(plan.n_signs, n_samples + 1),
+            plan=plan,
+        )
+        if ends:
+            return

@@ -1,0 +1,47 @@
+import pytest
+import torch
+from torch import Tensor
+
+from mri_noise.encoding import Sense
+from mri_noise.noise import Colouring
+from mri_noise.variance.controls import N_CONTROLS, Controls
+from tests.problems import equispaced, problem
+
+
+def _everywhere(shape: tuple[int, int]) -> Tensor:
+    return torch.ones(shape, dtype=torch.bool).nonzero()
+
+
+@pytest.mark.parametrize("mask", [equispaced(7, 10, 3, 2), equispaced(9, 6, 2).mT, torch.ones(6, 5, dtype=torch.bool)])
+def test_covariance_is_that_of_the_fields(mask: Tensor) -> None:
+    p = problem(*mask.shape, 3, mask)
+    maps = p.encoding.coil_maps.clone()
+    maps[:, 1, 2] = 0
+    colouring = Colouring.of(p.noise, mask, torch.complex128)
+    controls = Controls.of(Sense(maps, mask), colouring)
+    assert controls is not None
+    basis = torch.eye(maps.numel(), dtype=torch.complex128).view(-1, *maps.shape)
+    matrix = controls.fields(controls.zero_filled(basis)).flatten(2)  # noise, controls, voxels
+    dense = torch.einsum("nkv,nlv->vkl", matrix, matrix.conj())
+    found = controls.covariance(_everywhere((mask.shape[0], mask.shape[1])))
+    assert found.shape == (mask.numel(), N_CONTROLS, N_CONTROLS)
+    torch.testing.assert_close(found, dense, rtol=1e-9, atol=1e-9 * float(dense.abs().max()))
+
+
+def test_the_first_fields_are_those_of_neighbours_and_the_last_is_zero_filled() -> None:
+    p = problem(8, 9, 3, equispaced(8, 9, 2, 3))
+    controls = Controls.of(p.encoding, Colouring.of(p.noise, p.encoding.mask, torch.complex128))
+    assert controls is not None
+    image = torch.randn(8, 9, generator=torch.Generator().manual_seed(0), dtype=torch.complex128)
+    fields = controls.fields(image)
+    assert fields[-1].equal(image)
+    own = fields[N_CONTROLS // 2 - 1]
+    torch.testing.assert_close(p.encoding.normal(own) + controls.tikhonov * own, image)
+    torch.testing.assert_close(fields[0, 2:], own[:-2])  # two rows up
+    assert not bool(fields[0, :2].any())
+
+
+def test_masks_of_points_have_none() -> None:
+    mask = torch.rand(8, 9, generator=torch.Generator().manual_seed(1)) > 0.5
+    p = problem(8, 9, 3, mask)
+    assert Controls.of(p.encoding, Colouring.of(p.noise, mask, torch.complex128)) is None
