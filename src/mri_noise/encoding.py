@@ -12,6 +12,8 @@ from mri_noise.linop import LinearOperator, Shape
 
 _AXES = (-2, -1)
 _LINES_AT_ONCE = 16
+_LARGEST_INVERSES = 2**29
+"""Memory that they may take [bytes]."""
 _WELL_POSED = 1e-2
 """Smallest weight with which lines are inverted in the precision of the maps; the error of single precision is then
 below 1e-5. Double precision takes more than twice as long."""
@@ -184,6 +186,19 @@ class Sense(LinearOperator):
             self._inverses.clear()
             self._inverses[tikhonov] = self._invert_lines(tikhonov)
         return self._inverses[tikhonov]
+
+    def has_line_inverse(self, tikhonov: float) -> bool:
+        """Whether :meth:`line_inverse` exists, and takes half a gigabyte at most."""
+        n_bytes = self.mask.numel() * max(self.mask.shape) * self.coil_maps.element_size()
+        return len(self.undersampled_axes) < 2 and n_bytes <= _LARGEST_INVERSES and tikhonov > 0
+
+    def solve_lines(self, right_hand_side: Image, tikhonov: float) -> Image:
+        """Multiply each line of each b, shape (*batch, rows, columns), with the inverse of its own system."""
+        across_rows = self.undersampled_axes == (-2,)
+        oriented = right_hand_side.mT if across_rows else right_hand_side
+        lines = oriented.reshape(-1, *oriented.shape[-2:]).permute(1, 2, 0)
+        solved = (self.line_inverse(tikhonov) @ lines).permute(2, 0, 1).reshape(oriented.shape)
+        return solved.mT if across_rows else solved
 
     @cached_property
     def _inverses(self) -> dict[float, Tensor]:

@@ -1,10 +1,11 @@
 import pytest
 import torch
 
+from mri_noise import encoding as encoding_module
 from mri_noise.encoding import Sense
 from mri_noise.recon import solve
 from mri_noise.recon.conjugate_gradients import solve_by_conjugate_gradients
-from mri_noise.recon.solve import solve_by_lines, solve_normal
+from mri_noise.recon.solve import solve_normal
 from tests.problems import equispaced, smooth_maps
 
 MASKS = {
@@ -38,7 +39,7 @@ def test_lines_and_conjugate_gradients_agree_in_value_and_gradient(pattern: str)
     for by_lines in (True, False):
         b = _random(2, 6, 9).requires_grad_()
         x = (
-            solve_by_lines(encoding, b, 0.03)
+            encoding.solve_lines(b, 0.03)
             if by_lines
             else solve_by_conjugate_gradients(encoding, b, 0.03, max_iterations=500)
         )
@@ -76,14 +77,14 @@ def test_the_choice(
 
         return called
 
-    monkeypatch.setattr(solve, "solve_by_lines", note("lines"))
+    monkeypatch.setattr(Sense, "solve_lines", note("lines"))
     monkeypatch.setattr(solve, "solve_by_conjugate_gradients", note("conjugate gradients"))
     solve_normal(_encoding(pattern), _random(6, 9), tikhonov, max_iterations=10)
     assert taken == [expected]
 
 
 def test_inverses_that_would_not_fit_are_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(solve, "_LARGEST_INVERSES", 6 * 9 * 9 * 16 - 1)
+    monkeypatch.setattr(encoding_module, "_LARGEST_INVERSES", 6 * 9 * 9 * 16 - 1)
     encoding = _encoding("columns")
     solve_normal(encoding, _random(6, 9), 0.1, max_iterations=500)
     assert not encoding._inverses

@@ -9,7 +9,6 @@ from torch import Tensor
 from mri_noise.arrays import Image, KSpace, RealMap
 from mri_noise.encoding import Sense, point_spread
 from mri_noise.noise import Colouring
-from mri_noise.recon.solve import has_line_inverse, solve_by_lines
 
 _TIKHONOV = 0.07
 """Of the SENSE image, in units of the largest power of the coil maps."""
@@ -59,7 +58,7 @@ class Controls:
     def of(cls, encoding: Sense, colouring: Colouring) -> "Controls | None":
         """Make those of an encoding; None where its mask varies along both axes, or its lines are too long."""
         tikhonov = _TIKHONOV * float(encoding.coil_power.max())
-        if not has_line_inverse(encoding, tikhonov):
+        if not encoding.has_line_inverse(tikhonov):
             return None
         own = Sense(encoding.coil_maps, encoding.mask)  # whose inverses are kept apart from those of the network
         turned = encoding.undersampled_axes == (-2,)
@@ -95,7 +94,7 @@ class Controls:
 
     def fields(self, zero_filled: Image) -> Complex[Tensor, "*batch controls rows columns"]:
         """The controls of each voxel; zero where they would lie outside the image."""
-        sense = solve_by_lines(self.encoding, zero_filled, self.tikhonov)
+        sense = self.encoding.solve_lines(zero_filled, self.tikhonov)
         moved = [self._moved(sense, *displacement) for displacement in _NEIGHBOURS]
         return torch.stack([*moved, zero_filled], dim=-3)
 
