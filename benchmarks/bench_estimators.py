@@ -209,7 +209,7 @@ def linearity_table(*, quick: bool) -> pd.DataFrame:
 
 
 def memory_table(*, quick: bool) -> pd.DataFrame:
-    """Peak memory of probing beside that of a forward of the same batch, for two numbers of probes."""
+    """Peak memory of probing, and of forward products with control variates, beside that of a forward of the batch."""
     rows = []
     for model in SMALL:
         point = point_of(open_scan(ROOT / "sample_data" / "brain_phantom.h5"), model, RandomLines())
@@ -220,7 +220,11 @@ def memory_table(*, quick: bool) -> pd.DataFrame:
         row: dict[str, str | float] = {"model": model, "forward [MB]": forward}
         for n_probes in (4, 16) if quick else (8, 32):
             row[f"{n_probes} probes [MB]"] = peak(partial(_probe, method, point, n_probes))
-        rows.append(row | {"ratio": float(row[list(row)[-1]]) / forward})
+        row["ratio"] = float(row[list(row)[-1]]) / forward
+        products = Plan(None, 10**4, 0.01, 0.01, 8, 0.01, 8)
+        for n_products in (24, 48) if quick else (32, 128):
+            row[f"{n_products} forward products [MB]"] = peak(partial(_probe, method, point, n_products, products))
+        rows.append(row | {"of these": float(row[list(row)[-1]]) / forward})
     return pd.DataFrame(rows)
 
 
@@ -229,9 +233,9 @@ def _reconstruct(point: OperatingPoint, kspace: torch.Tensor) -> None:
         point.reconstruct(kspace)
 
 
-def _probe(method: LatticeProbing, point: OperatingPoint, n_probes: int) -> None:
-    plan = Plan(Lattice(1, 64, 23), 1, 0.1, 0.1, 8, 0.1, 8, reach=None if point.image_domain is None else 4)
-    for estimate in method(point, torch.Generator().manual_seed(0), plan):
+def _probe(method: LatticeProbing, point: OperatingPoint, n_probes: int, plan: Plan | None = None) -> None:
+    lattice = Plan(Lattice(1, 64, 23), 1, 0.1, 0.1, 8, 0.1, 8, reach=None if point.image_domain is None else 4)
+    for estimate in method(point, torch.Generator().manual_seed(0), plan or lattice):
         if estimate.n_samples >= n_probes:
             break
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-from mri_noise.arrays import Image, Mask
+from mri_noise.arrays import Image, Mask, RealMap
 from mri_noise.noise import white_probes
 from mri_noise.variance.bundles import Bundle
 from mri_noise.variance.controls import Controls
@@ -22,11 +22,11 @@ FIRST_FIT = 24
 """Samples before coefficients are learned."""
 _GROWTH = 1.5
 """They are learned anew from as many times as many."""
-_KEPT = 80
+_KEPT = 54
 """Samples that are kept, to make use of what later ones say of them."""
 _SHARED = 1.5
 """What coefficients that neighbours share leave unexplained, in units of what those of each voxel's own leave."""
-_VOXELS_AT_ONCE = 4096
+_VOXELS_AT_ONCE = 1024
 
 
 @dataclass(slots=True)
@@ -54,23 +54,24 @@ class ControlledMoments:
     against_phase: Image
     n_samples: int = 0
     _n_learned: int = 0
-    _kept: list[tuple[Image, Image]] = field(default_factory=list)
+    _kept: list[tuple[Image, Tensor]] = field(default_factory=list)
     _regression: LocalRegression = field(init=False)
-    _coefficients: Complex[Tensor, "2 controls rows columns"] | None = None
-    _explained: Float[Tensor, "2 rows columns"] | None = None
-    _sums: Float[Tensor, "2 3 rows columns"] | None = None
+    _coefficients: Complex[Tensor, "2 controls voxels"] | None = None
+    _explained: Float[Tensor, "2 voxels"] | None = None
+    _sums: Float[Tensor, "2 3 voxels"] | None = None
 
     def __post_init__(self) -> None:
         self._regression = LocalRegression(self.region, self.controls.deviation)
 
     def add(self, white: Tensor, perturbations: Image) -> None:
         """Take in probes, shape (batch, coils, rows, columns), and what they do to the image."""
-        zero_filled, turned = self.controls.zero_filled(white), self.against_phase * perturbations
-        controls = self._controls(zero_filled)
-        self._regression.add(_channels(turned), controls)
+        zero_filled = self.controls.zero_filled(white)
+        turned = (self.against_phase * perturbations)[..., self.region]
+        channels, controls = torch.stack([turned.real, turned.imag], 1), self._controls(zero_filled)
+        self._regression.add(channels, controls)
         if self.n_samples < _KEPT:
-            self._kept.append((zero_filled, turned))
-        self._sum(turned, controls)
+            self._kept.append((zero_filled, channels))
+        self._sum(channels, controls)
         self.n_samples += len(turned)
         if self.n_samples >= max(FIRST_FIT, _GROWTH * self._n_learned):
             self._learn()
@@ -80,11 +81,12 @@ class ControlledMoments:
         n = self.n_samples
         assert self._sums is not None
         means, squares = self._sums / n
-        if n < 2:
-            errors = [torch.where(self.region, torch.inf, torch.nan).double()] * 3
+        if n > 1:
+            spread = (squares - means.square()).clamp_min(0) / (n - 1)
+            errors = [pooled(self._map(each), self.region).sqrt() for each in spread]
         else:
-            errors = [pooled(e, self.region).sqrt() for e in (squares - means.square()).clamp_min(0) / (n - 1)]
-        variances = [torch.where(self.region, each.clamp_min(0), torch.nan) for each in means]
+            errors = [self._map(torch.full_like(each, torch.inf)) for each in means]
+        variances = [self._map(each.clamp_min(0)) for each in means]
         return VarianceEstimate(
             variance_magnitude=variances[0],
             standard_error_magnitude=errors[0],
@@ -95,45 +97,44 @@ class ControlledMoments:
             n_total=n_total,
         )
 
-    def _controls(self, zero_filled: Image) -> Complex[Tensor, "batch controls rows columns"]:
-        return self.controls.fields(zero_filled) * self.against_phase
+    def _map(self, values: Float[Tensor, " voxels"]) -> RealMap:
+        found = torch.full(self.region.shape, torch.nan, dtype=values.dtype, device=values.device)
+        found[self.region] = values
+        return found
+
+    def _controls(self, zero_filled: Image) -> Complex[Tensor, "batch controls voxels"]:
+        return (self.controls.fields(zero_filled) * self.against_phase)[..., self.region]
 
     def _learn(self) -> None:
         """Learn coefficients; sum up the samples anew if all of them are kept."""
         self._coefficients = self._regression.solve(neighbour=FIRST_FIT / self.n_samples)
         self._explained = self._known_variance(self._coefficients)
         self._n_learned = self.n_samples
-        if sum(len(turned) for _, turned in self._kept) == self.n_samples:
+        if sum(len(channels) for _, channels in self._kept) == self.n_samples:
             self._sums = None
-            for zero_filled, turned in self._kept:
-                self._sum(turned, self._controls(zero_filled))
+            for zero_filled, channels in self._kept:
+                self._sum(channels, self._controls(zero_filled))
         else:
             self._kept.clear()
 
-    def _known_variance(self, coefficients: Tensor) -> Float[Tensor, "2 rows columns"]:
+    def _known_variance(self, coefficients: Complex[Tensor, "2 controls voxels"]) -> Float[Tensor, "2 voxels"]:
         """E u^2 = a G a^H / 2."""
-        voxels = self.region.nonzero()
-        known = torch.zeros(2, *self.region.shape, dtype=torch.float64, device=coefficients.device)
-        for part in voxels.split(_VOXELS_AT_ONCE):
-            covariance, (y, x) = self.controls.covariance(part), part.T
-            a = coefficients[:, :, y, x].permute(0, 2, 1)
-            known[:, y, x] = torch.einsum("cvk,vkl,cvl->cv", a, covariance, a.conj()).real.double() / 2
-        return known
+        voxels = self.region.nonzero().split(_VOXELS_AT_ONCE)
+        parts = []
+        for part, each in zip(voxels, coefficients.permute(0, 2, 1).split(_VOXELS_AT_ONCE, dim=1), strict=True):
+            filtered = torch.einsum("cvk,vkl->cvl", each, self.controls.covariance(part))
+            parts.append((filtered * each.conj()).sum(-1).real.double() / 2)
+        return torch.cat(parts, dim=1)
 
-    def _sum(self, turned: Image, controls: Tensor) -> None:
+    def _sum(self, channels: Float[Tensor, "batch 2 voxels"], controls: Tensor) -> None:
         """Add y^2 - u^2 + E u^2 and its square, along the phase, across it and of both."""
-        rest = _channels(turned).square().double()
+        rest = channels.square().double()
         if self._coefficients is not None and self._explained is not None:
             followed = torch.stack([(a * controls).sum(1).real for a in self._coefficients], 1)
             rest = rest - followed.square() + self._explained
         each = torch.cat([rest, rest.sum(1, keepdim=True)], 1)
         sums = torch.stack([each.sum(0), each.square().sum(0)])
         self._sums = sums if self._sums is None else self._sums + sums
-
-
-def _channels(turned: Image) -> Float[Tensor, "batch 2 rows columns"]:
-    """Along the phase, and across it."""
-    return torch.stack([turned.real, turned.imag], 1)
 
 
 def forward_products(

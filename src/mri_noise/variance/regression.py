@@ -3,16 +3,16 @@
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Complex, Float
+from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
 from mri_noise.arrays import Mask, RealMap
 
 _RIDGE = 1e-4
 """Relative, on the diagonal of the normal equations: neighbours of a smooth image are all but collinear."""
-_AT_ONCE = 16
+_AT_ONCE = 8
 """Samples that are taken into the normal equations together."""
-_VOXELS_AT_ONCE = 2048
+_VOXELS_AT_ONCE = 512
 
 
 @dataclass(slots=True)
@@ -42,18 +42,16 @@ class LocalRegression:
         self._weight = torch.where(scale > 0, 1 / scale, 0)
 
     def add(
-        self,
-        channels: Float[Tensor, "batch channels rows columns"],
-        controls: Complex[Tensor, "batch controls rows columns"],
+        self, channels: Float[Tensor, "batch channels voxels"], controls: Complex[Tensor, "batch controls voxels"]
     ) -> None:
-        """Take in samples."""
-        weight, held = self._weight.to(channels), controls[..., self.region]
-        self._pending.append((torch.cat([held.real, held.imag], 1) * weight, channels[..., self.region] * weight))
+        """Take in samples of the voxels of the region."""
+        weight = self._weight.to(channels)
+        self._pending.append((torch.cat([controls.real, controls.imag], 1) * weight, channels * weight))
         if sum(len(x) for x, _ in self._pending) >= _AT_ONCE:
             self._take_in()
 
-    def solve(self, *, neighbour: float) -> Complex[Tensor, "channels controls rows columns"]:
-        """Coefficients a, with which Re(sum_k a_k z_k) follows a channel; zero outside the region.
+    def solve(self, *, neighbour: float) -> Complex[Tensor, "channels controls voxels"]:
+        """Coefficients a, with which Re(sum_k a_k z_k) follows a channel.
 
         Parameters
         ----------
@@ -68,14 +66,12 @@ class LocalRegression:
         self._take_in()
         if self._normal is None or self._right is None:
             raise ValueError("there are no samples to learn coefficients from; add some first")
-        normal, right = (_with_neighbours(sums, self.region, neighbour) for sums in (self._normal, self._right))
-        solved = torch.cat(
-            [_solve(*each) for each in zip(normal.split(_VOXELS_AT_ONCE), right.split(_VOXELS_AT_ONCE), strict=True)]
-        )
-        real, imaginary = solved.permute(2, 1, 0).chunk(2, dim=1)
-        found = torch.zeros(*real.shape[:2], *self.region.shape, dtype=real.dtype.to_complex(), device=real.device)
-        found[..., self.region] = torch.complex(real, -imaginary)
-        return found
+        solved = []
+        for part in _neighbourhoods(self.region).split(_VOXELS_AT_ONCE):
+            normal, right = (_with_neighbours(sums, part, neighbour) for sums in (self._normal, self._right))
+            solved.append(_solve(normal, right))
+        real, imaginary = torch.cat(solved).permute(2, 1, 0).chunk(2, dim=1)
+        return torch.complex(real, -imaginary)
 
     def _take_in(self) -> None:
         if not self._pending:
@@ -93,20 +89,28 @@ def _solve(
     normal: Float[Tensor, "voxels coefficients coefficients"], right: Float[Tensor, "voxels coefficients channels"]
 ) -> Float[Tensor, "voxels coefficients channels"]:
     size = normal.diagonal(dim1=-2, dim2=-1)
-    largest = size.amax(-1, keepdim=True).clamp_min(torch.finfo(size.dtype).tiny)
-    ridge = torch.diag_embed(_RIDGE * size + torch.finfo(size.dtype).eps * largest)
+    largest = size.amax(-1, keepdim=True)
+    floor = torch.finfo(size.dtype).eps * torch.where(largest > 0, largest, 1)
+    ridge = torch.diag_embed(_RIDGE * size + floor)
     return torch.linalg.solve(normal + ridge, right)
 
 
-def _with_neighbours(sums: Float[Tensor, "voxels *rest"], region: Mask, weight: float) -> Float[Tensor, "voxels *rest"]:
-    """Sums over voxels of a region and their neighbours along both axes, diagonal ones with the weight squared."""
+def _neighbourhoods(region: Mask) -> Int[Tensor, "voxels 9"]:
+    """The neighbours of each voxel of a region and itself, by their numbers in it; -1 where there is none."""
     n_rows, n_columns = region.shape
-    places = torch.full((n_rows + 2, n_columns + 2), len(sums), device=sums.device)
-    places[1:-1, 1:-1][region] = torch.arange(len(sums), device=sums.device)
-    found = torch.zeros_like(sums)
-    for y in (-1, 0, 1):
-        for x in (-1, 0, 1):
-            beside = places[1 + y : n_rows + 1 + y, 1 + x : n_columns + 1 + x][region]
-            inside = (beside < len(sums)).nonzero().flatten()
-            found.index_add_(0, inside, sums[beside[inside]], alpha=weight ** (abs(y) + abs(x)))
+    numbers = torch.full((n_rows + 2, n_columns + 2), -1, device=region.device)
+    numbers[1:-1, 1:-1][region] = torch.arange(int(region.sum()), device=region.device)
+    moved = [numbers[y : n_rows + y, x : n_columns + x][region] for y in range(3) for x in range(3)]
+    return torch.stack(moved, dim=1)
+
+
+def _with_neighbours(
+    sums: Float[Tensor, "voxels *rest"], neighbours: Int[Tensor, "some 9"], weight: float
+) -> Float[Tensor, "some *rest"]:
+    """Sums over some voxels and their neighbours along both axes, diagonal ones with the weight squared."""
+    found = torch.zeros_like(sums[: len(neighbours)])
+    for number, beside in enumerate(neighbours.T):
+        distance = abs(number // 3 - 1) + abs(number % 3 - 1)
+        inside = (beside >= 0).nonzero().flatten()
+        found.index_add_(0, inside, sums[beside[inside]], alpha=weight**distance)
     return found
