@@ -20,7 +20,7 @@ from mri_noise.variance.kernels import AdjointProducts
 from mri_noise.variance.overlap import plan_by_kernels
 from mri_noise.variance.pilots import OPTIMISM, plan_by_rows
 from mri_noise.variance.plan import Demand, Plan, or_forward_products, plan_for
-from mri_noise.variance.point import OperatingPoint, batch_size, noise_jacobian
+from mri_noise.variance.point import OperatingPoint, batch_size
 from mri_noise.variance.probing import BothProducts, Sums, occupied, probe_colours
 
 MARGIN = 1.1
@@ -85,11 +85,10 @@ class ComplexLatticeProbing(Settings):
             if plan is not None and plan.lattice is not None:
                 yield from probe_directions(adjoint, point.image, point.object, plan, generator, n_before=n_before)
                 return
-        operator = noise_jacobian(point, chunk=chunk)
+        products = BothProducts.of(point, chunk=chunk)
         if plan is None:
-            plan = self.plan(operator, point, generator, chunk=chunk, n_before=n_before)
+            plan = self.plan(products.operator, point, generator, chunk=chunk, n_before=n_before)
             n_before = plan.n_evaluations
-        products = BothProducts(operator, chunk, point.controls)
         yield from self.probe(products, point.image, point.object, plan, generator, n_before=n_before)
 
     def plan(

@@ -18,7 +18,7 @@ from mri_noise.variance.kernels import AdjointProducts
 from mri_noise.variance.overlap import plan_by_kernels
 from mri_noise.variance.pilots import ALIKE, OPTIMISM, plan_by_rows
 from mri_noise.variance.plan import Demand, Plan, or_forward_products, plan_for, scatter_bound
-from mri_noise.variance.point import OperatingPoint, batch_size, noise_jacobian
+from mri_noise.variance.point import OperatingPoint, batch_size
 from mri_noise.variance.probing import BothProducts, Sums, occupied
 from mri_noise.variance.shrinkage import shrink
 
@@ -101,8 +101,8 @@ class LatticeProbing(Settings):
                 controls=point.controls,
             )
             if plan is not None:
-                return plan, adjoint if plan.lattice is not None else _both(point, chunk)
-        products = _both(point, chunk)
+                return plan, adjoint if plan.lattice is not None else BothProducts.of(point, chunk=chunk)
+        products = BothProducts.of(point, chunk=chunk)
         return self.plan(products.operator, point, generator, chunk=chunk, n_before=n_before), products
 
     def plan(
@@ -153,12 +153,8 @@ class LatticeProbing(Settings):
 def _products(point: OperatingPoint, plan: Plan, chunk: int) -> Products:
     """What a plan from another slice is probed with."""
     if plan.reach is None or point.image_domain is None:
-        return _both(point, chunk)
+        return BothProducts.of(point, chunk=chunk)
     return AdjointProducts.of(point.image_domain, replayable=point.replayable, chunk=chunk)
-
-
-def _both(point: OperatingPoint, chunk: int) -> BothProducts:
-    return BothProducts(noise_jacobian(point, chunk=chunk), chunk, point.controls)
 
 
 def probe_magnitude(

@@ -191,7 +191,7 @@ def _share_left(domain: ImageDomain, pilots: Sequence[Kernels], controls: Contro
         y, x = voxels.T
         theirs = torch.isin(bundle.owner, (y * bundle.owner.shape[1] + x).to(bundle.owner))
         for product, variance in zip(bundle.product, bundle.variance.cpu(), strict=True):
-            explained = controls.explained(domain.covariance(product * theirs), bundle.voxels[chosen])
+            explained = controls.explained(domain.covariance(product * theirs), voxels)
             variances.append(variance[chosen])
             left.append(unexplained(explained, variance[chosen]))
     return squared_error_share(torch.cat(variances), torch.cat(left))

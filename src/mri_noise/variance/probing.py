@@ -11,6 +11,7 @@ from mri_noise.arrays import Image, Mask, RealMap
 from mri_noise.linop import LinearOperator
 from mri_noise.variance.controls import Controls
 from mri_noise.variance.plan import Plan
+from mri_noise.variance.point import OperatingPoint, noise_jacobian
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,11 @@ class BothProducts:
     operator: LinearOperator
     chunk: int
     controls: Controls | None = None
+
+    @classmethod
+    def of(cls, point: OperatingPoint, *, chunk: int) -> "BothProducts":
+        """Those of the noise at an operating point."""
+        return cls(noise_jacobian(point, chunk=chunk), chunk, point.controls)
 
     def __call__(self, probe: Image, colours: Int[Tensor, "rows columns"], plan: Plan) -> Iterator[Probed]:
         """Apply B B^T to a probe, one colour after the other."""
