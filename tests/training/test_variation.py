@@ -11,9 +11,8 @@ from mri_noise.training.random_masks import RandomMasks
 from mri_noise.training.variation import (
     random_coils,
     random_phase,
-    random_support,
+    rough_phase,
     with_coils,
-    with_maps_in,
     with_phase,
 )
 from tests.problems import equispaced
@@ -84,39 +83,54 @@ def test_two_coils_or_more_are_kept(n: int, seed: int) -> None:
     assert max(chosen) < n
 
 
-@given(seed=st.integers(0, 99), rows=st.integers(8, 40))
-@settings(deadline=None, max_examples=20)
-def test_a_support_lacks_a_part_with_smooth_borders(seed: int, rows: int) -> None:
-    support = random_support((rows, 32), np.random.default_rng(seed))
-    assert support.shape == (rows, 32)
-    assert 0.7 - 1 / support.numel() <= float(support.float().mean()) <= 1
-    crossings = (support[:, 1:] != support[:, :-1]).sum(1)
-    assert int(crossings.max()) <= 5  # a row is cut a few times, where white noise would cut it a dozen times
+def disc(rows: int = 64, columns: int = 64, radius: float = 24) -> torch.Tensor:
+    y, x = torch.meshgrid(torch.arange(rows) - rows / 2, torch.arange(columns) - columns / 2, indexing="ij")
+    return (y.square() + x.square() < radius**2).to(torch.complex64)
 
 
-def test_maps_that_end_leave_the_data_as_they_are() -> None:
-    one = acquisition()
-    support = torch.ones(24, 20, dtype=torch.bool)
-    support[:, :7] = False
-    ending = with_maps_in(one, support)
-    assert ending.kspace is one.kspace
-    torch.testing.assert_close(combined(ending), combined(one) * support)
+@given(seed=st.integers(0, 999), rows=st.integers(4, 40))
+@settings(deadline=None, max_examples=30)
+def test_a_rough_phase_is_finite_and_has_the_shape_of_the_image(seed: int, rows: int) -> None:
+    for one in (disc(rows, 32, 12.0), torch.zeros(rows, 32, dtype=torch.complex64)):
+        phase = rough_phase(one, 2.0, np.random.default_rng(seed))
+        assert phase.shape == (rows, 32)
+        assert phase.dtype == torch.float32
+        assert bool(phase.isfinite().all())
+    assert not bool(rough_phase(disc(), 0.0, np.random.default_rng(seed)).any())
 
 
-def test_maps_do_not_leave_out_the_whole_object() -> None:
-    one = acquisition()
-    assert with_maps_in(one, torch.zeros(24, 20, dtype=torch.bool)) is one
+def test_rough_phases_vary_within_few_pixels_where_smooth_ones_do_not() -> None:
+    """Standard deviation of the difference of neighbours over that of the phase, in the object."""
+
+    def roughness(phase: torch.Tensor) -> float:
+        inside = disc().bool()
+        steps = (phase[1:] - phase[:-1])[inside[1:] & inside[:-1]]
+        return float(steps.std() / phase[inside].std())
+
+    rough = [roughness(rough_phase(disc(), 2.0, np.random.default_rng(seed))) for seed in range(40)]
+    smooth = [roughness(random_phase((64, 64), 2.0, np.random.default_rng(seed))) for seed in range(40)]
+    assert np.median(rough) > 3 * np.median(smooth)
 
 
-def test_draws_end_maps_within_the_object_in_the_share_asked_for() -> None:
-    draws = Draws(masks=MASKS, flips=False, ending_maps=0.5)
-    examples = [draws(acquisition(), seed, labelled=True) for seed in range(64)]
-    insides = [example.coil_maps.abs().sum(0) > 0 for example in examples]
-    n_ending = sum(not bool(inside.all()) for inside in insides)
-    assert abs(n_ending - 32) < 4 * 4  # binomial, of standard deviation 4
-    for example, inside in zip(examples, insides, strict=True):
-        assert example.target is not None
-        torch.testing.assert_close(example.target, image(24, 20) * inside, atol=1e-5, rtol=0)
+def test_most_rough_phases_lie_along_the_rim() -> None:
+    """The middle of a wide disc is 24 pixels from its rim, two widths of the widest: exp(-4) of the phase is left."""
+    share = []
+    for seed in range(200):
+        phase = rough_phase(disc(), 2.0, np.random.default_rng(seed)).abs()
+        share.append(float(phase[28:36, 28:36].max() / phase.max()))
+    n_rims = sum(value < 0.03 for value in share)
+    assert 0.6 * 200 - 4 * 7 < n_rims < 0.6 * 200 + 4 * 7 + 0.2 * 200  # binomial, of standard deviation 7; some sides
+
+
+def test_draws_add_rough_phases_in_the_share_asked_for() -> None:
+    draws = Draws(masks=MASKS, flips=False, rough_phase=0.5, noise_level=(1e-6, 1e-6))
+    targets = [draws(acquisition(), seed, labelled=True).target for seed in range(64)]
+    n_rough = 0
+    for target in targets:
+        assert target is not None
+        torch.testing.assert_close(target.abs(), image(24, 20).abs(), atol=1e-4, rtol=0)
+        n_rough += not torch.allclose(target, image(24, 20), atol=1e-4)
+    assert abs(n_rough - 32) < 4 * 4  # binomial, of standard deviation 4
 
 
 def test_draws_vary_what_was_fully_sampled_and_leave_the_rest() -> None:

@@ -6,28 +6,23 @@ import numpy as np
 import torch
 from pydantic import Field, field_validator
 
-from mri_noise.arrays import KSpace
+from mri_noise.arrays import Image, KSpace
 from mri_noise.encoding import Sense
 from mri_noise.settings import Settings
 from mri_noise.training.example import Acquisition, Example
 from mri_noise.training.geometry import croppable_axes, cropped, has_gaps, mirrored, transposed
 from mri_noise.training.random_masks import RandomMasks
-from mri_noise.training.variation import (
-    random_coils,
-    random_phase,
-    random_support,
-    with_coils,
-    with_maps_in,
-    with_phase,
-)
+from mri_noise.training.variation import random_coils, random_phase, rough_phase, with_coils, with_phase
 
 _BACKGROUND = 0.1
+_ROUGHNESS = 2.5
+"""Largest standard deviation of a rough phase [rad]."""
 
 
 class Draws(Settings):
     """What differs between the examples of one acquisition.
 
-    A phase is added, and coils and parts of their maps are left out, where all of k-space was acquired.
+    Phases are added, and coils are left out, where all of k-space was acquired.
 
     The target is the coil combination of all that was acquired. An acquisition with gaps in its k-space has none: its
     examples are unlabelled, and keep every sample that was acquired. One that lacks only edges of k-space, by partial
@@ -49,11 +44,8 @@ class Draws(Settings):
         0.0, ge=0, description="Largest standard deviation of a smooth phase that is added to the object [rad]"
     )
     fewer_coils: float = Field(0.0, ge=0, le=1, description="Share of examples that keep only some of the coils")
-    ending_maps: float = Field(
-        0.0,
-        ge=0,
-        le=1,
-        description="Share of examples whose coil maps end within the object, as those of few calibration lines do",
+    rough_phase: float = Field(
+        0.0, ge=0, le=1, description="Share of examples with a phase that varies within few pixels in parts, as fat's"
     )
     max_size: int | None = Field(
         None, ge=16, description="Larger images are cropped to this, around a point of the object; none: never"
@@ -108,14 +100,14 @@ class Draws(Settings):
         return transposed(acquisition) if choices[0] and not lines else acquisition
 
     def _varied(self, acquisition: Acquisition, generator: np.random.Generator) -> Acquisition:
-        """Add a phase, leave out coils and cut off maps; nothing is drawn for what is not asked for."""
+        """Leave out coils and add phases; nothing is drawn for what is not asked for."""
         n_coils, shape = len(acquisition.kspace), (acquisition.mask.shape[0], acquisition.mask.shape[1])
         if self.fewer_coils and generator.uniform() < self.fewer_coils and n_coils > 2:
             acquisition = with_coils(acquisition, random_coils(n_coils, generator))
         if self.phase:
             acquisition = with_phase(acquisition, random_phase(shape, self.phase, generator))
-        if self.ending_maps and generator.uniform() < self.ending_maps:
-            acquisition = with_maps_in(acquisition, random_support(shape, generator))
+        if self.rough_phase and generator.uniform() < self.rough_phase:
+            acquisition = with_phase(acquisition, rough_phase(_combined(acquisition), _ROUGHNESS, generator))
         return acquisition
 
     def _cropped(self, acquisition: Acquisition, generator: np.random.Generator) -> Acquisition:
@@ -132,12 +124,16 @@ class Draws(Settings):
 
 def _object_point(acquisition: Acquisition, share: float) -> tuple[int, int]:
     """Return one of the pixels that are not background, by its place among them."""
-    image = Sense(acquisition.coil_maps, acquisition.mask).adjoint(acquisition.kspace)
+    image = _combined(acquisition)
     points = (image.abs() > _BACKGROUND).nonzero()
     if not len(points):
         return image.shape[0] // 2, image.shape[1] // 2
     row, column = points[int(share * len(points))].tolist()
     return row, column
+
+
+def _combined(acquisition: Acquisition) -> Image:
+    return Sense(acquisition.coil_maps, acquisition.mask).adjoint(acquisition.kspace)
 
 
 def _white(like: KSpace, generator: np.random.Generator) -> KSpace:

@@ -1,23 +1,28 @@
-"""Other acquisitions made from a fully sampled one: another phase of the object, some of its coils, maps that end."""
+"""Other acquisitions made from a fully sampled one: another phase of the object, some of its coils."""
 
 from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy import ndimage
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from mri_noise.arrays import Mask, RealMap
+from mri_noise.arrays import Image, RealMap
 from mri_noise.encoding import Sense, centered_fft, centered_ifft
 from mri_noise.seeds import generator_of
 from mri_noise.training.example import Acquisition, brightness
 
 _NODES = (3, 5)
 """Fewest and most nodes along each side that a smooth field is interpolated between."""
-_LARGEST_CUT = 0.3
-"""Share of the field of view that maps are cut off from at most."""
-_LEAST_SEEN = 0.2
-"""Brightness of what maps have to leave."""
+_OBJECT = 0.1
+"""Brightness of what is not background."""
+_GRAIN = (0.7, 10.0)
+"""Standard deviation of the blur that a rough phase is smooth on [pixels]."""
+_RIM = (1.0, 12.0)
+"""How far from the background the phase of a rim goes [pixels]."""
+_SHARE_OF_RIMS = 0.6
 
 
 def with_phase(acquisition: Acquisition, phase: RealMap) -> Acquisition:
@@ -39,6 +44,41 @@ def _smooth_field(shape: tuple[int, int], generator: np.random.Generator) -> Rea
     return interpolate(values[None, None], shape, mode="bicubic", align_corners=True)[0, 0]
 
 
+def rough_phase(image: Image, largest: float, generator: np.random.Generator) -> RealMap:
+    """Draw a phase [rad] that varies within few pixels: along the object's rim, or in any part of the image.
+
+    Fat, air, vessels and maps of few calibration lines make such phases. A network that has seen smooth ones alone
+    takes such signal for artefacts: it removed most of the scalp of a measured head.
+
+    Parameters
+    ----------
+    image : shape (rows, columns)
+        Of the object, whose bright tissue is one.
+    largest
+        Standard deviation, up to which that of the grain and that of an offset are drawn [rad].
+    """
+    noise = generator.standard_normal(tuple(image.shape))
+    grain = ndimage.gaussian_filter(noise, _log_uniform(_GRAIN, generator), mode="wrap")
+    grain = grain / max(float(grain.std()), float(np.finfo(np.float32).tiny))
+    phase = largest * (generator.uniform() * generator.standard_normal() + generator.uniform() * grain)
+    return torch.from_numpy(phase * _part(image, generator)).float()
+
+
+def _part(image: Image, generator: np.random.Generator) -> NDArray[np.float64]:
+    """Weights between zero and one: a rim of the object, or a side of a smooth curve."""
+    is_rim, width = generator.uniform() < _SHARE_OF_RIMS, _log_uniform(_RIM, generator)
+    field = _smooth_field((image.shape[0], image.shape[1]), generator).numpy()
+    if not is_rim:
+        return np.clip(0.5 + 4 * field, 0, 1).astype(np.float64)
+    bright = ndimage.gaussian_filter(image.abs().numpy(), 1.0) > _OBJECT
+    depth = ndimage.distance_transform_edt(np.pad(ndimage.binary_fill_holes(bright), 1))[1:-1, 1:-1]
+    return np.asarray(np.exp(-np.square(depth / width)))
+
+
+def _log_uniform(limits: tuple[float, float], generator: np.random.Generator) -> float:
+    return float(limits[0] * (limits[1] / limits[0]) ** generator.uniform())
+
+
 def with_coils(acquisition: Acquisition, chosen: Tensor) -> Acquisition:
     """Keep the coils of some indices; maps get a sum of squares of one again, and bright tissue is one again."""
     maps = acquisition.coil_maps[chosen]
@@ -56,20 +96,3 @@ def random_coils(n_coils: int, generator: np.random.Generator) -> Tensor:
     """Draw two coils or more, few more often than many: their indices in order."""
     n_kept = int(2 * (n_coils / 2) ** generator.uniform())
     return torch.from_numpy(np.sort(generator.permutation(n_coils)[:n_kept]))
-
-
-def with_maps_in(acquisition: Acquisition, support: Mask) -> Acquisition:
-    """Leave coil maps only in a region, shape (rows, columns); k-space stays that of the whole object.
-
-    Maps stay where they are if too little of the object would be seen.
-    """
-    seen = Sense(acquisition.coil_maps, acquisition.mask).adjoint(acquisition.kspace) * support
-    if float(brightness(seen)) < _LEAST_SEEN:
-        return acquisition
-    return replace(acquisition, coil_maps=acquisition.coil_maps * support)
-
-
-def random_support(shape: tuple[int, int], generator: np.random.Generator) -> Mask:
-    """Draw a region with smooth borders that lacks up to three tenths of the field of view."""
-    field = _smooth_field(shape, generator)
-    return field >= torch.quantile(field, _LARGEST_CUT * float(generator.uniform()))
