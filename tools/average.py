@@ -31,7 +31,7 @@ def average(folder: Path, beginning: Path, share: float) -> Path:
     if "averaged" in training:
         raise ValueError(f"'{path}' is an average already; train anew")
     tensors = {
-        name: (share * tensor.float() + (1 - share) * first.tensors[name].float()).to(tensor.dtype)
+        name: (share * tensor.float() + (1 - share) * first.tensors.get(name, tensor).float()).to(tensor.dtype)
         for name, tensor in trained.tensors.items()
     }
     metadata = trained.metadata | {"sha256": checksum(trained.metadata["settings"], tensors)}

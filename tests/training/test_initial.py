@@ -85,6 +85,19 @@ def test_weights_of_another_network_are_refused(choices: dict[str, str], sentenc
         Initial.parse(choices).fill(UNetSettings(n_channels=2, n_pools=1)())
 
 
+def test_final_steps_that_a_file_lacks_keep_their_initial_values(tmp_path: Path) -> None:
+    path, settings = tmp_path / "before.safetensors", UnrolledSettings(n_steps=1, **SMALL)
+    save_network(settings(), path, {})
+    network = settings.model_copy(update={"n_final_steps": 2, "seed": 3})()
+    Initial(weights=path).fill(network)
+    expected = dict(load_network(path).state_dict()) | {
+        "final.step_sizes.0": torch.tensor(-1.0),
+        "final.step_sizes.1": torch.tensor(-1.0),
+        "final.momenta.0": torch.tensor(0.3),
+    }
+    assert equal(dict(network.state_dict()), expected)
+
+
 def test_nothing_is_begun_with_weights_that_do_not_fit(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="do not fit this network"):
         train(tiny_recipe(tmp_path, "initial.weights=modl"), tmp_path / "out")

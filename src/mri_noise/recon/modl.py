@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from mri_noise.arrays import Image, KSpace
 from mri_noise.encoding import Sense
 from mri_noise.recon.denoiser import DENOISER, DenoiserKind, make_denoisers
+from mri_noise.recon.gradient_steps import FinalSteps, NFinalSteps
 from mri_noise.recon.multiscale import WIDTHS, Widths
 from mri_noise.recon.networks import seeded
 from mri_noise.recon.scale import Scale, at_unit_scale
@@ -24,6 +25,7 @@ class MoDLSettings(Settings):
 
     kind: Literal["modl"] = "modl"
     n_steps: int = Field(5, ge=1, description="Number of alternations")
+    n_final_steps: NFinalSteps = 0
     denoiser: DenoiserKind = DENOISER
     n_blocks: int = Field(2, ge=1, description="Residual blocks of the residual denoiser")
     n_features: int = Field(64, ge=1, description="Channels inside the residual denoiser")
@@ -51,7 +53,7 @@ class MoDL(nn.Module):
     """x <- (A^H A + lambda)^-1 (A^H y + lambda D(x)) from x = A^H y, with a denoiser D and a learned lambda > 0.
 
     Multiscale denoisers also see what they made before: from x = u = (A^H A + lambda)^-1 A^H y on, u <- D(x, u) and
-    x <- (A^H A + lambda)^-1 (A^H y + lambda u) take turns, and the last u is the image.
+    x <- (A^H A + lambda)^-1 (A^H y + lambda u) take turns, and the last u is the image, after final gradient steps.
 
     The weight expects coil maps whose sum of squares is at most one.
 
@@ -64,6 +66,7 @@ class MoDL(nn.Module):
         super().__init__()
         self.settings = settings
         self.denoisers = make_denoisers(settings)
+        self.final = FinalSteps(settings.n_final_steps)
         tikhonov = torch.tensor(math.log(settings.initial_lambda))
         self.log_tikhonov = nn.Parameter(tikhonov, requires_grad=settings.learn_lambda)
 
@@ -83,7 +86,7 @@ class MoDL(nn.Module):
         for denoise in self._each_denoiser():
             denoised = denoise(image)
             image = self._solve(encoding, zero_filled + tikhonov * denoised, tikhonov, start=denoised)
-        return image
+        return self.final(image, zero_filled, encoding)
 
     def _remember(self, zero_filled: Image, encoding: Sense) -> Image:
         tikhonov = self.tikhonov
@@ -93,7 +96,7 @@ class MoDL(nn.Module):
         for denoise in others:
             image = self._solve(encoding, zero_filled + tikhonov * denoised, tikhonov, start=denoised)
             denoised = denoise(image, denoised)
-        return denoised
+        return self.final(denoised, zero_filled, encoding)
 
     def _each_denoiser(self) -> Iterator[nn.Module]:
         return (self.denoisers[i % len(self.denoisers)] for i in range(self.settings.n_steps))

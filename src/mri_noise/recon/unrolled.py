@@ -10,13 +10,14 @@ from torch import nn
 from mri_noise.arrays import Image, KSpace
 from mri_noise.encoding import Sense
 from mri_noise.recon.denoiser import DENOISER, DenoiserKind, make_denoisers
+from mri_noise.recon.gradient_steps import MOMENTUM, STEP_SIZE, FinalSteps, NFinalSteps, descend
 from mri_noise.recon.multiscale import WIDTHS, Widths
 from mri_noise.recon.networks import seeded
 from mri_noise.recon.scale import Scale, at_unit_scale
 from mri_noise.settings import Settings
 
-_STEP_SIZE, _STEP_SIZE_OF_SEVERAL, _MOMENTUM = -2.0, -1.0, 0.3
-"""Initial values; the first is that of the source."""
+_STEP_SIZE_OF_ONE = -2.0
+"""Initial value, that of the source."""
 
 
 class UnrolledSettings(Settings):
@@ -25,6 +26,7 @@ class UnrolledSettings(Settings):
     kind: Literal["unrolled"] = "unrolled"
     n_steps: int = Field(8, ge=1, description="Number of unrolled steps")
     n_gradient_steps: int = Field(1, ge=1, description="Gradient steps before each network, with momentum among them")
+    n_final_steps: NFinalSteps = 0
     denoiser: DenoiserKind = DENOISER
     n_blocks: int = Field(2, ge=1, description="Residual blocks of each residual network")
     n_features: int = Field(64, ge=1, description="Channels inside the residual networks")
@@ -42,9 +44,8 @@ class UnrolledSettings(Settings):
 class Unrolled(nn.Module):
     """x <- R(x + t (A^H A x - A^H y)) from x = A^H y, with a residual network R and a learned step t.
 
-    Several gradient steps between two networks have momentum, v <- m v + t (A^H A x - A^H y) and x <- x + v from v = 0
-    on, with learned m (Polyak 1964, doi:10.1016/0041-5553(64)90137-5). A multiscale network also sees the image from
-    before these steps, which is what the network before it made.
+    Several gradient steps between two networks have momentum (:func:`descend`). A multiscale network also sees the
+    image from before these steps, which is what the network before it made. Final steps follow the last network.
 
     The steps expect coil maps whose sum of squares is at most one.
 
@@ -57,31 +58,23 @@ class Unrolled(nn.Module):
         super().__init__()
         self.settings = settings
         self.regularisers = make_denoisers(settings)
+        self.final = FinalSteps(settings.n_final_steps)
         n_inner = settings.n_gradient_steps
-        step_size = _STEP_SIZE if n_inner == 1 else _STEP_SIZE_OF_SEVERAL
+        step_size = _STEP_SIZE_OF_ONE if n_inner == 1 else STEP_SIZE
         self.step_sizes = nn.ParameterList(torch.full((n_inner,), step_size) for _ in range(settings.n_steps))
         self.momenta = nn.ParameterList(
-            torch.full((n_inner - 1,), _MOMENTUM) for _ in range(settings.n_steps if n_inner > 1 else 0)
+            torch.full((n_inner - 1,), MOMENTUM) for _ in range(settings.n_steps if n_inner > 1 else 0)
         )
 
     def forward(self, kspace: KSpace, encoding: Sense) -> Image:
         """Reconstruct k-space of any leading axes, each independently."""
-        descend = partial(self._descend, encoding=encoding)
-        return at_unit_scale(descend, encoding.adjoint(kspace), self.settings.scale)
+        alternate = partial(self._alternate, encoding=encoding)
+        return at_unit_scale(alternate, encoding.adjoint(kspace), self.settings.scale)
 
-    def _descend(self, zero_filled: Image, encoding: Sense) -> Image:
+    def _alternate(self, zero_filled: Image, encoding: Sense) -> Image:
         image = zero_filled
         for i in range(self.settings.n_steps):
-            closer = self._approach(i, image, zero_filled, encoding)
+            momenta = self.momenta[i] if self.momenta else ()
+            closer = descend(image, zero_filled, encoding, self.step_sizes[i], momenta)
             image = self.regularisers[i % len(self.regularisers)](closer, image)
-        return image
-
-    def _approach(self, i: int, image: Image, zero_filled: Image, encoding: Sense) -> Image:
-        """Take the gradient steps before the i-th network."""
-        velocity = self.step_sizes[i][0] * (encoding.normal(image) - zero_filled)
-        image = image + velocity
-        for j in range(1, self.settings.n_gradient_steps):
-            gradient = encoding.normal(image) - zero_filled
-            velocity = self.momenta[i][j - 1] * velocity + self.step_sizes[i][j] * gradient
-            image = image + velocity
-        return image
+        return self.final(image, zero_filled, encoding)

@@ -26,6 +26,8 @@ class Initial(Settings):
     def fill(self, network: nn.Module) -> dict[str, Any]:
         """Give a network these weights; return the file's SHA-256, and what its trainer told of itself.
 
+        Final gradient steps that the file does not have keep their initial values.
+
         Raises
         ------
         ValueError
@@ -35,8 +37,10 @@ class Initial(Settings):
         with self._file() as path:
             tensors = load_network(path).state_dict()
             told = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "training": read_training(path)}
+        expected = part.state_dict()
+        tensors = {name: tensor for name, tensor in expected.items() if ".final." in f".{name}"} | tensors
         try:
-            require_fit(tensors, part.state_dict())
+            require_fit(tensors, expected)
         except ValueError as error:
             raise ValueError(f"initial.weights '{self.weights}' do not fit this network: {error}") from None
         part.load_state_dict(tensors)
