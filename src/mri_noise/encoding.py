@@ -1,5 +1,6 @@
 """The encoding of an image in multi-coil k-space: A = Sampling @ CenteredFFT @ Sensitivities."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -177,15 +178,25 @@ class Sense(LinearOperator):
         ValueError
             If the mask varies along both axes, or lambda is not positive.
         """
+        if tikhonov not in self._inverses:
+            self._inverses.clear()
+            self._inverses[tikhonov] = torch.cat(list(self.line_inverses(tikhonov)))
+        return self._inverses[tikhonov]
+
+    def line_inverses(self, tikhonov: float) -> Iterator[Complex[Tensor, "some n n"]]:
+        """The matrices of :meth:`line_inverse` for some lines at a time, not kept; raises as it does."""
         if len(self.undersampled_axes) > 1 or tikhonov <= 0:
             raise ValueError(
                 f"a matrix for each line needs a mask that varies along one axis and a positive weight, "
                 f"got one that varies along {len(self.undersampled_axes)} and {tikhonov:g}; use solve_normal"
             )
-        if tikhonov not in self._inverses:
-            self._inverses.clear()
-            self._inverses[tikhonov] = self._invert_lines(tikhonov)
-        return self._inverses[tikhonov]
+        across_rows = self.undersampled_axes == (-2,)
+        mask, maps = (self.mask.mT, self.coil_maps.mT) if across_rows else (self.mask, self.coil_maps)
+        spread = point_spread(mask[0]).to(maps.dtype if tikhonov >= _WELL_POSED else torch.complex128)
+        weight = tikhonov * torch.eye(mask.shape[1], dtype=spread.dtype, device=spread.device)
+        for lines in torch.split(maps.to(spread.dtype).permute(1, 0, 2), _LINES_AT_ONCE):
+            factor = torch.linalg.cholesky(spread * (lines.mH @ lines) + weight)
+            yield torch.cholesky_inverse(factor).to(self.coil_maps.dtype)
 
     def has_line_inverse(self, tikhonov: float) -> bool:
         """Whether :meth:`line_inverse` exists, and takes half a gigabyte at most."""
@@ -203,17 +214,6 @@ class Sense(LinearOperator):
     @cached_property
     def _inverses(self) -> dict[float, Tensor]:
         return {}
-
-    def _invert_lines(self, tikhonov: float) -> Tensor:
-        across_rows = self.undersampled_axes == (-2,)
-        mask, maps = (self.mask.mT, self.coil_maps.mT) if across_rows else (self.mask, self.coil_maps)
-        spread = point_spread(mask[0]).to(maps.dtype if tikhonov >= _WELL_POSED else torch.complex128)
-        weight = tikhonov * torch.eye(mask.shape[1], dtype=spread.dtype, device=spread.device)
-        parts = []
-        for lines in torch.split(maps.to(spread.dtype).permute(1, 0, 2), _LINES_AT_ONCE):
-            factor = torch.linalg.cholesky(spread * (lines.mH @ lines) + weight)
-            parts.append(torch.cholesky_inverse(factor).to(self.coil_maps.dtype))
-        return torch.cat(parts)
 
     @cached_property
     def undersampled_axes(self) -> tuple[int, ...]:

@@ -108,10 +108,12 @@ def test_pilots_say_what_controls_leave() -> None:
     basis = torch.eye(size, dtype=torch.complex128).view(-1, *point.kspace.shape)
     white = torch.cat([basis, 1j * basis]) / 2**0.5  # the real components of white noise
     turned = (torch.sgn(point.image).conj() * operator(white)).real
-    fields = controls.fields(controls.zero_filled(white))
+    zero_filled = controls.zero_filled(white)
+    sense_image = torch.view_as_real(controls.sense_image(zero_filled))
     for bundle in bundles:
         y, x = bundle.voxels[0].tolist()
-        z = torch.cat([fields[:, :, y, x].real, fields[:, :, y, x].imag], 1)
+        own = torch.cat([controls.beside(sense_image, bundle.voxels), zero_filled[:, None, y, x, None]], 1)[..., 0]
+        z = torch.cat([own.real, own.imag], 1)
         z = z[:, z.square().sum(0) > 1e-9 * z.square().sum(0).max()]
         rest = turned[:, y, x] - z @ torch.linalg.lstsq(z, turned[:, y, x, None], driver="gelsd").solution[:, 0]
         share = rest.square().sum() / turned[:, y, x].square().sum()

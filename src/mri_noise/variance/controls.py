@@ -9,8 +9,9 @@ from torch import Tensor
 from mri_noise.arrays import Image, KSpace, RealMap
 from mri_noise.encoding import Sense, point_spread
 from mri_noise.noise import Colouring
+from mri_noise.variance.packing import packed, unpacked
 
-_TIKHONOV = 0.07
+TIKHONOV = 0.07
 """Of the SENSE image, in units of the largest power of the coil maps."""
 _REACH = 2
 _NEIGHBOURS = tuple(
@@ -36,9 +37,9 @@ class Controls:
         A; its lines are along the last axis or, if ``turned``, along the first.
     colouring
         L, from white noise to that of k-space.
-    tikhonov
-        lambda.
     turned
+    filters
+        H, :func:`packed`; rounded before its covariances are computed, which are therefore those of what is used.
     sense : shape (9, lines, n)
         Covariance of the SENSE image at (line, i) with that at (line, i + d), d from -4 to 4.
     cross : shape (5, lines, n)
@@ -48,8 +49,8 @@ class Controls:
 
     encoding: Sense
     colouring: Colouring
-    tikhonov: float
     turned: bool
+    filters: Float[Tensor, "lines n n 2"]
     sense: Complex[Tensor, "9 lines n"]
     cross: Complex[Tensor, "5 lines n"]
     zero_filled_variance: Float[Tensor, "lines n"]
@@ -57,30 +58,29 @@ class Controls:
     @classmethod
     def of(cls, encoding: Sense, colouring: Colouring) -> "Controls | None":
         """Make those of an encoding; None where its mask varies along both axes, or its lines are too long."""
-        tikhonov = _TIKHONOV * float(encoding.coil_power.max())
+        tikhonov = TIKHONOV * float(encoding.coil_power.max())
         if not encoding.has_line_inverse(tikhonov):
             return None
-        own = Sense(encoding.coil_maps, encoding.mask)  # whose inverses are kept apart from those of the network
         turned = encoding.undersampled_axes == (-2,)
-        maps, mask = (own.coil_maps.mT, own.mask.mT) if turned else (own.coil_maps, own.mask)
+        maps, mask = (encoding.coil_maps.mT, encoding.mask.mT) if turned else (encoding.coil_maps, encoding.mask)
         covariance = colouring.factor @ colouring.factor.mH
         spread = point_spread(mask[0]).to(maps.dtype)
-        parts = []
-        pairs = zip(
-            maps.permute(1, 0, 2).split(_LINES_AT_ONCE), own.line_inverse(tikhonov).split(_LINES_AT_ONCE), strict=True
-        )
-        for lines, inverse in pairs:
+        filters, parts, first = [], [], 0
+        for inverse in encoding.line_inverses(tikhonov):
+            filters.append(packed(inverse))
+            filter_, lines = unpacked(filters[-1], maps.dtype), maps[:, first : first + len(inverse)].permute(1, 0, 2)
+            first += len(inverse)
             of_zero_filled = spread * (lines.mH @ (covariance @ lines))
-            cross = inverse @ of_zero_filled
+            cross = filter_ @ of_zero_filled
             parts.append(
                 (
-                    _band(cross @ inverse.mH, 2 * _REACH),
+                    _band(cross @ filter_.mH, 2 * _REACH),
                     _band(cross, _REACH),
                     of_zero_filled.diagonal(dim1=-2, dim2=-1).real,
                 )
             )
         sense, cross, variance = (torch.cat(each, dim=-2) for each in zip(*parts, strict=True))
-        return cls(own, colouring, tikhonov, turned, sense, cross, variance)
+        return cls(encoding, colouring, turned, torch.cat(filters), sense, cross, variance)
 
     @property
     def deviation(self) -> RealMap:
@@ -92,11 +92,21 @@ class Controls:
         """A^H L w, shape (*batch, coils, rows, columns) -> (*batch, rows, columns)."""
         return self.encoding.adjoint(self.colouring(white))
 
-    def fields(self, zero_filled: Image) -> Complex[Tensor, "*batch controls rows columns"]:
-        """The controls of each voxel; zero where they would lie outside the image."""
-        sense = self.encoding.solve_lines(zero_filled, self.tikhonov)
-        moved = [self._moved(sense, *displacement) for displacement in _NEIGHBOURS]
-        return torch.stack([*moved, zero_filled], dim=-3)
+    def sense_image(self, zero_filled: Image) -> Image:
+        """H b, shape (*batch, rows, columns)."""
+        oriented = zero_filled.mT if self.turned else zero_filled
+        lines = oriented.reshape(-1, *oriented.shape[-2:]).permute(1, 2, 0)
+        pairs = zip(self.filters.split(_LINES_AT_ONCE), lines.split(_LINES_AT_ONCE), strict=True)
+        filtered = torch.cat([unpacked(each, lines.dtype) @ some for each, some in pairs])
+        found = filtered.permute(2, 0, 1).reshape(oriented.shape)
+        return found.mT if self.turned else found
+
+    def beside(
+        self, sense_image: Float[Tensor, "*batch rows columns 2"], voxels: Int[Tensor, "voxels 2"]
+    ) -> Complex[Tensor, "*batch neighbours voxels"]:
+        """A :func:`packed` SENSE image around some voxels, given as (row, column); zero outside the image."""
+        rows, columns = voxels.to(sense_image.device).T
+        return torch.stack([self._moved(sense_image, rows, columns, each) for each in _NEIGHBOURS], dim=-2)
 
     def covariance(self, voxels: Int[Tensor, "voxels 2"]) -> Complex[Tensor, "voxels controls controls"]:
         """Of the controls z of some voxels, given as (row, column): E[z z^H]."""
@@ -122,7 +132,8 @@ class Controls:
             A^H L of the sum of B^T w_k, the voxels so far apart that the controls of one see nothing of the others.
         """
         y, x = voxels.to(zero_filled.device).T
-        shared = self.fields(zero_filled)[:, y, x].mT.to(torch.complex128) / 2
+        around = self.beside(torch.view_as_real(self.sense_image(zero_filled)), voxels)
+        shared = torch.cat([around, zero_filled[None, y, x]]).mT.to(torch.complex128) / 2
         covariance = self.covariance(voxels).to(torch.complex128)
         size = (
             covariance.diagonal(dim1=-2, dim2=-1).real.amax(-1, keepdim=True).clamp_min(torch.finfo(torch.float64).tiny)
@@ -140,15 +151,14 @@ class Controls:
         n_lines, n = values.shape
         return values[y.clamp(0, n_lines - 1), x.clamp(0, n - 1)] * self._inside(y, x)
 
-    def _moved(self, images: Image, y: int, x: int) -> Image:
-        """The images at a displacement from each voxel."""
-        y, x = (x, y) if self.turned else (y, x)
-        n_rows, n_columns = images.shape[-2:]
-        moved = torch.zeros_like(images)
-        moved[..., max(-y, 0) : n_rows - max(y, 0), max(-x, 0) : n_columns - max(x, 0)] = images[
-            ..., max(y, 0) : n_rows + min(y, 0), max(x, 0) : n_columns + min(x, 0)
-        ]
-        return moved
+    def _moved(self, images: Tensor, rows: Tensor, columns: Tensor, displacement: tuple[int, int]) -> Tensor:
+        """Packed images at a displacement, in lines and along them, from some voxels."""
+        down, right = reversed(displacement) if self.turned else displacement
+        y, x = rows + down, columns + right
+        n_rows, n_columns = images.shape[-3:-1]
+        inside = (y >= 0) & (y < n_rows) & (x >= 0) & (x < n_columns)
+        found = images[..., y.clamp(0, n_rows - 1), x.clamp(0, n_columns - 1), :]
+        return unpacked(found, self.sense.dtype) * inside
 
 
 def _band(matrices: Complex[Tensor, "lines n n"], width: int) -> Complex[Tensor, "d lines n"]:

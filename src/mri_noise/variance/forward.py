@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import NamedTuple
 
 import torch
-from jaxtyping import Complex, Float
+from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
 from mri_noise.arrays import Image, Mask, RealMap
@@ -13,20 +15,51 @@ from mri_noise.variance.bundles import Bundle
 from mri_noise.variance.controls import Controls
 from mri_noise.variance.errors import nrmse, pooled
 from mri_noise.variance.estimate import Channel, VarianceEstimate, unit_phase
+from mri_noise.variance.packing import packed, unpacked
 from mri_noise.variance.plan import Plan
 from mri_noise.variance.probing import BothProducts
-from mri_noise.variance.regression import LocalRegression
+from mri_noise.variance.regression import local_coefficients
 from mri_noise.variance.sketch import sketch
 
 FIRST_FIT = 24
 """Samples before coefficients are learned."""
 _GROWTH = 1.5
 """They are learned anew from as many times as many."""
-_KEPT = 54
-"""Samples that are kept, to make use of what later ones say of them."""
+_LEARNED_FROM = 81
+"""Samples that are kept and learned from; later ones are added up with the coefficients of these."""
 _SHARED = 1.5
 """What coefficients that neighbours share leave unexplained, in units of what those of each voxel's own leave."""
-_VOXELS_AT_ONCE = 1024
+_VOXELS_AT_ONCE, _SAMPLES_AT_ONCE = 1024, 8
+
+
+class _Samples(NamedTuple):
+    """Some samples of noise, :func:`packed`.
+
+    Attributes
+    ----------
+    sense_image : shape (batch, rows, columns, 2)
+    zero_filled : shape (batch, voxels, 2)
+        In the region.
+    channels : shape (batch, 2, voxels)
+        The network's image there, along its phase and across it.
+    """
+
+    sense_image: Tensor
+    zero_filled: Tensor
+    channels: Tensor
+
+    def at(self, part: slice) -> "_Samples":
+        """Some of them."""
+        return _Samples(*(values[part] for values in self))
+
+    def room(self, n: int) -> "_Samples":
+        """Room for n such samples."""
+        return _Samples(*(values.new_empty(n, *values.shape[1:]) for values in self))
+
+    def put(self, first: int, samples: "_Samples") -> None:
+        """Keep samples from a place on."""
+        for own, new in zip(self, samples, strict=True):
+            own[first : first + len(new)] = new
 
 
 @dataclass(slots=True)
@@ -37,8 +70,8 @@ class ControlledMoments:
     E y^2 is the mean of y^2 - u^2 over the samples plus E u^2, which is known. Where u leaves a share epsilon of the
     variance unexplained, the squared error is 2 epsilon - epsilon^2 of that of the mean of y^2 (Glasserman 2003,
     Monte Carlo Methods in Financial Engineering, section 4.1). Coefficients are learned from the samples themselves,
-    more and more of them. The first samples make use of that too: what this adds to E u^2 it takes from the mean, to
-    first order. Later ones are not kept, and have coefficients of samples before them.
+    more and more of them, and these make use of that too: what this adds to E u^2 it takes from the mean, to first
+    order. Once there are enough, no more are kept, so that memory does not grow with their number.
 
     Parameters
     ----------
@@ -54,27 +87,30 @@ class ControlledMoments:
     against_phase: Image
     n_samples: int = 0
     _n_learned: int = 0
-    _kept: list[tuple[Image, Tensor]] = field(default_factory=list)
-    _regression: LocalRegression = field(init=False)
+    _voxels: Int[Tensor, "voxels 2"] = field(init=False)
+    _kept: _Samples | None = None
     _coefficients: Complex[Tensor, "2 controls voxels"] | None = None
     _explained: Float[Tensor, "2 voxels"] | None = None
     _sums: Float[Tensor, "2 3 voxels"] | None = None
 
     def __post_init__(self) -> None:
-        self._regression = LocalRegression(self.region, self.controls.deviation)
+        self._voxels = self.region.nonzero()
 
     def add(self, white: Tensor, perturbations: Image) -> None:
         """Take in probes, shape (batch, coils, rows, columns), and what they do to the image."""
         zero_filled = self.controls.zero_filled(white)
         turned = (self.against_phase * perturbations)[..., self.region]
-        channels, controls = torch.stack([turned.real, turned.imag], 1), self._controls(zero_filled)
-        self._regression.add(channels, controls)
-        if self.n_samples < _KEPT:
-            self._kept.append((zero_filled, channels))
-        self._sum(channels, controls)
+        samples = _Samples(
+            packed(self.controls.sense_image(zero_filled)),
+            packed(zero_filled[..., self.region]),
+            packed(torch.stack([turned.real, turned.imag], 1)),
+        )
+        self._sum(samples)
+        if self._n_learned < _LEARNED_FROM:
+            self._keep(samples)
         self.n_samples += len(turned)
-        if self.n_samples >= max(FIRST_FIT, _GROWTH * self._n_learned):
-            self._learn()
+        if self._kept is not None and self.n_samples >= max(FIRST_FIT, _GROWTH * self._n_learned):
+            self._learn(self._kept.at(slice(self.n_samples)))
 
     def estimate(self, n_total: int) -> VarianceEstimate:
         """A snapshot: the variances of the magnitude and of the complex image in the region, NaN outside."""
@@ -102,39 +138,63 @@ class ControlledMoments:
         found[self.region] = values
         return found
 
-    def _controls(self, zero_filled: Image) -> Complex[Tensor, "batch controls voxels"]:
-        return (self.controls.fields(zero_filled) * self.against_phase)[..., self.region]
+    def _keep(self, samples: _Samples) -> None:
+        n_new = len(samples.channels)
+        if self._kept is None:
+            self._kept = samples.room(_LEARNED_FROM + n_new)
+        self._kept.put(self.n_samples, samples)
 
-    def _learn(self) -> None:
-        """Learn coefficients; sum up the samples anew if all of them are kept."""
-        self._coefficients = self._regression.solve(neighbour=FIRST_FIT / self.n_samples)
+    def _learn(self, kept: _Samples) -> None:
+        """Learn coefficients from the samples so far, and sum these up anew; let go of them if they are enough."""
+        self._coefficients = local_coefficients(
+            unpacked(kept.channels, self.against_phase.real.dtype),
+            partial(self._controls, kept),
+            self.region,
+            self.controls.deviation,
+            neighbour=FIRST_FIT / self.n_samples,
+        )
         self._explained = self._known_variance(self._coefficients)
         self._n_learned = self.n_samples
-        if sum(len(channels) for _, channels in self._kept) == self.n_samples:
-            self._sums = None
-            for zero_filled, channels in self._kept:
-                self._sum(channels, self._controls(zero_filled))
-        else:
-            self._kept.clear()
+        self._sums = None
+        for first in range(0, self.n_samples, _SAMPLES_AT_ONCE):
+            self._sum(kept.at(slice(first, first + _SAMPLES_AT_ONCE)))
+        if self._n_learned >= _LEARNED_FROM:
+            self._kept = None
+
+    def _controls(self, samples: _Samples, numbers: Int[Tensor, " some"]) -> Complex[Tensor, "batch controls some"]:
+        """Samples of the controls of some voxels of the region, against the phase there."""
+        voxels, dtype = self._voxels[numbers], self.against_phase.dtype
+        around = self.controls.beside(samples.sense_image, voxels)
+        own = unpacked(samples.zero_filled[:, numbers], dtype)
+        rows, columns = voxels.T
+        return torch.cat([around, own[:, None]], 1) * self.against_phase[rows, columns]
 
     def _known_variance(self, coefficients: Complex[Tensor, "2 controls voxels"]) -> Float[Tensor, "2 voxels"]:
         """E u^2 = a G a^H / 2."""
-        voxels = self.region.nonzero().split(_VOXELS_AT_ONCE)
+        voxels = self._voxels.split(_VOXELS_AT_ONCE)
         parts = []
         for part, each in zip(voxels, coefficients.permute(0, 2, 1).split(_VOXELS_AT_ONCE, dim=1), strict=True):
             filtered = torch.einsum("cvk,vkl->cvl", each, self.controls.covariance(part))
             parts.append((filtered * each.conj()).sum(-1).real.double() / 2)
         return torch.cat(parts, dim=1)
 
-    def _sum(self, channels: Float[Tensor, "batch 2 voxels"], controls: Tensor) -> None:
+    def _sum(self, samples: _Samples) -> None:
         """Add y^2 - u^2 + E u^2 and its square, along the phase, across it and of both."""
-        rest = channels.square().double()
+        rest = samples.channels.double().square()
         if self._coefficients is not None and self._explained is not None:
-            followed = torch.stack([(a * controls).sum(1).real for a in self._coefficients], 1)
-            rest = rest - followed.square() + self._explained
+            rest = rest - self._followed(samples).square() + self._explained
         each = torch.cat([rest, rest.sum(1, keepdim=True)], 1)
         sums = torch.stack([each.sum(0), each.square().sum(0)])
         self._sums = sums if self._sums is None else self._sums + sums
+
+    def _followed(self, samples: _Samples) -> Float[Tensor, "batch 2 voxels"]:
+        """What the controls make of the channels."""
+        assert self._coefficients is not None
+        parts = []
+        for numbers in torch.arange(len(self._voxels), device=self._voxels.device).split(_VOXELS_AT_ONCE):
+            coefficients, controls = self._coefficients[..., numbers], self._controls(samples, numbers)
+            parts.append(torch.einsum("ckv,bkv->bcv", coefficients, controls).real)
+        return torch.cat(parts, dim=-1)
 
 
 def forward_products(

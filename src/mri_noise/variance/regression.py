@@ -1,6 +1,6 @@
 """How control variates combine to follow the noise of an image, learned from samples of both."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Complex, Float, Int
@@ -10,79 +10,47 @@ from mri_noise.arrays import Mask, RealMap
 
 _RIDGE = 1e-4
 """Relative, on the diagonal of the normal equations: neighbours of a smooth image are all but collinear."""
-_AT_ONCE = 8
-"""Samples that are taken into the normal equations together."""
-_VOXELS_AT_ONCE = 512
+_VOXELS_AT_ONCE = 64
 
 
-@dataclass(slots=True)
-class LocalRegression:
-    """Least squares of real channels on complex controls, with coefficients of their own for each voxel of a region.
+def local_coefficients(
+    channels: Float[Tensor, "samples channels voxels"],
+    controls_of: Callable[[Int[Tensor, " some"]], Complex[Tensor, "samples controls some"]],
+    region: Mask,
+    scale: RealMap,
+    *,
+    neighbour: float,
+) -> Complex[Tensor, "channels controls voxels"]:
+    """Least squares of real channels on complex controls: coefficients a, with which Re(sum_k a_k z_k) follows each.
 
-    The normal equations of each voxel are summed over samples. When they are solved those of neighbouring voxels count
-    too, the less the more samples there are. Memory does not grow with their number.
+    Each voxel of a region has its own, learned from the samples of its neighbours too. The normal equations are made
+    for a few voxels at a time.
 
     Parameters
     ----------
+    channels
+        Of the voxels of the region, one or more samples.
+    controls_of
+        The same samples of the controls of some voxels, given by their numbers in the region.
     region
-        Voxels that count.
     scale : shape (rows, columns)
         Size of the noise, by which neighbouring voxels are made alike; those of none have no say.
+    neighbour
+        Weight of a neighbouring voxel along an axis, where a voxel's own is one.
     """
-
-    region: Mask
-    scale: RealMap
-    _weight: Float[Tensor, " voxels"] = field(init=False)
-    _pending: list[tuple[Tensor, Tensor]] = field(default_factory=list)
-    _normal: Float[Tensor, "voxels coefficients coefficients"] | None = None
-    _right: Float[Tensor, "voxels coefficients channels"] | None = None
-
-    def __post_init__(self) -> None:
-        scale = self.scale[self.region]
-        self._weight = torch.where(scale > 0, 1 / scale, 0)
-
-    def add(
-        self, channels: Float[Tensor, "batch channels voxels"], controls: Complex[Tensor, "batch controls voxels"]
-    ) -> None:
-        """Take in samples of the voxels of the region."""
-        weight = self._weight.to(channels)
-        self._pending.append((torch.cat([controls.real, controls.imag], 1) * weight, channels * weight))
-        if sum(len(x) for x, _ in self._pending) >= _AT_ONCE:
-            self._take_in()
-
-    def solve(self, *, neighbour: float) -> Complex[Tensor, "channels controls voxels"]:
-        """Coefficients a, with which Re(sum_k a_k z_k) follows a channel.
-
-        Parameters
-        ----------
-        neighbour
-            Weight of a neighbouring voxel along an axis, where a voxel's own is one.
-
-        Raises
-        ------
-        ValueError
-            If there are no samples.
-        """
-        self._take_in()
-        if self._normal is None or self._right is None:
-            raise ValueError("there are no samples to learn coefficients from; add some first")
-        solved = []
-        for part in _neighbourhoods(self.region).split(_VOXELS_AT_ONCE):
-            normal, right = (_with_neighbours(sums, part, neighbour) for sums in (self._normal, self._right))
-            solved.append(_solve(normal, right))
-        real, imaginary = torch.cat(solved).permute(2, 1, 0).chunk(2, dim=1)
-        return torch.complex(real, -imaginary)
-
-    def _take_in(self) -> None:
-        if not self._pending:
-            return
-        x, y = (torch.cat(each).permute(2, 0, 1).contiguous() for each in zip(*self._pending, strict=True))
-        self._pending.clear()
-        if self._normal is None or self._right is None:
-            self._normal, self._right = x.mT @ x, x.mT @ y
-        else:
-            self._normal.baddbmm_(x.mT, x)
-            self._right.baddbmm_(x.mT, y)
+    size = scale[region].to(channels)
+    weight = torch.where(size > 0, 1 / size, 0)
+    solved = []
+    for part in _neighbourhoods(region).split(_VOXELS_AT_ONCE):
+        numbers, places = part.unique(return_inverse=True)
+        members = numbers.clamp_min(0)
+        weights = torch.where(numbers < 0, 0, weight[members])
+        controls = controls_of(members)
+        x = (torch.cat([controls.real, controls.imag], 1) * weights).permute(2, 0, 1)
+        y = (channels[..., members] * weights).permute(2, 0, 1)
+        solved.append(_solve(*(_with_neighbours(sums, places, neighbour) for sums in (x.mT @ x, x.mT @ y))))
+    real, imaginary = torch.cat(solved).permute(2, 1, 0).chunk(2, dim=1)
+    return torch.complex(real, -imaginary)
 
 
 def _solve(
@@ -105,12 +73,10 @@ def _neighbourhoods(region: Mask) -> Int[Tensor, "voxels 9"]:
 
 
 def _with_neighbours(
-    sums: Float[Tensor, "voxels *rest"], neighbours: Int[Tensor, "some 9"], weight: float
+    sums: Float[Tensor, "members *rest"], places: Int[Tensor, "some 9"], weight: float
 ) -> Float[Tensor, "some *rest"]:
     """Sums over some voxels and their neighbours along both axes, diagonal ones with the weight squared."""
-    found = torch.zeros_like(sums[: len(neighbours)])
-    for number, beside in enumerate(neighbours.T):
-        distance = abs(number // 3 - 1) + abs(number % 3 - 1)
-        inside = (beside >= 0).nonzero().flatten()
-        found.index_add_(0, inside, sums[beside[inside]], alpha=weight**distance)
+    found = torch.zeros_like(sums[: len(places)])
+    for number, beside in enumerate(places.T):
+        found.add_(sums[beside], alpha=weight ** (abs(number // 3 - 1) + abs(number % 3 - 1)))
     return found

@@ -1,0 +1,21 @@
+"""Complex numbers of which many are kept: those of single precision in half the memory."""
+
+import torch
+from jaxtyping import Complex, Float
+from torch import Tensor
+
+
+def packed(values: Complex[Tensor, "*shape"] | Float[Tensor, "*shape"]) -> Tensor:
+    """Real and imaginary parts along a last axis, if there are any; single precision is rounded to bfloat16.
+
+    That keeps the range and three digits: nothing beside the spread of samples.
+    """
+    parts = torch.view_as_real(values) if values.is_complex() else values
+    return parts.to(torch.bfloat16) if parts.dtype == torch.float32 else parts.clone()
+
+
+def unpacked(parts: Tensor, dtype: torch.dtype) -> Tensor:
+    """The numbers again, complex or real as their type is."""
+    if not dtype.is_complex:
+        return parts.to(dtype)
+    return torch.view_as_complex(parts.to(dtype.to_real()).contiguous())
