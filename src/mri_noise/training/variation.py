@@ -18,8 +18,10 @@ _NODES = (3, 5)
 """Fewest and most nodes along each side that a smooth field is interpolated between."""
 _OBJECT = 0.1
 """Brightness of what is not background."""
-_GRAIN = (0.7, 10.0)
+_GRAIN = (0.7, 20.0)
 """Standard deviation of the blur that a rough phase is smooth on [pixels]."""
+_STEEP = 5.0
+"""Blur from which on the phase is as steep at any, and its amplitude grows [pixels]."""
 _RIM = (1.0, 12.0)
 """How far from the background the phase of a rim goes [pixels]."""
 _SHARE_OF_RIMS = 0.6
@@ -55,11 +57,13 @@ def rough_phase(image: Image, largest: float, generator: np.random.Generator) ->
     image : shape (rows, columns)
         Of the object, whose bright tissue is one.
     largest
-        Standard deviation, up to which that of the grain and that of an offset are drawn [rad].
+        Standard deviation, up to which that of an offset and that of the grain are drawn, more for one of coarse grain,
+        as beside air [rad].
     """
     noise = generator.standard_normal(tuple(image.shape))
-    grain = ndimage.gaussian_filter(noise, _log_uniform(_GRAIN, generator), mode="wrap")
-    grain = grain / max(float(grain.std()), float(np.finfo(np.float32).tiny))
+    blur = _log_uniform(_GRAIN, generator)
+    grain = ndimage.gaussian_filter(noise, blur, mode="wrap")
+    grain = max(1, blur / _STEEP) / max(float(grain.std()), float(np.finfo(np.float32).tiny)) * grain
     phase = largest * (generator.uniform() * generator.standard_normal() + generator.uniform() * grain)
     return torch.from_numpy(phase * _part(image, generator)).float()
 
