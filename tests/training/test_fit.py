@@ -251,6 +251,14 @@ def test_a_loss_that_is_not_finite_ends_the_training(place: Path) -> None:
     assert [path.name for path in by_age(place / "out" / "checkpoints")] == ["step_00000001.ckpt"]
 
 
+def test_an_infinite_loss_of_finite_gradient_costs_nothing(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An image too bright to square: its entry in the history is null, as JSON knows no infinity."""
+    take = Training.take_losses
+    monkeypatch.setattr(Training, "take_losses", lambda module: {name: float("inf") for name in take(module)})
+    trained = train(tiny_recipe(place), place / "out")
+    assert {entry["loss"] for entry in read_training(trained.weights)["history"][1:]} == {None}
+
+
 @pytest.mark.parametrize(
     ("assignments", "sentence"),
     [

@@ -12,7 +12,7 @@ from mri_noise.training.recipe import Recipe, read_recipe
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
-SMOKE, GPU = ((ROOT / "recipes" / name).read_text().split() for name in ("smoke.txt", "gpu.txt"))
+SMOKE, GPU, REFINE = ((ROOT / "recipes" / f"{name}.txt").read_text().split() for name in ("smoke", "gpu", "refine"))
 
 
 OF_ONE_SUBJECT = {
@@ -50,6 +50,14 @@ def test_recipe_tells_its_command_and_its_choices(path: Path) -> None:
     text = path.read_text()
     assert f"mri-noise train recipes/{path.stem}.yaml --output runs/{path.stem}" in text
     assert set(yaml.safe_load(text)) == set(Recipe.model_fields)
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_the_settings_to_refine_with_simulate_scans_that_are_harder(path: Path) -> None:
+    before, source = (read_recipe(path, settings).data.source for settings in ([], REFINE))
+    assert source.smallest_centre > before.smallest_centre
+    assert source.crop[1] > before.crop[1]
+    assert source.n_coils[1] > before.n_coils[1]
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)

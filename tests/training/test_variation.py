@@ -75,6 +75,13 @@ def test_where_the_kept_coils_have_no_maps_there_are_none() -> None:
     assert bool(with_coils(one, torch.tensor([0])).kspace.isfinite().all())
 
 
+def test_coils_that_see_next_to_nothing_are_not_kept_alone() -> None:
+    """Their image, scaled to be as bright as any, would be noise of any size."""
+    one = acquisition()
+    one.coil_maps[0] = 0
+    assert with_coils(one, torch.tensor([0])) is one
+
+
 @given(n=st.integers(3, 16), seed=st.integers(0, 999))
 def test_two_coils_or_more_are_kept(n: int, seed: int) -> None:
     chosen = random_coils(n, np.random.default_rng(seed)).tolist()

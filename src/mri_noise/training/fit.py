@@ -1,6 +1,7 @@
 """Training a network as a recipe says."""
 
 import logging
+import math
 import platform
 import warnings
 from collections.abc import Iterator, Sequence
@@ -247,9 +248,14 @@ def _provenance(module: Training, trained: Trained, checkpoints: Checkpoints, lo
         "n_examples": trained.n_examples,
         "best_step": checkpoints.best_step or trained.n_steps,
         "validation": dict(trained.validation),
-        "history": log.history,
+        "history": [{name: _finite(value) for name, value in entry.items()} for entry in log.history],
         "began_with": module.began_with,
     }
+
+
+def _finite(value: int | float) -> int | float | None:
+    """The value; None, as JSON knows no other, for the loss of a step whose image was too bright to square."""
+    return value if math.isfinite(value) else None
 
 
 @contextmanager

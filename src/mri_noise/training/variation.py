@@ -16,6 +16,8 @@ from mri_noise.training.example import Acquisition, brightness
 
 _NODES = (3, 5)
 """Fewest and most nodes along each side that a smooth field is interpolated between."""
+_LEAST_SEEN = 0.05
+"""Brightness of what some coils have to see."""
 _OBJECT = 0.1
 """Brightness of what is not background."""
 _GRAIN = (0.7, 20.0)
@@ -84,13 +86,18 @@ def _log_uniform(limits: tuple[float, float], generator: np.random.Generator) ->
 
 
 def with_coils(acquisition: Acquisition, chosen: Tensor) -> Acquisition:
-    """Keep the coils of some indices; maps get a sum of squares of one again, and bright tissue is one again."""
+    """Keep the coils of some indices; maps get a sum of squares of one again, and bright tissue is one again.
+
+    All coils are kept if these see next to nothing.
+    """
     maps = acquisition.coil_maps[chosen]
     size = torch.linalg.vector_norm(maps, dim=0)
     normalised = torch.where(size > 0, maps / size, 0)
     kspace = acquisition.kspace[chosen]
     image = Sense(normalised, acquisition.mask).adjoint(kspace)
     bright = float(brightness(image))
+    if bright < _LEAST_SEEN:
+        return acquisition
     return replace(
         acquisition, kspace=kspace / bright, coil_maps=normalised, noise_level=acquisition.noise_level / bright
     )
