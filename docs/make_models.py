@@ -95,8 +95,11 @@ def _beginning(training: dict[str, Any]) -> str:
     recipe, part = before["training"]["recipe"], training["recipe"]["initial"]["part"]
     where = f", in `{part}`" if part else ""
     steps = f"{before['training']['n_steps']:,} steps"
-    averaged = f", which are {1 - training['averaged']:.0%} of them" if "averaged" in training else ""
-    return f"weights of `{recipe['name']}` after {steps}{where} (SHA-256 {before['sha256'][:12]}...){averaged}"
+    began = f"weights of `{recipe['name']}` after {steps}{where} (SHA-256 {before['sha256'][:12]}...)"
+    if "averaged" not in training:
+        return began
+    share, others = 1 - training["averaged"], training["averaged_with"][:12]
+    return f"{began}; averaged with {share:.0%} of weights that went on from the same (SHA-256 {others}...)"
 
 
 def _n_examples(training: dict[str, Any]) -> int:

@@ -1,10 +1,11 @@
-"""Average trained weights with those that the training began with.
+"""Average trained weights with others of the same beginnings: those that they went on from, or another going on.
 
     python tools/average.py runs/modl --with src/mri_noise/models/modl.safetensors
 
 Weights that went on from trained ones gain on what they were trained on and can lose on other data; between the two
-most of the gain is there, and little of the loss (Wortsman 2022, doi:10.1109/CVPR52688.2022.00780). The
-training's file is replaced, and says so; its validation is that of the average.
+most of the gain is there, and little of the loss (Wortsman 2022, doi:10.1109/CVPR52688.2022.00780). Final gradient
+steps that the others do not have stay as they are. The training's file is replaced, and says so; its validation is that
+of the average.
 """
 
 import argparse
@@ -21,23 +22,22 @@ from mri_noise.training.module import validated
 from mri_noise.training.recipe import Recipe
 
 
-def average(folder: Path, beginning: Path, share: float) -> Path:
-    """Average and write, the trained weights with a share; ValueError if they began with others, or are an average."""
+def average(folder: Path, other: Path, share: float) -> Path:
+    """Average and write, the trained weights with a share; ValueError if they are an average already."""
     path = folder / f"{folder.name}.safetensors"
-    trained, first = read_weights(path), read_weights(beginning)
+    trained, others = read_weights(path), read_weights(other)
     training = json.loads(trained.metadata["training"])
-    if training["began_with"]["sha256"] != hashlib.sha256(beginning.read_bytes()).hexdigest():
-        raise ValueError(f"'{path}' did not begin with '{beginning}'; give the file that it began with")
     if "averaged" in training:
         raise ValueError(f"'{path}' is an average already; train anew")
     tensors = {
-        name: (share * tensor.float() + (1 - share) * first.tensors.get(name, tensor).float()).to(tensor.dtype)
+        name: (share * tensor.float() + (1 - share) * others.tensors.get(name, tensor).float()).to(tensor.dtype)
         for name, tensor in trained.tensors.items()
     }
     metadata = trained.metadata | {"sha256": checksum(trained.metadata["settings"], tensors)}
     write_weights(path, WeightsFile(tensors, metadata))
     told = training | {
         "averaged": share,
+        "averaged_with": hashlib.sha256(other.read_bytes()).hexdigest(),
         "validation": validation(load_network(path), Recipe.parse(training["recipe"])),
     }
     write_weights(path, WeightsFile(tensors, metadata | {"training": json.dumps(told)}))
@@ -55,7 +55,7 @@ def validation(network: nn.Module, recipe: Recipe) -> dict[str, float]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="folder of a training, named as its weights")
-    parser.add_argument("--with", dest="beginning", type=Path, required=True, help="the weights it began with")
+    parser.add_argument("--with", dest="other", type=Path, required=True, help="the other weights")
     parser.add_argument("--share", type=float, default=0.5, help="of the trained weights in the average")
     arguments = parser.parse_args()
-    print(average(arguments.folder, arguments.beginning, arguments.share))
+    print(average(arguments.folder, arguments.other, arguments.share))
