@@ -1,5 +1,6 @@
-"""tools/average.py: the mean of trained weights and of those that their training began with."""
+"""tools/average.py: the mean of trained weights and of others of the same network."""
 
+import hashlib
 import importlib.util
 from pathlib import Path
 from types import ModuleType
@@ -7,7 +8,8 @@ from types import ModuleType
 import pytest
 import torch
 
-from mri_noise.recon.checkpoint import load_network, read_training
+from mri_noise.recon.checkpoint import load_network, read_training, save_network
+from mri_noise.recon.unet import UNetSettings
 from mri_noise.training.fit import train
 from tests.training.trainings import tiny_recipe
 
@@ -42,11 +44,17 @@ def test_each_weight_is_between_and_the_file_says_so(tool: ModuleType, place: Pa
     assert (told["averaged"], told["n_steps"]) == (0.25, n_steps)
     assert told["validation"].keys() == alone.keys()
     assert told["validation"] != alone
+    assert told["averaged_with"] == hashlib.sha256(files[0].read_bytes()).hexdigest()
     with pytest.raises(ValueError, match="is an average already"):
         tool.average(place / "tiny", files[0], 0.5)
 
 
-def test_other_weights_than_it_began_with_are_refused(tool: ModuleType, place: Path) -> None:
-    other = place / "tiny" / "tiny.safetensors"
-    with pytest.raises(ValueError, match="did not begin with"):
-        tool.average(place / "tiny", other, 0.5)
+def test_weights_of_another_network_are_refused(tool: ModuleType, place: Path, tmp_path: Path) -> None:
+    """Nothing is written."""
+    other = tmp_path / "other.safetensors"
+    save_network(UNetSettings(n_channels=3, n_pools=1)(), other, {})
+    before = (place / "first" / "tiny.safetensors").read_bytes()
+    (place / "first" / "first.safetensors").write_bytes(before)
+    with pytest.raises(ValueError, match="should have the shape"):
+        tool.average(place / "first", other, 0.5)
+    assert (place / "first" / "first.safetensors").read_bytes() == before

@@ -17,20 +17,24 @@ import torch
 from torch import nn
 
 from mri_noise.recon.checkpoint import checksum, load_network
+from mri_noise.recon.state_dict import require_fit
 from mri_noise.recon.weights_file import WeightsFile, read_weights, write_weights
 from mri_noise.training.module import validated
 from mri_noise.training.recipe import Recipe
 
 
 def average(folder: Path, other: Path, share: float) -> Path:
-    """Average and write, the trained weights with a share; ValueError if they are an average already."""
+    """Average and write, the trained weights with a share; ValueError if an average already, or of another network."""
     path = folder / f"{folder.name}.safetensors"
     trained, others = read_weights(path), read_weights(other)
     training = json.loads(trained.metadata["training"])
     if "averaged" in training:
         raise ValueError(f"'{path}' is an average already; train anew")
+    final = {name: tensor for name, tensor in trained.tensors.items() if ".final." in f".{name}"}
+    theirs = final | dict(others.tensors)
+    require_fit(theirs, trained.tensors)
     tensors = {
-        name: (share * tensor.float() + (1 - share) * others.tensors.get(name, tensor).float()).to(tensor.dtype)
+        name: (share * tensor.float() + (1 - share) * theirs[name].float()).to(tensor.dtype)
         for name, tensor in trained.tensors.items()
     }
     metadata = trained.metadata | {"sha256": checksum(trained.metadata["settings"], tensors)}
