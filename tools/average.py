@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from mri_noise.recon.checkpoint import checksum, load_network
+from mri_noise.recon.gradient_steps import with_final_steps
 from mri_noise.recon.state_dict import require_fit
 from mri_noise.recon.weights_file import WeightsFile, read_weights, write_weights
 from mri_noise.training.module import validated
@@ -30,8 +31,7 @@ def average(folder: Path, other: Path, share: float) -> Path:
     training = json.loads(trained.metadata["training"])
     if "averaged" in training:
         raise ValueError(f"'{path}' is an average already; train anew")
-    final = {name: tensor for name, tensor in trained.tensors.items() if ".final." in f".{name}"}
-    theirs = final | dict(others.tensors)
+    theirs = with_final_steps(others.tensors, trained.tensors)
     require_fit(theirs, trained.tensors)
     tensors = {
         name: (share * tensor.float() + (1 - share) * theirs[name].float()).to(tensor.dtype)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mri_noise.arrays import Image
 from mri_noise.encoding import Sense
+from mri_noise.recon.state_dict import StateDict
 
 STEP_SIZE, MOMENTUM = -1.0, 0.3
 """Initial values of several steps."""
@@ -45,6 +46,11 @@ def descend(
         velocity = gradient if velocity is None else momenta[j - 1] * velocity + gradient
         image = image + velocity
     return image
+
+
+def with_final_steps(tensors: StateDict, network: StateDict) -> dict[str, Tensor]:
+    """Tensors of a network from before it had final steps, and these from its own tensors; others stay as they are."""
+    return {name: tensor for name, tensor in network.items() if ".final." in f".{name}"} | dict(tensors)
 
 
 class FinalSteps(nn.Module):

@@ -12,7 +12,7 @@ from mri_noise.settings import Settings
 from mri_noise.training.example import Acquisition, Example
 from mri_noise.training.geometry import croppable_axes, cropped, has_gaps, mirrored, transposed
 from mri_noise.training.random_masks import RandomMasks
-from mri_noise.training.variation import random_coils, random_phase, rough_phase, with_coils, with_phase
+from mri_noise.training.variation import log_uniform, random_coils, random_phase, rough_phase, with_coils, with_phase
 
 _BACKGROUND = 0.1
 _ROUGHNESS = 2.5
@@ -69,7 +69,7 @@ class Draws(Settings):
         mask = acquisition.mask
         if not gaps:
             mask = mask & self.masks(shape, acquisition.phase_encode_axes, generator)
-        own, level = acquisition.noise_level, max(self._noise_level(generator), acquisition.noise_level)
+        own, level = acquisition.noise_level, max(log_uniform(self.noise_level, generator), acquisition.noise_level)
         kept = min(level, max(self.target_noise, own))
         kspace = acquisition.kspace + math.sqrt(level**2 - kept**2) * _white(acquisition.kspace, generator)
         everything = Sense(acquisition.coil_maps, acquisition.mask)
@@ -85,10 +85,6 @@ class Draws(Settings):
             noise_level=level,
             seed=int(generator.integers(2**63)),
         )
-
-    def _noise_level(self, generator: np.random.Generator) -> float:
-        low, high = self.noise_level
-        return float(low * (high / low) ** generator.uniform())
 
     def _turned(self, acquisition: Acquisition, generator: np.random.Generator, gaps: bool) -> Acquisition:
         choices = generator.integers(2, size=3).tolist()

@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import nn
 
 from mri_noise.recon.checkpoint import load_network, read_training
+from mri_noise.recon.gradient_steps import with_final_steps
 from mri_noise.recon.shipped import ShippedName, shipped_weights
 from mri_noise.recon.state_dict import require_fit
 from mri_noise.settings import Settings
@@ -38,7 +39,7 @@ class Initial(Settings):
             tensors = load_network(path).state_dict()
             told = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "training": read_training(path)}
         expected = part.state_dict()
-        tensors = {name: tensor for name, tensor in expected.items() if ".final." in f".{name}"} | tensors
+        tensors = with_final_steps(tensors, expected)
         try:
             require_fit(tensors, expected)
         except ValueError as error:

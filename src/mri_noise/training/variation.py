@@ -63,7 +63,7 @@ def rough_phase(image: Image, largest: float, generator: np.random.Generator) ->
         as beside air [rad].
     """
     noise = generator.standard_normal(tuple(image.shape))
-    blur = _log_uniform(_GRAIN, generator)
+    blur = log_uniform(_GRAIN, generator)
     grain = ndimage.gaussian_filter(noise, blur, mode="wrap")
     grain = max(1, blur / _STEEP) / max(float(grain.std()), float(np.finfo(np.float32).tiny)) * grain
     phase = largest * (generator.uniform() * generator.standard_normal() + generator.uniform() * grain)
@@ -72,7 +72,7 @@ def rough_phase(image: Image, largest: float, generator: np.random.Generator) ->
 
 def _part(image: Image, generator: np.random.Generator) -> NDArray[np.float64]:
     """Weights between zero and one: a rim of the object, or a side of a smooth curve."""
-    is_rim, width = generator.uniform() < _SHARE_OF_RIMS, _log_uniform(_RIM, generator)
+    is_rim, width = generator.uniform() < _SHARE_OF_RIMS, log_uniform(_RIM, generator)
     field = _smooth_field((image.shape[0], image.shape[1]), generator).numpy()
     if not is_rim:
         return np.clip(0.5 + 4 * field, 0, 1).astype(np.float64)
@@ -81,7 +81,8 @@ def _part(image: Image, generator: np.random.Generator) -> NDArray[np.float64]:
     return np.asarray(np.exp(-np.square(depth / width)))
 
 
-def _log_uniform(limits: tuple[float, float], generator: np.random.Generator) -> float:
+def log_uniform(limits: tuple[float, float], generator: np.random.Generator) -> float:
+    """Draw a number whose logarithm is uniform between those of the limits."""
     return float(limits[0] * (limits[1] / limits[0]) ** generator.uniform())
 
 
