@@ -1,7 +1,6 @@
 """MoDL: a learned denoiser alternating with the exact solution of the regularised encoding."""
 
 import math
-from collections.abc import Iterator
 from functools import partial
 from typing import Literal
 
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 
 from mri_noise.arrays import Image, KSpace
 from mri_noise.encoding import Sense
-from mri_noise.recon.denoiser import DENOISER, DenoiserKind, make_denoisers
+from mri_noise.recon.denoiser import DENOISER, DenoiserKind, NOddSteps, in_turn, make_denoisers
 from mri_noise.recon.gradient_steps import FinalSteps, NFinalSteps
 from mri_noise.recon.multiscale import WIDTHS, Widths
 from mri_noise.recon.networks import seeded
@@ -25,6 +24,7 @@ class MoDLSettings(Settings):
 
     kind: Literal["modl"] = "modl"
     n_steps: int = Field(5, ge=1, description="Number of alternations")
+    n_odd_steps: NOddSteps = 0
     n_final_steps: NFinalSteps = 0
     denoiser: DenoiserKind = DENOISER
     n_blocks: int = Field(2, ge=1, description="Residual blocks of the residual denoiser")
@@ -83,7 +83,7 @@ class MoDL(nn.Module):
 
     def _alternate(self, zero_filled: Image, encoding: Sense) -> Image:
         image, tikhonov = zero_filled, self.tikhonov
-        for denoise in self._each_denoiser():
+        for denoise in in_turn(self.denoisers, self.settings):
             denoised = denoise(image)
             image = self._solve(encoding, zero_filled + tikhonov * denoised, tikhonov, start=denoised)
         return self.final(image, zero_filled, encoding)
@@ -91,15 +91,12 @@ class MoDL(nn.Module):
     def _remember(self, zero_filled: Image, encoding: Sense) -> Image:
         tikhonov = self.tikhonov
         image = denoised = self._solve(encoding, zero_filled, tikhonov)
-        first, *others = self._each_denoiser()
+        first, *others = in_turn(self.denoisers, self.settings)
         denoised = first(image, denoised)
         for denoise in others:
             image = self._solve(encoding, zero_filled + tikhonov * denoised, tikhonov, start=denoised)
             denoised = denoise(image, denoised)
         return self.final(denoised, zero_filled, encoding)
-
-    def _each_denoiser(self) -> Iterator[nn.Module]:
-        return (self.denoisers[i % len(self.denoisers)] for i in range(self.settings.n_steps))
 
     def _solve(self, encoding: Sense, b: Image, tikhonov: Tensor, start: Image | None = None) -> Image:
         tolerance, most = self.settings.training_tolerance if self.training else None, self.settings.max_iterations

@@ -9,7 +9,7 @@ from torch import nn
 
 from mri_noise.arrays import Image, KSpace
 from mri_noise.encoding import Sense
-from mri_noise.recon.denoiser import DENOISER, DenoiserKind, make_denoisers
+from mri_noise.recon.denoiser import DENOISER, DenoiserKind, NOddSteps, in_turn, make_denoisers
 from mri_noise.recon.gradient_steps import MOMENTUM, STEP_SIZE, FinalSteps, NFinalSteps, descend
 from mri_noise.recon.multiscale import WIDTHS, Widths
 from mri_noise.recon.networks import seeded
@@ -26,6 +26,7 @@ class UnrolledSettings(Settings):
     kind: Literal["unrolled"] = "unrolled"
     n_steps: int = Field(8, ge=1, description="Number of unrolled steps")
     n_gradient_steps: int = Field(1, ge=1, description="Gradient steps before each network, with momentum among them")
+    n_odd_steps: NOddSteps = 0
     n_final_steps: NFinalSteps = 0
     denoiser: DenoiserKind = DENOISER
     n_blocks: int = Field(2, ge=1, description="Residual blocks of each residual network")
@@ -73,8 +74,8 @@ class Unrolled(nn.Module):
 
     def _alternate(self, zero_filled: Image, encoding: Sense) -> Image:
         image = zero_filled
-        for i in range(self.settings.n_steps):
+        for i, refine in enumerate(in_turn(self.regularisers, self.settings)):
             momenta = self.momenta[i] if self.momenta else ()
             closer = descend(image, zero_filled, encoding, self.step_sizes[i], momenta)
-            image = self.regularisers[i % len(self.regularisers)](closer, image)
+            image = refine(closer, image)
         return self.final(image, zero_filled, encoding)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mri_noise.arrays import Image, KSpace
 from mri_noise.encoding import Sense, centered_fft
+from mri_noise.recon.denoiser import NOddSteps
 from mri_noise.recon.gradient_steps import NFinalSteps
 from mri_noise.recon.layers import to_channels, to_complex
 from mri_noise.recon.multiscale import WIDTHS, Widths
@@ -30,6 +31,7 @@ class ImageVarNetSettings(Settings):
     kind: Literal["varnet-image"] = "varnet-image"
     n_cascades: int = Field(6, ge=1, description="Number of unrolled steps")
     n_gradient_steps: int = Field(2, ge=1, description="Gradient steps before each network, with momentum among them")
+    n_odd_steps: NOddSteps = 0
     n_final_steps: NFinalSteps = 0
     widths: Widths = WIDTHS
     sensitivity_n_channels: int = Field(4, ge=1, description="Channels of the map network at full resolution")
@@ -73,6 +75,7 @@ class ImageVarNet(nn.Module):
             UnrolledSettings(
                 n_steps=settings.n_cascades,
                 n_gradient_steps=settings.n_gradient_steps,
+                n_odd_steps=settings.n_odd_steps,
                 n_final_steps=settings.n_final_steps,
                 denoiser="multiscale",
                 widths=settings.widths,
