@@ -6,10 +6,8 @@ sqrt((1 + |Gamma|^2 / C^2) / (4 N)) for the complex image.
 """
 
 import argparse
-import ctypes
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +15,7 @@ import pandas as pd
 import torch
 from estimator_cases import CHUNK, MODELS, ROOT, cases, point_of
 from estimator_gains import TARGETS, complex_rows, magnitude_rows
+from estimator_memory import memory_table
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
@@ -29,10 +28,8 @@ from mri_noise.report import draw
 from mri_noise.variance.complex_lattice import ComplexLatticeProbing
 from mri_noise.variance.estimate import Channel, VarianceEstimate, unit_phase
 from mri_noise.variance.kernels import AdjointProducts
-from mri_noise.variance.lattice import Lattice
 from mri_noise.variance.linearity import LinearityCheck, Pairs, assess, correction
 from mri_noise.variance.magnitude import LatticeProbing, probe_magnitude
-from mri_noise.variance.plan import Plan
 from mri_noise.variance.point import OperatingPoint, noise_jacobian
 from mri_noise.variance.probing import BothProducts
 from mri_noise.variance.rows import random_voxels, weighted_voxels
@@ -208,52 +205,6 @@ def linearity_table(*, quick: bool) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def memory_table(*, quick: bool) -> pd.DataFrame:
-    """Peak memory of probing, and of forward products with control variates, beside that of a forward of the batch."""
-    rows = []
-    for model in SMALL:
-        point = point_of(open_scan(ROOT / "sample_data" / "brain_phantom.h5"), model, RandomLines())
-        noise = torch.randn(CHUNK, *point.kspace.shape, dtype=point.kspace.dtype)
-        method = LatticeProbing(shrink=False)
-        _probe(method, point, CHUNK)  # what is imported and kept at the first time
-        forward = peak(partial(_reconstruct, point, point.kspace + point.colouring(noise)))
-        row: dict[str, str | float] = {"model": model, "forward [MB]": forward}
-        for n_probes in (4, 16) if quick else (8, 32):
-            row[f"{n_probes} probes [MB]"] = peak(partial(_probe, method, point, n_probes))
-        row["ratio"] = float(row[list(row)[-1]]) / forward
-        products = Plan(None, 10**4, 0.01, 0.01, 8, 0.01, 8)
-        for n_products in (24, 48) if quick else (32, 128):
-            row[f"{n_products} forward products [MB]"] = peak(partial(_probe, method, point, n_products, products))
-        rows.append(row | {"of these": float(row[list(row)[-1]]) / forward})
-    return pd.DataFrame(rows)
-
-
-def _reconstruct(point: OperatingPoint, kspace: torch.Tensor) -> None:
-    with torch.no_grad():
-        point.reconstruct(kspace)
-
-
-def _probe(method: LatticeProbing, point: OperatingPoint, n_probes: int, plan: Plan | None = None) -> None:
-    lattice = Plan(Lattice(1, 64, 23), 1, 0.1, 0.1, 8, 0.1, 8, reach=None if point.image_domain is None else 4)
-    for estimate in method(point, torch.Generator().manual_seed(0), plan or lattice):
-        if estimate.n_samples >= n_probes:
-            break
-
-
-def peak(function: Callable[[], object]) -> float:
-    """The most memory of the process during a call, beyond what it held before [MB]; Linux only."""
-    ctypes.CDLL("libc.so.6").malloc_trim(0)
-    before = _memory("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # starts the peak anew
-    function()
-    return (_memory("VmHWM") - before) / 1000
-
-
-def _memory(name: str) -> int:
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(name))
-
-
 def remaining(few: Pairs, many: Pairs, point: OperatingPoint) -> float:
     """The error that is left when the correction from some pairs is judged by others."""
     ratio = correction(few, point.object, "magnitude")
@@ -379,7 +330,7 @@ def _keys(table: pd.DataFrame) -> pd.Series:
 OTHERS: dict[str, Callable[..., pd.DataFrame]] = {
     "coverage": lambda *, quick: coverage_table(n_runs=20 if quick else 200),
     "linearity": linearity_table,
-    "memory": memory_table,
+    "memory": lambda *, quick: memory_table(SMALL, quick=quick),
 }
 PARTS = (*GAINS, *OTHERS)
 
