@@ -29,6 +29,8 @@ RATES = (4.0, 8.0)
 NOISE_SCAN, NOISE_MASKS, NOISE_RATE, N_REPLICAS, N_PROBES = SCANS[1], MASKS[1:], 4.0, 100, 100
 KEPT = DOCS.parent / "runs" / "evaluation"
 """What was measured of each method; delete it to measure all anew, as after a change of what is measured."""
+_LINEAR = 3
+"""Gains up to this are drawn linearly, larger ones logarithmically [dB]."""
 NOISE = {
     "scan": "scan",
     "mask": "mask",
@@ -48,8 +50,8 @@ PAGE = """# Evaluation on measured brains
 
 Three fully sampled scans of two heads (T1-weighted, 7 channels, 256 x 216; FLASH at 3 T, 128 x 128, through 16 channels
 and through the two of the body coil), with the noise that they were measured with, undersampled afterwards. Nothing
-measured was trained on, but settings of networks and simulation were chosen with these scans in view. The table is that
-of
+measured was trained on, but settings of networks and simulation, and the shares of averaged weights, were chosen with
+these scans in view. The table is that of
 
 ```
 mri-noise evaluate SCANS --models {models} --replicas 0 -o OUT
@@ -116,6 +118,9 @@ def gains(rows: pd.DataFrame) -> Figure:
     ]
     axes.set_xticks(range(len(wide)), short, fontsize=6, rotation=60, ha="right", rotation_mode="anchor")
     axes.axhline(0, color="black", linewidth=0.8)
+    axes.set_yscale("symlog", linthresh=_LINEAR, linscale=2)
+    axes.set_yticks([-10, -5, *range(-_LINEAR, _LINEAR + 1)], ["-10", "-5", *map(str, range(-_LINEAR, _LINEAR + 1))])
+    axes.set_ylim(bottom=1.3 * float(wide.min().min()))
     axes.grid(axis="y", alpha=0.3)
     axes.set_ylabel("PSNR over the best classical method [dB]")
     axes.legend(fontsize=7, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))

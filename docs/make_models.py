@@ -98,8 +98,10 @@ def _beginning(training: dict[str, Any]) -> str:
     began = f"weights of `{recipe['name']}` after {steps}{where} (SHA-256 {before['sha256'][:12]}...)"
     if "averaged" not in training:
         return began
-    share, others = 1 - training["averaged"], training["averaged_with"][:12]
-    return f"{began}; averaged with {share:.0%} of weights that went on from the same (SHA-256 {others}...)"
+    share, others = 1 - training["averaged"], training["averaged_with"]
+    if others == before["sha256"]:
+        return f"{began}; averaged with {share:.0%} of these"
+    return f"{began}; averaged with {share:.0%} of weights that went on from the same (SHA-256 {others[:12]}...)"
 
 
 def _n_examples(training: dict[str, Any]) -> int:
