@@ -1,6 +1,5 @@
 """Peak memory of estimators beside that of a forward of the batch, each measured in a process of its own."""
 
-import ctypes
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -13,7 +12,7 @@ import pandas as pd
 import torch
 from estimator_cases import CHUNK, ROOT, point_of
 
-from mri_noise.allocation import keep_freed_memory
+from mri_noise.allocation import give_back_freed_memory, keep_freed_memory
 from mri_noise.io import open_scan
 from mri_noise.masks import RandomLines
 from mri_noise.variance.lattice import Lattice
@@ -54,10 +53,10 @@ def measure(model: str, what: What, n: int) -> float:
     keep_freed_memory()
     torch.set_num_threads(1)
     point = point_of(open_scan(ROOT / "sample_data" / "brain_phantom.h5"), model, RandomLines())
-    noise = torch.randn(CHUNK, *point.kspace.shape, dtype=point.kspace.dtype)
     method = LatticeProbing(shrink=False)
     _probe(method, point, CHUNK)  # what is imported and kept at the first time
     if what == "forward":
+        noise = torch.randn(CHUNK, *point.kspace.shape, dtype=point.kspace.dtype)
         return peak(partial(_reconstruct, point, point.kspace + point.colouring(noise)))
     products = Plan(None, 10**4, 0.01, 0.01, 8, 0.01, 8) if what == "forward products" else None
     return peak(partial(_probe, method, point, n, products))
@@ -77,7 +76,7 @@ def _probe(method: LatticeProbing, point: OperatingPoint, n_probes: int, plan: P
 
 def peak(function: Callable[[], object]) -> float:
     """The most memory of the process during a call, beyond what it held before [MB]; Linux only."""
-    ctypes.CDLL("libc.so.6").malloc_trim(0)
+    give_back_freed_memory()
     before = _memory("VmRSS")
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # starts the peak anew
     function()
