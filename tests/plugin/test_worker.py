@@ -2,12 +2,13 @@ import gc
 import time
 import weakref
 from collections.abc import Iterator
-from threading import get_ident
+from threading import Event, get_ident
 
 import pytest
 import torch
 from pytestqt.qtbot import QtBot
 
+from mri_noise.plugin import worker
 from mri_noise.plugin.worker import PAUSE, SILENT, Handlers, Pace, Runner, paced, rest_after, sentence_of
 from mri_noise.session.jobs import SharedCache, ahead
 from tests.session.examples import EXPERIMENT, OPENED
@@ -120,6 +121,23 @@ def test_a_second_run_waits_for_the_end_of_the_first(qtbot: QtBot) -> None:
     assert first.ends == ["cancelled"]
     assert second.steps[-1] == 1
     assert second.ends == ["end"]
+
+
+def test_a_run_that_is_told_to_stop_after_its_last_step_ends_too(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    ending, told = Event(), Event()
+
+    def hold() -> None:
+        ending.set()
+        assert told.wait(5)
+
+    monkeypatch.setattr(worker, "give_back_freed_memory", hold)
+    runner, first, second = Runner(), Tape(), Tape()
+    runner.start(Computation(n_steps=1), first.handlers())
+    assert ending.wait(5)
+    runner.start(Computation(n_steps=1), second.handlers())
+    told.set()
+    qtbot.waitUntil(lambda: bool(second.ends), timeout=5000)
+    assert first.ends == second.ends == ["end"]
 
 
 def test_an_unforeseen_error_says_where_its_trace_is() -> None:

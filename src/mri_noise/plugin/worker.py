@@ -48,8 +48,10 @@ class ReleasingWorker(GeneratorWorker):
         self._pace = pace
 
     def quit(self) -> None:
-        """Stop after the step that is being computed."""
-        super().quit()
+        """Stop after the step that is being computed.
+
+        superqt is not told: asked to stop a worker whose generator has just ended, it says nothing of its end.
+        """
         self._pace.stopped.set()
 
     def work(self) -> Any:
@@ -81,20 +83,25 @@ def rest_after(drawing: float) -> float:
     return min(drawing * (1 / _SHARE - 1), _LONGEST_REST) if drawing > PAUSE else 0.0
 
 
-def paced(steps: Iterable[T], pace: Pace) -> Generator[T, None, None]:
+def paced(steps: Iterable[T], pace: Pace) -> Generator[T, None, bool]:
     """Pass on the latest step whenever the window is ready; the last one always, also that before a stop.
 
-    Steps that the window has no time for are dropped: were they queued, they would fill the memory.
+    Steps that the window has no time for are dropped: were they queued, they would fill the memory. Returns whether
+    it was stopped before the steps ended.
     """
+    if pace.stopped.is_set():
+        return True
     waiting: list[T] = []
     for step in steps:
         waiting = [step]
-        if pace.stopped.is_set():
-            break
         if pace.ready.is_set():
             pace.ready.clear()
             yield waiting.pop()
+        if pace.stopped.is_set():
+            yield from waiting
+            return True
     yield from waiting
+    return False
 
 
 def sentence_of(error: BaseException) -> str:
@@ -196,7 +203,6 @@ class Runner:
 
         worker.yielded.connect(take)
         worker.returned.connect(lambda result: self._returned(result, handlers))
-        worker.aborted.connect(lambda: self._ended(handlers.on_cancelled))
         worker.warned.connect(lambda warning: notification_manager.receive_warning(*warning))
         self._worker = worker
         worker.start()
@@ -205,7 +211,7 @@ class Runner:
         if isinstance(result, Failure):
             self._failed(result.error, handlers.on_error)
         else:
-            self._ended(handlers.on_end)
+            self._ended(handlers.on_cancelled if result else handlers.on_end)
 
     def _failed(self, error: Exception, on_error: Callable[[str], None]) -> None:
         if not _is_foreseen(error):
@@ -224,7 +230,7 @@ class Runner:
 
 
 @no_type_check  # a checked generator function is no longer recognised as one
-def _stepwise(steps: Callable[[], Iterator[Any]], pace: Pace) -> Generator[Any, None, None]:
+def _stepwise(steps: Callable[[], Iterator[Any]], pace: Pace) -> Generator[Any, None, bool]:
     """The steps, without gradients; torch's grad mode is one of the thread that computes."""
     with torch.no_grad(), closing(steps()) as computed:
-        yield from paced(computed, pace)
+        return (yield from paced(computed, pace))
