@@ -3,7 +3,7 @@
 .PHONY: help setup demo train test lint types core docs bench bench-estimators constraints
 
 bin := .venv/bin
-# The plugin's tests and pictures open windows: on a screen of their own where there is a virtual one.
+# Pictures and benchmarks of the plugin open windows: on a screen of their own where there is a virtual one.
 screen := $(if $(shell command -v xvfb-run),xvfb-run --auto-servernum --server-args="-screen 0 1920x1200x24")
 
 help: ## List the targets
@@ -19,7 +19,7 @@ train: .venv/.anatomy ## Train a network (make train RECIPE=recipes/modl.yaml; o
 	@$(bin)/mri-noise train "$(RECIPE)" --output "runs/$(basename $(notdir $(RECIPE)))" $(ARGS)
 
 test: .venv/.ready ## Run the tests, two at a time (choose some with ARGS="-k noise"; in one process with ARGS="-n0")
-	@$(screen) $(bin)/pytest -n2 --dist=loadgroup $(ARGS)
+	@$(bin)/pytest -n2 --dist=loadscope $(ARGS)
 
 lint: .venv/.ready ## Check style, format and the import order
 	@$(bin)/ruff check

@@ -51,7 +51,7 @@ def test_a_loader_goes_on_where_another_stopped(n_done: int) -> None:
     assert given == [EXPECTED[first : first + 2] for first in range(0, 2 * len(given), 2)]
 
 
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning", "ignore:This DataLoader will create")  # of one core
 def test_workers_draw_the_same_examples() -> None:
     before = torch.random.get_rng_state()
     here, there = (
