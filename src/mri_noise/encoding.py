@@ -12,7 +12,7 @@ from mri_noise.arrays import CoilMaps, Image, KSpace, Mask, RealMap
 from mri_noise.linop import LinearOperator, Shape
 
 _AXES = (-2, -1)
-_LINES_AT_ONCE = 16
+_LINES_AT_ONCE = 4
 _LARGEST_INVERSES = 2**29
 """Memory that they may take [bytes]."""
 _WELL_POSED = 1e-2

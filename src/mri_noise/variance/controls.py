@@ -65,22 +65,28 @@ class Controls:
         maps, mask = (encoding.coil_maps.mT, encoding.mask.mT) if turned else (encoding.coil_maps, encoding.mask)
         covariance = colouring.factor @ colouring.factor.mH
         spread = point_spread(mask[0]).to(maps.dtype)
-        filters, parts, first = [], [], 0
+        n_lines, n = mask.shape
+        found = cls(
+            encoding,
+            colouring,
+            turned,
+            filters=packed(maps.new_empty(0)).new_empty(n_lines, n, n, 2),
+            sense=maps.new_empty(4 * _REACH + 1, n_lines, n),
+            cross=maps.new_empty(2 * _REACH + 1, n_lines, n),
+            zero_filled_variance=maps.real.new_empty(n_lines, n),
+        )
+        first = 0
         for inverse in encoding.line_inverses(tikhonov):
-            filters.append(packed(inverse))
-            filter_, lines = unpacked(filters[-1], maps.dtype), maps[:, first : first + len(inverse)].permute(1, 0, 2)
+            some = slice(first, first + len(inverse))
             first += len(inverse)
+            found.filters[some] = packed(inverse)
+            filter_, lines = unpacked(found.filters[some], maps.dtype), maps[:, some].permute(1, 0, 2)
             of_zero_filled = spread * (lines.mH @ (covariance @ lines))
             cross = filter_ @ of_zero_filled
-            parts.append(
-                (
-                    _band(cross @ filter_.mH, 2 * _REACH),
-                    _band(cross, _REACH),
-                    of_zero_filled.diagonal(dim1=-2, dim2=-1).real,
-                )
-            )
-        sense, cross, variance = (torch.cat(each, dim=-2) for each in zip(*parts, strict=True))
-        return cls(encoding, colouring, turned, torch.cat(filters), sense, cross, variance)
+            found.sense[:, some] = _band(cross @ filter_.mH, 2 * _REACH)
+            found.cross[:, some] = _band(cross, _REACH)
+            found.zero_filled_variance[some] = of_zero_filled.diagonal(dim1=-2, dim2=-1).real
+        return found
 
     @property
     def deviation(self) -> RealMap:
