@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -54,11 +55,11 @@ def measure(model: str, what: What, n: int) -> float:
     torch.set_num_threads(1)
     point = point_of(open_scan(ROOT / "sample_data" / "brain_phantom.h5"), model, RandomLines())
     method = LatticeProbing(shrink=False)
-    _probe(method, point, CHUNK)  # what is imported and kept at the first time
+    products = Plan(None, 10**4, 0.01, 0.01, 8, 0.01, 8) if what == "forward products" else None
+    _probe(method, replace(point), CHUNK, products)  # what is imported and kept at the first time, but of this point
     if what == "forward":
         noise = torch.randn(CHUNK, *point.kspace.shape, dtype=point.kspace.dtype)
         return peak(partial(_reconstruct, point, point.kspace + point.colouring(noise)))
-    products = Plan(None, 10**4, 0.01, 0.01, 8, 0.01, 8) if what == "forward products" else None
     return peak(partial(_probe, method, point, n, products))
 
 
