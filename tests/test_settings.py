@@ -68,6 +68,7 @@ def test_the_same_kind_keeps_its_values() -> None:
         ("iner.n_things=7", "unknown setting 'iner'; did you mean 'inner'?"),
         ("inner.zzz=7", "unknown setting 'inner.zzz'; expected one of: n_things"),
         ("curve.hight=7", "unknown setting 'curve.hight'; expected one of: kind, slope"),
+        ("curve.height=7", "setting 'curve.height' needs curve.kind=step, got curve.kind=line; set both"),
         ("curve.kind=stp", "setting 'curve.kind': got 'stp'; did you mean 'step'? expected one of: line, step"),
         ("curve.slope=-1", "setting 'curve.slope': input should be greater than 0, got -1"),
         ("inner.n_things=many", "setting 'inner.n_things': input should be a valid integer"),

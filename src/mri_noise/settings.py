@@ -118,10 +118,15 @@ def _unknown(where: str, name: str, known: list[str]) -> str:
 
 def _sentence(model: type[Settings], error: ErrorDetails) -> str:
     """Turn pydantic's first complaint into one sentence."""
-    names, members = _walk(model, [str(part) for part in error["loc"]])
+    location = [str(part) for part in error["loc"]]
+    names, members = _walk(model, location)
     where = ".".join(names)
     if error["type"] == "extra_forbidden":
-        _, parents = _walk(model, [str(part) for part in error["loc"][:-1]])
+        _, parents = _walk(model, location[:-1])
+        kinds = _kinds_with(names[-1], _walk(model, location[:-2])[1])
+        if kinds:
+            choice = ".".join([*names[:-1], "kind"])
+            return f"setting '{where}' needs {choice}={' or '.join(kinds)}, got {choice}={location[-2]}; set both"
         return _unknown(where, names[-1], sorted(parents[0].model_fields))
     if error["type"] == "union_tag_invalid":
         kinds = sorted(kind for member in members for kind in _kinds(member))
@@ -155,6 +160,13 @@ def _walk(model: type[BaseModel], location: list[str]) -> tuple[list[str], list[
             for inner in _models(member.model_fields[part].annotation)
         ]
     return names, members
+
+
+def _kinds_with(name: str, members: list[type[BaseModel]]) -> list[str]:
+    """The kinds that have a setting of that name, where there is a choice of them."""
+    if len(members) < 2:
+        return []
+    return sorted(kind for member in members if name in member.model_fields for kind in _kinds(member))
 
 
 def _kinds(model: type[BaseModel]) -> tuple[str, ...]:
