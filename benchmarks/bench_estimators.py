@@ -178,7 +178,7 @@ def _snapshots(
 def linearity_table(*, quick: bool) -> pd.DataFrame:
     """The check's prediction from 8 pairs beside what 48 others say, over noise levels."""
     rows = []
-    for model in SMALL:
+    for model in MODELS:
         quiet = point_of(open_scan(ROOT / "sample_data" / "brain_phantom.h5"), model, RandomLines())
         for factor in (1, 10, 100) if quick else (1, 3, 10, 30, 100):
             colouring = replace(quiet.colouring, factor=factor * quiet.colouring.factor)
