@@ -9,7 +9,7 @@ from torch import Tensor
 from mri_noise.arrays import Image, KSpace, RealMap
 from mri_noise.encoding import Sense, point_spread
 from mri_noise.noise import Colouring
-from mri_noise.variance.packing import packed, unpacked
+from mri_noise.variance.packing import packed, packed_dtype, unpacked
 
 TIKHONOV = 0.07
 """Of the SENSE image, in units of the largest power of the coil maps."""
@@ -70,7 +70,7 @@ class Controls:
             encoding,
             colouring,
             turned,
-            filters=packed(maps.new_empty(0)).new_empty(n_lines, n, n, 2),
+            filters=maps.new_empty(n_lines, n, n, 2, dtype=packed_dtype(maps.dtype)),
             sense=maps.new_empty(4 * _REACH + 1, n_lines, n),
             cross=maps.new_empty(2 * _REACH + 1, n_lines, n),
             zero_filled_variance=maps.real.new_empty(n_lines, n),

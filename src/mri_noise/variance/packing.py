@@ -11,7 +11,13 @@ def packed(values: Complex[Tensor, "*shape"] | Float[Tensor, "*shape"]) -> Tenso
     That keeps the range and three digits: nothing beside the spread of samples.
     """
     parts = torch.view_as_real(values) if values.is_complex() else values
-    return parts.to(torch.bfloat16) if parts.dtype == torch.float32 else parts.clone()
+    return parts.to(packed_dtype(parts.dtype), copy=True)
+
+
+def packed_dtype(dtype: torch.dtype) -> torch.dtype:
+    """Of the parts of numbers of a type, complex or real."""
+    real = dtype.to_real()
+    return torch.bfloat16 if real == torch.float32 else real
 
 
 def unpacked(parts: Tensor, dtype: torch.dtype) -> Tensor:
