@@ -147,7 +147,7 @@ class ControlledMoments:
     def _learn(self, kept: _Samples) -> None:
         """Learn coefficients from the samples so far, and sum these up anew; let go of them if they are enough."""
         self._coefficients = local_coefficients(
-            unpacked(kept.channels, self.against_phase.real.dtype),
+            kept.channels,
             partial(self._controls, kept),
             self.region,
             self.controls.deviation,
@@ -185,7 +185,7 @@ class ControlledMoments:
             rest = rest - self._followed(samples).square() + self._explained
         each = torch.cat([rest, rest.sum(1, keepdim=True)], 1)
         sums = torch.stack([each.sum(0), each.square().sum(0)])
-        self._sums = sums if self._sums is None else self._sums + sums
+        self._sums = sums if self._sums is None else self._sums.add_(sums)
 
     def _followed(self, samples: _Samples) -> Float[Tensor, "batch 2 voxels"]:
         """What the controls make of the channels."""

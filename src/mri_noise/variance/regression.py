@@ -38,18 +38,24 @@ def local_coefficients(
     neighbour
         Weight of a neighbouring voxel along an axis, where a voxel's own is one.
     """
-    size = scale[region].to(channels)
+    size = scale[region]
     weight = torch.where(size > 0, 1 / size, 0)
-    solved = []
+    found: Tensor | None = None
+    first = 0
     for part in _neighbourhoods(region).split(_VOXELS_AT_ONCE):
         numbers, places = part.unique(return_inverse=True)
         members = numbers.clamp_min(0)
         weights = torch.where(numbers < 0, 0, weight[members])
         controls = controls_of(members)
         x = (torch.cat([controls.real, controls.imag], 1) * weights).permute(2, 0, 1)
-        y = (channels[..., members] * weights).permute(2, 0, 1)
-        solved.append(_solve(*(_with_neighbours(sums, places, neighbour) for sums in (x.mT @ x, x.mT @ y))))
-    real, imaginary = torch.cat(solved).permute(2, 1, 0).chunk(2, dim=1)
+        y = (channels[..., members].to(x) * weights).permute(2, 0, 1)
+        solved = _solve(*(_with_neighbours(sums, places, neighbour) for sums in (x.mT @ x, x.mT @ y)))
+        if found is None:  # whole at once: among what is freed, parts would leave it in pieces
+            found = solved.new_empty(len(size), *solved.shape[1:])
+        found[first : first + len(part)] = solved
+        first += len(part)
+    assert found is not None
+    real, imaginary = found.permute(2, 1, 0).chunk(2, dim=1)
     return torch.complex(real, -imaginary)
 
 
