@@ -57,6 +57,7 @@ def _experiment(name: ShippedName, variance: VarianceMethod, undersampling: Unde
         reconstruction=Shipped(name=name),
         linearity=LinearityCheck(n_pairs=4, batch=4),
         variance=variance,
+        tangents="full",
     )
 
 
@@ -75,6 +76,17 @@ def test_the_default_map_is_that_of_the_cpu(name: ShippedName) -> None:
     assert gpu.linearity is not None
     assert cpu.linearity is not None
     assert gpu.linearity.rho == pytest.approx(cpu.linearity.rho, rel=GATES)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_tangents_in_bfloat16_give_the_map_of_full_precision(name: ShippedName) -> None:
+    experiment = _experiment(name, Sketch(n_probes=16, batch=8))
+    full, auto = (_last(experiment, "cuda", tangents=arithmetic) for arithmetic in ("full", "auto"))
+    assert auto.linearity is not None
+    assert auto.linearity.rounding is not None
+    assert auto.estimate is not None
+    assert full.estimate is not None
+    assert _off(auto.estimate.variance_magnitude, full.estimate.variance_magnitude, full.object) < GATES
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,14 @@ def test_adjoint_products_of_any_number_in_any_order() -> None:
     torch.testing.assert_close(jacobian.adjoint(u), first)
 
 
+def test_what_it_was_tried_with() -> None:
+    y, v = _point((2, 5, 6)), _random((2, 5, 6), 1)
+    jacobian = Jacobian.of_steps(_nonlinear, y, probe=v)
+    assert jacobian.tried is not None
+    torch.testing.assert_close(jacobian.tried, torch.func.jvp(_nonlinear, (y,), (v,))[1])
+    assert Jacobian.of_any(_nonlinear, y).tried is None
+
+
 def test_a_chunk_below_one_is_refused() -> None:
     with pytest.raises(ValueError, match="chunk should be at least 1, got 0"):
         Jacobian.of_steps(_nonlinear, _point((2, 5, 6)), chunk=0)

@@ -20,6 +20,7 @@ from mri_noise.report import comparison_of, summary_table
 from mri_noise.result import Result
 from mri_noise.roi import Rectangle
 from mri_noise.scan import Scan, Slice
+from mri_noise.variance import tangents
 from mri_noise.variance.complex_lattice import ComplexLatticeProbing
 from mri_noise.variance.exact import Exact
 from mri_noise.variance.linearity import LinearityCheck
@@ -214,6 +215,32 @@ def test_cuda_where_there_is_none_is_refused() -> None:
 def test_precision() -> None:
     assert _last(EXPERIMENT).image.dtype == torch.complex64
     assert _last(_changed(precision="complex128")).image.dtype == torch.complex128
+
+
+def test_tangents_in_bfloat16_are_taken_said_and_kept_from_exact_read_outs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tangents, "has_bfloat16", lambda _: True)
+    settings = {
+        "reconstruction": UNetSettings(n_channels=4, n_pools=2),
+        "variance": LatticeProbing(target=0.1),
+        "rois": (Rectangle(corners=((12, 10), (18, 16))),),
+    }
+    cache = StageCache()
+    full, auto = (_last(_changed(**settings, tangents=each), cache=cache) for each in ("full", "auto"))
+    assert full.linearity is not None
+    assert auto.linearity is not None
+    assert full.linearity.rounding is None
+    assert auto.linearity.rounding is not None
+    assert 0 < auto.linearity.rounding < 0.01
+    assert auto.rois == full.rois
+    assert auto.estimate is not None
+    assert full.estimate is not None
+    ours, exact = (each.estimate.variance_magnitude[full.object].sqrt() for each in (auto, full))  # type: ignore[union-attr]
+    off = float(torch.linalg.vector_norm(ours - exact) / torch.linalg.vector_norm(exact))
+    assert 0 < off < 0.01
+    assert list(summary_table([full, auto])["derivative"]) == [
+        "full precision",
+        f"bfloat16, off by {100 * auto.linearity.rounding:.2f} % in a probe",
+    ]
 
 
 @pytest.mark.parametrize("method", [LatticeProbing(target=0.1), ComplexLatticeProbing(target=0.1)])

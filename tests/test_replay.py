@@ -1,8 +1,21 @@
+from dataclasses import dataclass
+
 import pytest
 import torch
 
 from mri_noise.linop import Jacobian, dot_test
-from mri_noise.replay import Step, constant, divide, multiply, offset, record, replay, root_sum_of_squares
+from mri_noise.replay import (
+    Step,
+    Tangent,
+    constant,
+    divide,
+    in_lower_precision,
+    multiply,
+    offset,
+    record,
+    replay,
+    root_sum_of_squares,
+)
 
 
 def _random(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -78,3 +91,61 @@ def test_nothing_stays_recorded_or_replayed_after_an_error() -> None:
 def test_a_nonlinear_part_that_is_no_step_is_found(function: object) -> None:
     with pytest.raises(ValueError, match="not linear when it is replayed"):
         Jacobian.of_steps(function, _random(2, 3))
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A product with a constant, kept in whatever precision is asked for."""
+
+    value: torch.Tensor
+
+    def __call__(self, dx: torch.Tensor) -> torch.Tensor:
+        return dx * self.value.to(dx.dtype)
+
+    def rounded(self, dtype: torch.dtype) -> "Factor":
+        return Factor(self.value.to(dtype))
+
+
+@Step
+def scaled(x: torch.Tensor) -> torch.Tensor:
+    """A third of x."""
+    return x / 3
+
+
+@scaled.derivative
+def _(x: torch.Tensor) -> Tangent:
+    return Factor(torch.tensor(1 / 3, dtype=x.real.dtype))
+
+
+def test_what_can_be_rounded_is_and_the_rest_stays_as_it_is() -> None:
+    y, v = _random(3, 4, 5), _random(2, 3, 4, 5, seed=1)
+    exact = Jacobian.of_steps(lambda z: multiply(scaled(z), z), y, chunk=3)
+    rounded = exact.rounded(torch.bfloat16)
+    assert rounded is not None
+    assert rounded.chunk == 3
+    third = torch.tensor(1 / 3, dtype=torch.bfloat16).double()
+    torch.testing.assert_close(rounded(v), third * v * y + v * y / 3)
+    torch.testing.assert_close(exact(v), 2 * v * y / 3)
+
+
+def test_without_a_part_to_round_there_is_nothing_to_gain() -> None:
+    assert Jacobian.of_steps(lambda z: multiply(z, z), _random(3, 4, 5)).rounded(torch.bfloat16) is None
+    assert Jacobian.of_any(lambda z: z * z, _random(3, 4, 5)).rounded(torch.bfloat16) is None
+
+
+def test_only_a_rounded_derivative_is_in_lower_precision() -> None:
+    said = []
+
+    def function(y: torch.Tensor) -> torch.Tensor:
+        said.append(in_lower_precision())
+        return scaled(y)
+
+    exact = Jacobian.of_steps(function, _random(2, 2))
+    rounded = exact.rounded(torch.bfloat16)
+    assert rounded is not None
+    assert not any(said)
+    said.clear()
+    rounded(_random(2, 2))
+    exact(_random(2, 2))
+    function(_random(2, 2))
+    assert said == [True, False, False]

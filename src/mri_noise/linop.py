@@ -135,20 +135,38 @@ class Jacobian(LinearOperator):
         The derivative there, as a linear function of perturbations with one leading axis.
     chunk
         The number of perturbations computed at once.
+
+    Attributes
+    ----------
+    tried : shape (...), or None
+        The product of the perturbation that it was tried with when it was recorded.
     """
 
-    def __init__(self, at: Tensor, value: Tensor, tangent: Callable[[Tensor], Tensor], *, chunk: int = 8) -> None:
+    def __init__(
+        self,
+        at: Tensor,
+        value: Tensor,
+        tangent: Callable[[Tensor], Tensor],
+        *,
+        chunk: int = 8,
+        tried: Tensor | None = None,
+    ) -> None:
         if chunk < 1:
             raise ValueError(f"chunk should be at least 1, got {chunk}")
         self.at = at
         self.value = value
         self.chunk = chunk
+        self.tried = tried
         self._tangent = tangent
         self._graph: tuple[Tensor, Tensor] | None = None
 
     @classmethod
-    def of_steps(cls, function: Callable[[Tensor], Tensor], at: Tensor, *, chunk: int = 8) -> "Jacobian":
+    def of_steps(
+        cls, function: Callable[[Tensor], Tensor], at: Tensor, *, chunk: int = 8, probe: Tensor | None = None
+    ) -> "Jacobian":
         """Record a function whose nonlinear parts are all steps of :mod:`mri_noise.replay`.
+
+        It is tried with a perturbation, a random one if none is given.
 
         Raises
         ------
@@ -158,8 +176,8 @@ class Jacobian(LinearOperator):
         with torch.no_grad(), record() as tape:
             value = function(at)
         tangent = _Replayed(function, tape)
-        _require_odd(tangent, at)
-        return cls(at, value, tangent, chunk=chunk)
+        tried = _require_odd(tangent, _random(at) if probe is None else probe)
+        return cls(at, value, tangent, chunk=chunk, tried=tried)
 
     @classmethod
     def of_any(cls, function: Callable[[Tensor], Tensor], at: Tensor, *, chunk: int = 8) -> "Jacobian":
@@ -172,6 +190,13 @@ class Jacobian(LinearOperator):
     def in_chunks(self, chunk: int) -> "Jacobian":
         """The same derivative, computing so many perturbations at once."""
         return Jacobian(self.at, self.value, self._tangent, chunk=chunk)
+
+    def rounded(self, dtype: torch.dtype) -> "Jacobian | None":
+        """The same derivative with its convolutions in a real type; None if it has none, or was traced."""
+        if not isinstance(self._tangent, _Replayed):
+            return None
+        tangent = self._tangent.rounded(dtype)
+        return None if tangent is None else Jacobian(self.at, self.value, tangent, chunk=self.chunk)
 
     @property
     def in_shape(self) -> Shape:
@@ -208,6 +233,7 @@ class _Forgotten:
     """What the adjoint of a linear programme needs of a perturbation: anything but its values."""
 
     shape: torch.Size
+    stride: tuple[int, ...]
     dtype: torch.dtype
     device: torch.device
 
@@ -222,7 +248,7 @@ class _Forgetting:
     def __call__(self, saved: Tensor) -> Tensor | _Forgotten:
         if saved.grad_fn is None or not self._depends(saved.grad_fn):
             return saved
-        return _Forgotten(saved.shape, saved.dtype, saved.device)
+        return _Forgotten(saved.shape, saved.stride(), saved.dtype, saved.device)
 
     def _depends(self, node: Node) -> bool:
         """Search the graph behind a node for the perturbation, or for a node known to depend on it."""
@@ -243,7 +269,7 @@ class _Forgetting:
 def _recall(saved: Tensor | _Forgotten) -> Tensor:
     if isinstance(saved, Tensor):
         return saved
-    return torch.empty(saved.shape, dtype=saved.dtype, device=saved.device)
+    return torch.empty_strided(saved.shape, saved.stride, dtype=saved.dtype, device=saved.device)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,10 +281,17 @@ class _Replayed:
         with replay(self.tape):
             return self.function(perturbations)
 
+    def rounded(self, dtype: torch.dtype) -> "_Replayed | None":
+        tape = self.tape.rounded(dtype)
+        return None if tape is None else _Replayed(self.function, tape)
 
-def _require_odd(tangent: Callable[[Tensor], Tensor], at: Tensor) -> None:
-    """Compare the tangents of v and -v; what a function forgot to make a step shows in their sum."""
-    v = torch.randn(at.shape, generator=torch.Generator().manual_seed(0), dtype=at.dtype).to(at.device)
+
+def _random(like: Tensor) -> Tensor:
+    return torch.randn(like.shape, generator=torch.Generator().manual_seed(0), dtype=like.dtype).to(like.device)
+
+
+def _require_odd(tangent: Callable[[Tensor], Tensor], v: Tensor) -> Tensor:
+    """Compare the tangents of v and -v; what a function forgot to make a step shows in their sum. Return that of v."""
     with torch.no_grad():
         plus, minus = tangent(torch.stack([v, -v]))
     if float(torch.linalg.vector_norm(plus + minus)) > 1e-2 * float(torch.linalg.vector_norm(plus)):
@@ -266,6 +299,7 @@ def _require_odd(tangent: Callable[[Tensor], Tensor], at: Tensor) -> None:
             "the reconstruction is not linear when it is replayed: it adds a constant or has a nonlinear part that "
             "is not a step of mri_noise.replay; make it a step, or drop its 'replayable' attribute to have it traced"
         )
+    return plus
 
 
 def dot_test(

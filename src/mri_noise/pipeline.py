@@ -26,7 +26,7 @@ from mri_noise.variance.complex_lattice import ComplexLatticeProbing
 from mri_noise.variance.estimate import VarianceEstimate
 from mri_noise.variance.magnitude import LatticeProbing
 from mri_noise.variance.plan import Plan
-from mri_noise.variance.point import OperatingPoint, noise_jacobian, operating_point
+from mri_noise.variance.point import OperatingPoint, exact_noise_jacobian, operating_point
 from mri_noise.variance.quick_look import first_look
 from mri_noise.variance.readout import region_noise
 from mri_noise.variance.replica import MonteCarlo
@@ -37,7 +37,7 @@ _ADDED_NOISE, _VARIANCE, _LINEARITY = 0, 1, 2
 _UPSTREAM_OF_MAPS = {
     "undersampling", "noise", "noise_scale", "added_noise", "prewhiten", "coils", "precision", "device",
 }  # fmt: skip
-_UPSTREAM_OF_LINEARITY = _UPSTREAM_OF_MAPS | {"reconstruction", "object", "linearity", "seed"}
+_UPSTREAM_OF_LINEARITY = _UPSTREAM_OF_MAPS | {"reconstruction", "object", "linearity", "tangents", "seed"}
 
 
 class StageCache:
@@ -138,7 +138,9 @@ def reconstruct(prepared: Prepared, experiment: Experiment, cache: StageCache) -
     """
     reconstructor = _reconstructor(experiment, prepared.kspace, cache)
     region = experiment.object(prepared.combined, prepared.encoding.coil_maps)
-    point = operating_point(reconstructor, prepared.kspace, prepared.encoding, prepared.noise, region)
+    point = operating_point(
+        reconstructor, prepared.kspace, prepared.encoding, prepared.noise, region, tangents=experiment.tangents
+    )
     if not bool(torch.isfinite(torch.view_as_real(point.image)).all()):
         raise ValueError(
             f"the image of reconstruction '{experiment.reconstruction.kind}' holds NaN or Inf; "
@@ -289,7 +291,7 @@ def _read_rois(experiment: Experiment, point: OperatingPoint) -> tuple[RoiReadou
     """Exact read-outs of the experiment's regions."""
     if not experiment.rois:
         return ()
-    operator = noise_jacobian(point, chunk=1)
+    operator = exact_noise_jacobian(point, chunk=1)
     shape = (point.image.shape[0], point.image.shape[1])
     regions = [(roi.name, roi(shape).to(point.image.device)) for roi in experiment.rois]
     return tuple(RoiReadout(name, region_noise(operator, point.image, region)) for name, region in regions)

@@ -10,8 +10,8 @@ the adjoint product and keeps no activations.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -20,22 +20,44 @@ Tangent = Callable[..., Tensor]
 """The derivative of a step: takes one perturbation for each input, each with one more leading axis, the probes."""
 
 
+@runtime_checkable
+class RoundableTangent(Protocol):
+    """A derivative that can be computed in a lower precision."""
+
+    def rounded(self, dtype: torch.dtype) -> Tangent:
+        """The same with what it recorded, and its results, in a real type."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Recorded:
     tangent: Tangent
     input_shapes: tuple[torch.Size, ...]
     output_shape: torch.Size
 
+    def rounded(self, dtype: torch.dtype) -> "_Recorded":
+        if not isinstance(self.tangent, RoundableTangent):
+            return self
+        return replace(self, tangent=self.tangent.rounded(dtype))
+
 
 @dataclass(frozen=True, slots=True)
 class Tape:
-    """The derivatives of the nonlinear steps of one forward pass, in order."""
+    """The derivatives of the nonlinear steps of one forward pass, in order, and whether they have been rounded."""
 
     entries: list[_Recorded] = field(default_factory=list)
+    is_rounded: bool = False
+
+    def rounded(self, dtype: torch.dtype) -> "Tape | None":
+        """The same with those derivatives in a lower precision that are :class:`RoundableTangent`; None without any."""
+        if not any(isinstance(entry.tangent, RoundableTangent) for entry in self.entries):
+            return None
+        return Tape([entry.rounded(dtype) for entry in self.entries], is_rounded=True)
 
 
 _recording: ContextVar[Tape | None] = ContextVar("recording", default=None)
 _replaying: ContextVar[Iterator[_Recorded] | None] = ContextVar("replaying", default=None)
+_rounding: ContextVar[bool] = ContextVar("rounding", default=False)
 
 
 @contextmanager
@@ -52,11 +74,12 @@ def record() -> Iterator[Tape]:
 @contextmanager
 def replay(tape: Tape) -> Iterator[None]:
     """Replace the nonlinear steps that run inside the context by their recorded derivatives."""
-    token = _replaying.set(iter(tape.entries))
+    replaying, rounding = _replaying.set(iter(tape.entries)), _rounding.set(tape.is_rounded)
     try:
         yield
     finally:
-        _replaying.reset(token)
+        _rounding.reset(rounding)
+        _replaying.reset(replaying)
 
 
 @contextmanager
@@ -70,9 +93,9 @@ def constant() -> Iterator[None]:
         _recording.reset(recording)
 
 
-def is_replaying() -> bool:
-    """Whether what runs now is a derivative: constants, such as biases, are then left out."""
-    return _replaying.get() is not None
+def in_lower_precision() -> bool:
+    """Whether what runs now is a derivative that was rounded."""
+    return _rounding.get()
 
 
 class Step:

@@ -149,6 +149,7 @@ def _summary(result: Result) -> dict[str, str | int | float]:
         "95 % bound of it [%]": bound,
         "prior dominates [%]": 100 * prior_share(result),
         "linearity": "not needed" if result.linearity is None else result.linearity.verdict,
+        "derivative": "not needed" if result.linearity is None else result.linearity.arithmetic,
         "evaluations": estimate.n_evaluations,
         "seconds": result.provenance.seconds,
         "peak memory [MB]": result.provenance.peak_memory / 1e6,

@@ -78,7 +78,7 @@ def random_result(
         noise=noise,
         full_variance=fully_sampled_variance(coil_maps, noise.covariance),
         object=torch.rand(rows, columns, generator=generator) > 0.3,
-        linearity=Linearity(1 / 3, 0.1, 0.05, True, 8, 16) if magnitude_only else None,
+        linearity=Linearity(1 / 3, 0.1, 0.05, True, 8, 16, 0.0025) if magnitude_only else None,
         rois=rois,
         experiment=experiment,
         provenance=Provenance(

@@ -6,6 +6,7 @@ from typing import get_args
 import pytest
 import torch
 
+from mri_noise.arrays import Image
 from mri_noise.linop import Jacobian, dot_test
 from mri_noise.recon.checkpoint import Checkpoint
 from mri_noise.recon.choices import Reconstruction
@@ -96,3 +97,29 @@ def test_unsampled_points_do_not_matter(name: str) -> None:
     function = partial(reconstructor(name), encoding=p.encoding)
     with torch.no_grad():
         torch.testing.assert_close(function(p.kspace + noise), function(p.kspace))
+
+
+WITHOUT_CONVOLUTIONS = {"zero-filled", "CG-SENSE"}
+
+
+@every_reconstruction
+@every_mask
+def test_bfloat16_changes_products_by_its_rounding(name: str, mask: torch.Tensor) -> None:
+    """A number has 8 bits: the error of one is at most 1/512, and these networks are few layers deep."""
+    p = problem(*mask.shape, n_coils=3, mask=mask, dtype=torch.complex64)
+    made = RECONSTRUCTIONS[name]()
+    if isinstance(made, torch.nn.Module):
+        made.requires_grad_(False)
+    exact = Jacobian.of_steps(partial(made, encoding=p.encoding), p.kspace, chunk=2)
+    rounded = exact.rounded(torch.bfloat16)
+    assert (rounded is None) == (name in WITHOUT_CONVOLUTIONS)
+    if rounded is None:
+        return
+    v, u = (_random((3, *shape), 6).to(torch.complex64) for shape in (exact.in_shape, exact.out_shape))
+    assert _off(rounded(v), exact(v)) < 0.01
+    assert _off(rounded.adjoint(u), exact.adjoint(u)) < 0.01
+    assert rounded(v).dtype == rounded.adjoint(u).dtype == torch.complex64
+
+
+def _off(found: Image, expected: Image) -> float:
+    return float(torch.linalg.vector_norm(found - expected) / torch.linalg.vector_norm(expected))

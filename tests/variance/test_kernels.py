@@ -51,7 +51,7 @@ def local_point(rows: int = 26, columns: int = 30) -> OperatingPoint:
 
 def adjoint_products(point: OperatingPoint) -> AdjointProducts:
     assert point.image_domain is not None
-    return AdjointProducts.of(point.image_domain, replayable=point.replayable, chunk=8)
+    return AdjointProducts.of(point, point.image_domain, chunk=8)
 
 
 @pytest.fixture(scope="module")

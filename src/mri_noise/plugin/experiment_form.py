@@ -15,7 +15,7 @@ _SECTIONS = {
     "Noise level": ("noise", "noise_scale", "added_noise"),
     "Model": ("reconstruction",),
     "Noise map": ("variance",),
-    "Advanced": ("coils", "prewhiten", "linearity", "object", "precision", "device", "seed"),
+    "Advanced": ("coils", "prewhiten", "linearity", "object", "precision", "tangents", "device", "seed"),
 }
 _STOPPABLE = ("sketch", "monte-carlo")
 _FOLDED = ("Noise level", "Advanced")

@@ -3,19 +3,31 @@
 They take real tensors of shape (n, channels, rows, columns) and have the parameter names of their torch namesakes.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mri_noise.replay import Step, Tangent, divide, is_replaying, multiply
+from mri_noise.replay import Step, Tangent, divide, in_lower_precision, multiply
 
 
 def to_channels(image: Tensor) -> Tensor:
     """View complex (..., rows, columns) as real (n, 2, rows, columns): real part, imaginary part."""
     channels = torch.view_as_real(image).movedim(-1, -3).reshape(-1, 2, *image.shape[-2:])
-    return channels.contiguous()  # or all layers would be channels-last, slow to normalise and to gate
+    return channels.contiguous()  # or all layers would be channels-last, see laid_out
+
+
+def laid_out(channels: Tensor, *, training: bool) -> Tensor:
+    """Put channels last where convolutions are quicker so: on a CPU, and on a GPU in reduced precision.
+
+    For networks without normalisation, which takes longer so.
+    """
+    if channels.is_cuda and not training and not in_lower_precision():
+        return channels
+    return channels.movedim(-3, -1).contiguous().movedim(-1, -3)  # vmap knows no memory format
 
 
 def to_complex(channels: Tensor, like: Tensor) -> Tensor:
@@ -23,11 +35,49 @@ def to_complex(channels: Tensor, like: Tensor) -> Tensor:
     return torch.view_as_complex(channels.to(like.real.dtype).movedim(-3, -1).contiguous()).reshape(like.shape)
 
 
+@Step
+def _convolve(x: Tensor, *, convolve: Callable[..., Tensor], weight: Tensor, bias: Tensor | None) -> Tensor:
+    return convolve(x, weight, bias)
+
+
+@_convolve.derivative
+def _(x: Tensor, *, convolve: Callable[..., Tensor], weight: Tensor, bias: Tensor | None) -> Tangent:
+    return _ConvolutionTangent(convolve, weight.detach())
+
+
+@dataclass(frozen=True, slots=True)
+class _ConvolutionTangent:
+    """A convolution in the precision of its weights; its bias has no derivative."""
+
+    convolve: Callable[..., Tensor]
+    weight: Tensor
+
+    def __call__(self, dx: Tensor) -> Tensor:
+        flat = dx.flatten(0, 1).to(self.weight.dtype)
+        return self.convolve(flat, self.weight, None).unflatten(0, dx.shape[:2])
+
+    def rounded(self, dtype: torch.dtype) -> "_ConvolutionTangent":
+        return replace(self, weight=self.weight.to(dtype))
+
+
 class Conv2d(nn.Conv2d):
-    """Convolution; its bias has no derivative."""
+    """Convolution."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return self._conv_forward(input, self.weight, None if is_replaying() else self.bias)
+        return _convolve(input, convolve=self._conv_forward, weight=self.weight, bias=self.bias)
+
+
+class ConvTranspose2d(nn.ConvTranspose2d):
+    """Transposed 2x2 convolution of stride 2 without a bias."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, kernel_size=2, stride=2, bias=False)
+
+    def forward(self, input: Tensor) -> Tensor:  # type: ignore[override]
+        return _convolve(input, convolve=self._convolve, weight=self.weight, bias=None)
+
+    def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return F.conv_transpose2d(x, weight, bias, self.stride)
 
 
 @Step
@@ -38,8 +88,20 @@ def relu(x: Tensor) -> Tensor:
 
 @relu.derivative
 def _(x: Tensor) -> Tangent:
-    gate = (x > 0).to(torch.bfloat16)  # 0 and 1 in half the memory; a product with booleans takes three times as long
-    return lambda dx: dx * gate
+    return _Gating((x > 0).to(torch.bfloat16))  # half the memory; a product with booleans takes three times as long
+
+
+@dataclass(frozen=True, slots=True)
+class _Gating:
+    """A product with zeros and ones, which every real type holds."""
+
+    gate: Tensor
+
+    def __call__(self, dx: Tensor) -> Tensor:
+        return dx * self.gate
+
+    def rounded(self, dtype: torch.dtype) -> "_Gating":
+        return replace(self, gate=self.gate.contiguous(memory_format=torch.channels_last))
 
 
 class ReLU(nn.Module):
@@ -59,30 +121,45 @@ def instance_norm_leaky_relu(x: Tensor, *, slope: float, eps: float) -> Tensor:
 def _(x: Tensor, *, slope: float, eps: float) -> Tangent:
     variance, mean = torch.var_mean(x, (-2, -1), correction=0, keepdim=True)
     scale = torch.rsqrt(variance + eps)
-    normalised = (x - mean).mul_(scale)
-    return lambda dx: _InstanceNormTangent.apply(dx, normalised, scale, slope)
+    return _InstanceNormTangent((x - mean).mul_(scale), scale, slope)
 
 
-class _InstanceNormTangent(torch.autograd.Function):
+@dataclass(frozen=True, slots=True)
+class _InstanceNormTangent:
+    normalised: Tensor
+    scale: Tensor
+    slope: float
+
+    def __call__(self, dx: Tensor) -> Tensor:
+        return _InstanceNormProduct.apply(dx, self.normalised, self.scale, self.slope)
+
+    def rounded(self, dtype: torch.dtype) -> "_InstanceNormTangent":
+        return replace(self, normalised=self.normalised.to(dtype))
+
+
+class _InstanceNormProduct(torch.autograd.Function):
     """dx -> gain * (dx - mean(dx) - n mean(n dx)), with n the normalised map and gain its scale times slope or one.
 
     The adjoint is the same projection after the gain. Stated here, it passes over the maps fewer times than the one
-    that torch would derive, and the recorded n is the only map that either keeps.
+    that torch would derive, and the recorded n is the only map that either keeps. A lower precision is that of maps
+    between layers and of n; the work itself is quicker in the scale's on a CPU.
     """
 
     @staticmethod
     def forward(ctx: Any, dx: Tensor, normalised: Tensor, scale: Tensor, slope: float) -> Tensor:
         ctx.save_for_backward(normalised, scale)
         ctx.slope = slope
-        mean, along = _removed(dx, normalised)
-        return (dx - mean).addcmul_(along, normalised, value=-1).mul_(_gain(normalised, scale, slope))
+        normalised, change = normalised.to(scale.dtype), dx.to(scale.dtype)
+        mean, along = _removed(change, normalised)
+        result = (change - mean).addcmul_(along, normalised, value=-1).mul_(_gain(normalised, scale, slope))
+        return result.to(dx.dtype)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
-        normalised, scale = ctx.saved_tensors
-        dx = gradients[0] * _gain(normalised, scale, ctx.slope)
-        mean, along = _removed(dx, normalised)
-        return dx.sub_(mean).addcmul_(along, normalised, value=-1), None, None, None
+        normalised, scale = (saved.to(ctx.saved_tensors[1].dtype) for saved in ctx.saved_tensors)
+        change = gradients[0].to(scale.dtype) * _gain(normalised, scale, ctx.slope)
+        mean, along = _removed(change, normalised)
+        return change.sub_(mean).addcmul_(along, normalised, value=-1).to(gradients[0].dtype), None, None, None
 
 
 def _removed(dx: Tensor, normalised: Tensor) -> tuple[Tensor, Tensor]:
@@ -137,10 +214,12 @@ def _(x: Tensor) -> Tangent:
 
 __all__ = [
     "Conv2d",
+    "ConvTranspose2d",
     "InstanceNormLeakyReLU",
     "ReLU",
     "divide",
     "instance_norm_leaky_relu",
+    "laid_out",
     "multiply",
     "relu",
     "root_mean_square",

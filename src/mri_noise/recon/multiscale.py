@@ -9,7 +9,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mri_noise.arrays import Image
-from mri_noise.recon.layers import Conv2d, divide, multiply, relu, root_mean_square, to_channels, to_complex
+from mri_noise.recon.layers import (
+    Conv2d,
+    ConvTranspose2d,
+    divide,
+    laid_out,
+    multiply,
+    relu,
+    root_mean_square,
+    to_channels,
+    to_complex,
+)
 from mri_noise.replay import offset
 
 Widths = tuple[Annotated[int, Field(ge=1)], ...]
@@ -70,7 +80,7 @@ class MultiscaleDenoiser(nn.Module):
         self.first = Conv2d(2 * _N_INPUTS, widths[0], kernel_size=3, padding=1)
         self.encoders = nn.ModuleList(PlainBlock(width) for width in widths)
         self.downs = nn.ModuleList(Conv2d(fine, coarse, 2, stride=2) for fine, coarse in pairwise(widths))
-        self.ups = nn.ModuleList(UpConv2d(coarse, fine) for fine, coarse in pairwise(widths))
+        self.ups = nn.ModuleList(ConvTranspose2d(coarse, fine) for fine, coarse in pairwise(widths))
         self.decoders = nn.ModuleList(PlainBlock(width) for width in widths[:-1])
         self.last = Conv2d(widths[0], 2 * _N_OUTPUTS, kernel_size=3, padding=1)
         with torch.no_grad():
@@ -93,9 +103,7 @@ class MultiscaleDenoiser(nn.Module):
     def _network(self, maps: Tensor) -> Tensor:
         """Map complex (..., 9, rows, columns) to (..., 4, rows, columns)."""
         x = to_channels(maps).reshape(-1, 2 * _N_INPUTS, *maps.shape[-2:])
-        if self.training:
-            x = x.contiguous(memory_format=torch.channels_last)  # faster in reduced precision
-        x, skips = self.first(x), []
+        x, skips = self.first(laid_out(x, training=self.training)), []
         for encoder, down in zip(self.encoders[:-1], self.downs, strict=True):
             skips.append(encoder(x))
             x = down(skips[-1])
@@ -104,13 +112,6 @@ class MultiscaleDenoiser(nn.Module):
             x = decoder(skips.pop() + up(x))
         x = self.last(x)
         return to_complex(x.reshape(-1, 2, *x.shape[-2:]), maps[..., :_N_OUTPUTS, :, :])
-
-
-class UpConv2d(nn.ConvTranspose2d):
-    """Transposed 2x2 convolution of stride 2 without a bias, which would have no derivative."""
-
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__(in_channels, out_channels, kernel_size=2, stride=2, bias=False)
 
 
 def haar(image: Image) -> Tensor:

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from mri_noise.arrays import Image
 from mri_noise.recon.layers import (
     Conv2d,
+    ConvTranspose2d,
     InstanceNormLeakyReLU,
     divide,
     multiply,
@@ -58,7 +59,7 @@ class TransposeConvBlock(nn.Module):
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.ConvTranspose2d(in_channels, out_channels, kernel_size=2, stride=2, bias=False),
+            ConvTranspose2d(in_channels, out_channels),
             InstanceNormLeakyReLU(),
         )
 

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from mri_noise.arrays import Image
-from mri_noise.recon.layers import Conv2d, relu, to_channels, to_complex
+from mri_noise.recon.layers import Conv2d, laid_out, relu, to_channels, to_complex
 
 
 class ResidualBlock(nn.Module):
@@ -41,7 +41,7 @@ class ResidualCNN(nn.Module):
 
     def forward(self, image: Image, earlier: Image | None = None) -> Image:
         """Map images, each leading axis independently; what they were earlier plays no part."""
-        x = to_channels(image)
+        x = laid_out(to_channels(image), training=self.training)
         for block in self.blocks:
             x = block(x)
         return image + to_complex(self.last(x), image)

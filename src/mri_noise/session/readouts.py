@@ -10,7 +10,7 @@ from mri_noise.report import estimate_of
 from mri_noise.roi import Roi
 from mri_noise.session.jobs import OpenedScan, Snapshot
 from mri_noise.session.regions import region_mask
-from mri_noise.variance.point import noise_jacobian
+from mri_noise.variance.point import exact_noise_jacobian
 from mri_noise.variance.readout import (
     ContrastNoise,
     RegionNoise,
@@ -118,11 +118,12 @@ def linearised(run: Snapshot, opened: OpenedScan, cache: StageCache) -> Linearis
     expected = run.result.provenance
     if opened.scan.fingerprint != expected.fingerprint:
         raise ValueError(f"{run.job.name} is of '{expected.scan}', and '{opened.scan.name}' is open; open its scan")
-    experiment, index = run.result.experiment, run.result.index
+    experiment = run.result.experiment.model_copy(update={"tangents": "full"})
+    index = run.result.index
 
     def make() -> Linearisation:
         point = reconstruct(prepare(opened.scan, experiment, index, cache), experiment, cache)
-        return Linearisation(noise_jacobian(point, chunk=1), point.image)
+        return Linearisation(exact_noise_jacobian(point, chunk=1), point.image)
 
     upstream = experiment.model_dump_json(exclude={"variance", "rois", "object"})
     return cache.get(("linearised", expected.fingerprint, index, upstream), make)

@@ -1,6 +1,6 @@
 """What the check of the linearisation says, and what it changes in a map."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mri_noise.arrays import Mask, RealMap
 from mri_noise.variance.estimate import Channel, VarianceEstimate
@@ -35,6 +35,6 @@ class Checked:
 def check(settings: LinearityCheck, point: OperatingPoint, linear: LinearPart) -> Checked:
     """Compute the other half of the pairs, and judge by them."""
     pairs = settings.paired(point, linear)
-    linearity = assess(pairs, point.object, correct=settings.correct)
+    linearity = replace(assess(pairs, point.object, correct=settings.correct), rounding=point.derivative.rounding)
     ratios = corrections(pairs, point.object) if linearity.corrected else {}
     return Checked(linearity, smoothed_variance(linear, point.object), ratios)

@@ -69,7 +69,7 @@ class ComplexLatticeProbing(Settings):
         chunk = batch_size(self.batch, point)
         n_before = 0
         if point.image_domain is not None and (plan is None or plan.reach is not None):
-            adjoint = AdjointProducts.of(point.image_domain, replayable=point.replayable, chunk=chunk)
+            adjoint = AdjointProducts.of(point, point.image_domain, chunk=chunk)
             if plan is None:
                 plan, n_before = plan_by_kernels(
                     adjoint,

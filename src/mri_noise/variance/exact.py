@@ -12,7 +12,7 @@ from mri_noise.arrays import Image
 from mri_noise.linop import LinearOperator
 from mri_noise.settings import Settings
 from mri_noise.variance.estimate import VarianceEstimate, unit_phase
-from mri_noise.variance.point import OperatingPoint, batch_size, noise_jacobian
+from mri_noise.variance.point import OperatingPoint, batch_size, exact_noise_jacobian
 
 
 class Exact(Settings):
@@ -31,7 +31,7 @@ class Exact(Settings):
                 "use variance.kind=sketch, or raise the limit"
             )
         chunk = batch_size(self.batch, point)
-        return exact(noise_jacobian(point, chunk=chunk), point.image, chunk=chunk)
+        return exact(exact_noise_jacobian(point, chunk=chunk), point.image, chunk=chunk)
 
 
 def exact(operator: LinearOperator, image: Image, *, chunk: int) -> Iterator[VarianceEstimate]:

@@ -18,10 +18,11 @@ from scipy import ndimage
 from torch import Tensor
 
 from mri_noise.arrays import Image, Mask
-from mri_noise.linop import Jacobian, LinearOperator
+from mri_noise.linop import LinearOperator
 from mri_noise.variance.bundles import Packing, summed_voxels
 from mri_noise.variance.image_domain import ImageDomain
 from mri_noise.variance.plan import Plan
+from mri_noise.variance.point import OperatingPoint
 from mri_noise.variance.probing import Probed, occupied
 from mri_noise.variance.rows import weighted_voxels
 
@@ -90,10 +91,9 @@ class AdjointProducts:
     chunk: int
 
     @classmethod
-    def of(cls, domain: ImageDomain, *, replayable: bool, chunk: int) -> "AdjointProducts":
-        """Linearise the reconstruction."""
-        make = Jacobian.of_steps if replayable else Jacobian.of_any
-        return cls(domain, make(domain.refine, domain.zero_filled, chunk=chunk), chunk)
+    def of(cls, point: OperatingPoint, domain: ImageDomain, *, chunk: int) -> "AdjointProducts":
+        """Linearise a reconstruction of the zero-filled image."""
+        return cls(domain, point.image_jacobian(domain).in_chunks(chunk), chunk)
 
     def variances(self, directions: Image, voxels: Int[Tensor, "voxels 2"]) -> Float[Tensor, "directions voxels"]:
         """Compute V_i of some voxels along some directions, exactly: an adjoint product each, in the units squared."""

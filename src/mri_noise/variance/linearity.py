@@ -43,6 +43,8 @@ class Linearity:
         Pairs of f(y + n) and J n with the same noise.
     n_evaluations
         Network-sized passes that they took.
+    rounding
+        Relative error of the derivative in one probe that its convolutions in bfloat16 make; None: full precision.
     """
 
     rho: float
@@ -51,6 +53,12 @@ class Linearity:
     corrected: bool
     n_pairs: int
     n_evaluations: int
+    rounding: float | None = None
+
+    @property
+    def arithmetic(self) -> str:
+        """That of the derivative, in words."""
+        return "full precision" if self.rounding is None else f"bfloat16, off by {100 * self.rounding:.2f} % in a probe"
 
     @property
     def verdict(self) -> str:

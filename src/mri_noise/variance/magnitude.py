@@ -88,7 +88,7 @@ class LatticeProbing(Settings):
         """Choose by kernels where adjoint products may do alone, else by rows; and what the choice is probed with."""
         n_before = 0
         if point.image_domain is not None:
-            adjoint = AdjointProducts.of(point.image_domain, replayable=point.replayable, chunk=chunk)
+            adjoint = AdjointProducts.of(point, point.image_domain, chunk=chunk)
             plan, n_before = plan_by_kernels(
                 adjoint,
                 unit_phase(point.image)[None],
@@ -154,7 +154,7 @@ def _products(point: OperatingPoint, plan: Plan, chunk: int) -> Products:
     """What a plan from another slice is probed with."""
     if plan.reach is None or point.image_domain is None:
         return BothProducts.of(point, chunk=chunk)
-    return AdjointProducts.of(point.image_domain, replayable=point.replayable, chunk=chunk)
+    return AdjointProducts.of(point, point.image_domain, chunk=chunk)
 
 
 def probe_magnitude(

@@ -11,9 +11,10 @@ from mri_noise.arrays import Image, KSpace, Mask
 from mri_noise.encoding import Sense
 from mri_noise.linop import Jacobian, LinearOperator
 from mri_noise.measure import Meter, free_memory
-from mri_noise.noise import Colouring, Noise
+from mri_noise.noise import Colouring, Noise, white_probes
 from mri_noise.variance.controls import Controls
 from mri_noise.variance.image_domain import ImageDomain
+from mri_noise.variance.tangents import Arithmetic, Derivative, linearised, quickest
 
 _BATCH_ON_CPU, _LARGEST_BATCH = 2, 32
 """Larger ones overflow the caches of a CPU, and keep a GPU no busier."""
@@ -43,6 +44,8 @@ class OperatingPoint:
         How the image comes from the zero-filled one, for reconstructions that see nothing else; None for others.
     forward_memory
         What reconstructing took at its peak, on a GPU [bytes].
+    tangents
+        Arithmetic of the derivative: "auto" for bfloat16 where that is quicker and as good.
     """
 
     reconstruct: Callable[[KSpace], Image]
@@ -54,6 +57,7 @@ class OperatingPoint:
     object: Mask
     image_domain: ImageDomain | None = None
     forward_memory: int = 0
+    tangents: Arithmetic = "full"
 
     @cached_property
     def fitting_batch(self) -> int:
@@ -66,14 +70,43 @@ class OperatingPoint:
         return Controls.of(self.encoding, self.colouring)
 
     @cached_property
+    def derivative(self) -> Derivative:
+        """J for sampling, recorded when it is first needed."""
+        if self.tangents == "full":
+            return Derivative(self._linearised(), None)
+        return quickest(self.reconstruct, self.kspace, self._probe, self.object, replayable=self.replayable)
+
+    @cached_property
     def jacobian(self) -> Jacobian:
-        """J, recorded when it is first needed."""
-        make = Jacobian.of_steps if self.replayable else Jacobian.of_any
-        return make(self.reconstruct, self.kspace)
+        """J in full precision, recorded when it is first needed."""
+        return self.derivative.jacobian if self.derivative.rounding is None else self._linearised()
+
+    def image_jacobian(self, domain: ImageDomain) -> Jacobian:
+        """The derivative for sampling of a reconstruction with respect to its zero-filled image."""
+        at, probe = domain.zero_filled, self.encoding.adjoint(self._probe)
+        if self.tangents == "full":
+            return linearised(domain.refine, at, probe, replayable=self.replayable)
+        return quickest(domain.refine, at, probe, self.object, replayable=self.replayable).jacobian
+
+    def _linearised(self) -> Jacobian:
+        return linearised(self.reconstruct, self.kspace, self._probe, replayable=self.replayable)
+
+    @property
+    def _probe(self) -> KSpace:
+        """Noise that a derivative is tried with."""
+        generator = torch.Generator().manual_seed(0)
+        shape = self.colouring.in_shape
+        return self.colouring(next(white_probes(1, shape, generator, self.kspace, draw="gaussian", chunk=1)))[0]
 
 
 def operating_point(
-    reconstructor: Callable[..., Image], kspace: KSpace, encoding: Sense, noise: Noise, region: Mask | None = None
+    reconstructor: Callable[..., Image],
+    kspace: KSpace,
+    encoding: Sense,
+    noise: Noise,
+    region: Mask | None = None,
+    *,
+    tangents: Arithmetic = "full",
 ) -> OperatingPoint:
     """Reconstruct k-space, and return where its reconstruction is to be linearised.
 
@@ -93,6 +126,7 @@ def operating_point(
         object=encoding.coil_power > 0 if region is None else region,
         image_domain=refine and ImageDomain(refine, encoding.adjoint(kspace), encoding.coil_maps, colouring),
         forward_memory=0 if meter is None else meter.cost.peak_memory,
+        tangents=tangents,
     )
 
 
@@ -113,8 +147,13 @@ def fitting_batch(device: torch.device, forward_memory: int) -> int:
 
 
 def noise_jacobian(point: OperatingPoint, *, chunk: int) -> LinearOperator:
-    """B = J L: from white noise to image noise, to first order.
+    """B = J L, for sampling: from white noise to image noise, to first order.
 
     The noise covariance of the image is B B^H with J = d f / d y through everything in f.
     """
+    return point.derivative.jacobian.in_chunks(chunk) @ point.colouring
+
+
+def exact_noise_jacobian(point: OperatingPoint, *, chunk: int) -> LinearOperator:
+    """B in full precision, for exact answers."""
     return point.jacobian.in_chunks(chunk) @ point.colouring
