@@ -65,7 +65,7 @@ class Linearity:
         """What that means, in words."""
         off, left = f"{100 * self.bias:.1f} %", f"{100 * self.remaining_bias:.1f} %"
         if self.remaining_bias > _TOLERABLE:
-            return f"not linear: the map is off by about {left}; use variance.kind=monte-carlo at this noise"
+            return f"not linear: the map is off by about {left}; use Monte Carlo at this noise"
         if self.corrected:
             return f"corrected regionally: the linear map is off by about {off}, this one by {left}"
         if self.bias > _NEGLIGIBLE:
