@@ -97,7 +97,8 @@ def coverage_table(*, n_runs: int) -> pd.DataFrame:
             sampled = point.colouring.mask.expand(point.colouring.in_shape)
             operator = Dense.of(operator, sampled, point.object, point.image.dtype)
         every = random_voxels(point.object, point.object.numel(), torch.Generator().manual_seed(0))
-        along, across = _variances(operator, point, every)
+        exactly = replace(point, tangents="full")
+        along, across = _variances(noise_jacobian(exactly, chunk=8), exactly, every)
         for method in STOPPING:
             channel: Channel = "magnitude" if isinstance(method, LatticeProbing) else "complex"
             exact = torch.full(point.image.shape, torch.nan, dtype=torch.float64)
@@ -125,7 +126,7 @@ def _variances(operator: LinearOperator, point: OperatingPoint, voxels: torch.Te
     """Of some voxels, exact: along the phase of the image, which is that of the magnitude, and across it."""
     directions = unit_phase(point.image) * torch.tensor([1, 1j]).to(point.image)[:, None, None]
     if point.image_domain is not None:
-        adjoint = AdjointProducts.of(point.image_domain, replayable=point.replayable, chunk=8)
+        adjoint = AdjointProducts.of(point, point.image_domain, chunk=8)
         parts = [adjoint.variances(directions, part) for part in torch.split(voxels, 64)]
         return tuple(torch.cat(parts, dim=1))
     return tuple(

@@ -1,4 +1,4 @@
-"""Jacobian products against the plain forward, and the sketch against a plain vmap over all probes.
+"""Jacobian products against the plain forward, in full precision and in bfloat16, and the sketch against a plain vmap.
 
 Times are medians of interleaved repeats in one process, as ratios to the forward of the same batch; memory is the
 peak beyond the operating point, each case in a fresh process.
@@ -11,10 +11,13 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from statistics import median
 
 import pandas as pd
 import torch
+from estimator_cases import MODELS, Case
 
 from mri_noise.encoding import Sense
 from mri_noise.linop import Jacobian
@@ -26,7 +29,9 @@ from mri_noise.recon.modl import MoDLSettings
 from mri_noise.recon.unet import UNetSettings
 from mri_noise.recon.unrolled import UnrolledSettings
 from mri_noise.recon.varnet import VarNetSettings
+from mri_noise.variance.estimate import unit_phase
 from mri_noise.variance.point import OperatingPoint, noise_jacobian, operating_point
+from mri_noise.variance.rows import random_voxels, weighted_voxels
 from mri_noise.variance.sketch import Sketch
 
 BATCH = 2
@@ -61,16 +66,28 @@ def case(name: str, size: int) -> OperatingPoint:
 def times(name: str, size: int) -> dict[str, float]:
     """Seconds per probe of forward, JVP and VJP in batches, interleaved."""
     point = case(name, size)
-    jacobian = Jacobian.of_steps(point.reconstruct, point.kspace, chunk=BATCH)
+    return _medians(_products(point, {"": Jacobian.of_steps(point.reconstruct, point.kspace, chunk=BATCH)}))
+
+
+def _products(point: OperatingPoint, jacobians: dict[str, Jacobian]) -> dict[str, Callable[[], object]]:
+    """A batch of forwards, and of both products of some forms of its derivative."""
     data = point.kspace + torch.randn(BATCH, *point.kspace.shape, dtype=point.kspace.dtype)
-    probes = torch.randn(BATCH, *jacobian.in_shape, dtype=point.kspace.dtype)
-    cotangents = torch.randn(BATCH, *jacobian.out_shape, dtype=point.kspace.dtype)
+    probes = torch.randn(BATCH, *point.kspace.shape, dtype=point.kspace.dtype)
+    cotangents = torch.randn(BATCH, *point.image.shape, dtype=point.kspace.dtype)
 
     def forward() -> None:
         with torch.no_grad():
             point.reconstruct(data)
 
-    products = {"forward": forward, "JVP": lambda: jacobian(probes), "VJP": lambda: jacobian.adjoint(cotangents)}
+    products: dict[str, Callable[[], object]] = {"forward": forward}
+    for form, jacobian in jacobians.items():
+        products[f"JVP{form}"] = partial(jacobian, probes)
+        products[f"VJP{form}"] = partial(jacobian.adjoint, cotangents)
+    return products
+
+
+def _medians(products: dict[str, Callable[[], object]]) -> dict[str, float]:
+    """Seconds per image or probe, of interleaved repeats."""
     elapsed: dict[str, list[float]] = {key: [] for key in products}
     for repeat in range(REPEATS + 1):
         for key, product in products.items():
@@ -79,6 +96,38 @@ def times(name: str, size: int) -> dict[str, float]:
             if repeat:
                 elapsed[key].append((time.perf_counter() - start) / BATCH)
     return {key: median(values) for key, values in elapsed.items()}
+
+
+def bfloat16_table() -> pd.DataFrame:
+    """Shipped networks: products in bfloat16 beside full precision, and what rounding changes in the std map."""
+    rows = []
+    for model in MODELS:
+        point = Case("brain_phantom.h5", model, "equispaced", 4).point()
+        full = replace(point, tangents="full").jacobian.in_chunks(BATCH)
+        rounded = full.rounded(torch.bfloat16)
+        if rounded is None:
+            raise ValueError(f"'{model}' has no convolution to round")
+        seconds = _medians(_products(point, {"": full, " in bfloat16": rounded}))
+        white = torch.randn(8, *point.kspace.shape, dtype=point.kspace.dtype)
+        exact, found = (jacobian(point.colouring(white))[:, point.object] for jacobian in (full, rounded))
+        std, std_found = (_deviations(jacobian, point) for jacobian in (full, rounded))
+        row: dict[str, str | float] = {"network": model, "forward [ms]": 1e3 * seconds["forward"]}
+        row |= {f"{key} / forward": value / seconds["forward"] for key, value in seconds.items() if key != "forward"}
+        row |= {"error of a probe [%]": 100 * _relative(found, exact)}
+        row |= {"error of the std [%]": 100 * _relative(std_found, std)}
+        rows.append(row | {"its mean [%]": 100 * float((std_found - std).mean() / std.mean())})
+    return pd.DataFrame(rows)
+
+
+def _deviations(jacobian: Jacobian, point: OperatingPoint) -> torch.Tensor:
+    """Of the magnitude at 64 random voxels of the object, one adjoint product each."""
+    voxels = random_voxels(point.object, 64, torch.Generator().manual_seed(0))
+    rows = point.colouring.adjoint(jacobian.adjoint(weighted_voxels(unit_phase(point.image), voxels)))
+    return rows.abs().double().square().flatten(1).sum(1).sqrt() / 2**0.5
+
+
+def _relative(found: torch.Tensor, exact: torch.Tensor) -> float:
+    return float(torch.linalg.vector_norm(found - exact) / torch.linalg.vector_norm(exact))
 
 
 def memory(method: str, name: str, size: int, n_probes: int) -> dict[str, float]:
@@ -159,6 +208,8 @@ def main() -> None:
     with pd.option_context("display.width", 200, "display.max_columns", None, "display.precision", 3):
         print(f"{arguments.size} x {arguments.size}, 8 coils, batches of {BATCH}, {torch.get_num_threads()} threads")
         print(products_table(arguments.size, (8, 64, 512)).to_string(index=False))
+        print("\nshipped networks, sample scan, equispaced lines, R = 4, on a processor with bfloat16")
+        print(bfloat16_table().to_string(index=False))
         print("\n256 x 256, 8 coils, 100 probes")
         print(plain_table(256, 100).to_string(index=False))
 

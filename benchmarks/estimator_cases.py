@@ -105,7 +105,7 @@ def seconds_per_evaluation(
         "published": published,
     }
     if point.image_domain is not None:
-        adjoint = AdjointProducts.of(point.image_domain, replayable=point.replayable, chunk=chunk)
+        adjoint = AdjointProducts.of(point, point.image_domain, chunk=chunk)
         colours = (torch.arange(images[0].numel()) % chunk).reshape(images[0].shape)
         plan = Plan(Lattice(1, chunk, 0), 1, 0.1, 0.1, 8, 0.1, 8, reach=4)
         products["adjoint"] = lambda: list(adjoint(images[0], colours, plan))
