@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from mri_noise.variance.packing import packed, unpacked
+from mri_noise.variance.packing import packed, picked, unpacked
 
 
 @pytest.mark.parametrize("dtype", [torch.complex64, torch.float32])
@@ -26,3 +26,12 @@ def test_samples_are_copied() -> None:
     parts = packed(values)
     values.zero_()
     assert parts.equal(torch.ones(3, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.complex128])
+def test_picked_numbers_are_those_that_were_packed(dtype: torch.dtype) -> None:
+    values = torch.randn(3, 2, 11, dtype=dtype, generator=torch.Generator().manual_seed(0))
+    places = torch.tensor([4, 0, 4, 10])
+    parts = packed(values)
+    assert torch.equal(picked(parts, places, dtype), unpacked(parts, dtype)[..., places])
+    assert torch.equal(picked(torch.view_as_real(values), places, dtype), values[..., places])

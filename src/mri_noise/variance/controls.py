@@ -9,7 +9,7 @@ from torch import Tensor
 from mri_noise.arrays import Image, KSpace, RealMap
 from mri_noise.encoding import Sense, point_spread
 from mri_noise.noise import Colouring
-from mri_noise.variance.packing import packed, packed_dtype, unpacked
+from mri_noise.variance.packing import packed, packed_dtype, picked, unpacked
 
 TIKHONOV = 0.07
 """Of the SENSE image, in units of the largest power of the coil maps."""
@@ -111,8 +111,13 @@ class Controls:
         self, sense_image: Float[Tensor, "*batch rows columns 2"], voxels: Int[Tensor, "voxels 2"]
     ) -> Complex[Tensor, "*batch neighbours voxels"]:
         """A :func:`packed` SENSE image around some voxels, given as (row, column); zero outside the image."""
-        rows, columns = voxels.to(sense_image.device).T
-        return torch.stack([self._moved(sense_image, rows, columns, each) for each in _NEIGHBOURS], dim=-2)
+        n_rows, n_columns = sense_image.shape[-3:-1]
+        moves = [each[::-1] if self.turned else each for each in _NEIGHBOURS]
+        y, x = (voxels.to(sense_image.device) + torch.tensor(moves, device=sense_image.device)[:, None]).unbind(-1)
+        inside = (y >= 0) & (y < n_rows) & (x >= 0) & (x < n_columns)
+        places = y.clamp(0, n_rows - 1) * n_columns + x.clamp(0, n_columns - 1)
+        found = picked(sense_image.flatten(-3, -2), places.flatten(), self.sense.dtype)
+        return found.unflatten(-1, places.shape) * inside
 
     def covariance(self, voxels: Int[Tensor, "voxels 2"]) -> Complex[Tensor, "voxels controls controls"]:
         """Of the controls z of some voxels, given as (row, column): E[z z^H]."""
@@ -156,15 +161,6 @@ class Controls:
         """Values at some places, zero outside the image."""
         n_lines, n = values.shape
         return values[y.clamp(0, n_lines - 1), x.clamp(0, n - 1)] * self._inside(y, x)
-
-    def _moved(self, images: Tensor, rows: Tensor, columns: Tensor, displacement: tuple[int, int]) -> Tensor:
-        """Packed images at a displacement, in lines and along them, from some voxels."""
-        down, right = reversed(displacement) if self.turned else displacement
-        y, x = rows + down, columns + right
-        n_rows, n_columns = images.shape[-3:-1]
-        inside = (y >= 0) & (y < n_rows) & (x >= 0) & (x < n_columns)
-        found = images[..., y.clamp(0, n_rows - 1), x.clamp(0, n_columns - 1), :]
-        return unpacked(found, self.sense.dtype) * inside
 
 
 def _band(matrices: Complex[Tensor, "lines n n"], width: int) -> Complex[Tensor, "d lines n"]:

@@ -15,7 +15,7 @@ from mri_noise.variance.bundles import Bundle
 from mri_noise.variance.controls import Controls
 from mri_noise.variance.errors import nrmse, pooled
 from mri_noise.variance.estimate import Channel, VarianceEstimate, unit_phase
-from mri_noise.variance.packing import packed, unpacked
+from mri_noise.variance.packing import packed, picked
 from mri_noise.variance.plan import Plan
 from mri_noise.variance.probing import BothProducts
 from mri_noise.variance.regression import local_coefficients
@@ -165,7 +165,7 @@ class ControlledMoments:
         """Samples of the controls of some voxels of the region, against the phase there."""
         voxels, dtype = self._voxels[numbers], self.against_phase.dtype
         around = self.controls.beside(samples.sense_image, voxels)
-        own = unpacked(samples.zero_filled[:, numbers], dtype)
+        own = picked(samples.zero_filled, numbers, dtype)
         rows, columns = voxels.T
         return torch.cat([around, own[:, None]], 1) * self.against_phase[rows, columns]
 
@@ -193,7 +193,7 @@ class ControlledMoments:
         parts = []
         for numbers in torch.arange(len(self._voxels), device=self._voxels.device).split(_VOXELS_AT_ONCE):
             coefficients, controls = self._coefficients[..., numbers], self._controls(samples, numbers)
-            parts.append(torch.einsum("ckv,bkv->bcv", coefficients, controls).real)
+            parts.append((coefficients * controls[:, None]).sum(2).real)
         return torch.cat(parts, dim=-1)
 
 

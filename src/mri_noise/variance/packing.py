@@ -1,7 +1,7 @@
 """Complex numbers of which many are kept: those of single precision in half the memory."""
 
 import torch
-from jaxtyping import Complex, Float
+from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
 
@@ -25,3 +25,13 @@ def unpacked(parts: Tensor, dtype: torch.dtype) -> Tensor:
     if not dtype.is_complex:
         return parts.to(dtype)
     return torch.view_as_complex(parts.to(dtype.to_real()).contiguous())
+
+
+def picked(
+    parts: Float[Tensor, "*batch places 2"], places: Int[Tensor, " some"], dtype: torch.dtype
+) -> Complex[Tensor, "*batch some"]:
+    """Some of the complex numbers again; each is moved as one word, which is several times quicker than its parts."""
+    words = parts.view(torch.int32)[..., 0] if parts.dtype == torch.bfloat16 else torch.view_as_complex(parts)
+    chosen = words.index_select(-1, places)
+    moved = chosen[..., None].view(torch.bfloat16) if parts.dtype == torch.bfloat16 else torch.view_as_real(chosen)
+    return unpacked(moved, dtype)

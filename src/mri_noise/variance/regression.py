@@ -10,7 +10,8 @@ from mri_noise.arrays import Mask, RealMap
 
 _RIDGE = 1e-4
 """Relative, on the diagonal of the normal equations: neighbours of a smooth image are all but collinear."""
-_VOXELS_AT_ONCE = 64
+_TILE = 8
+_VOXELS_AT_ONCE = _TILE**2
 
 
 def local_coefficients(
@@ -41,22 +42,28 @@ def local_coefficients(
     size = scale[region]
     weight = torch.where(size > 0, 1 / size, 0)
     found: Tensor | None = None
-    first = 0
-    for part in _neighbourhoods(region).split(_VOXELS_AT_ONCE):
-        numbers, places = part.unique(return_inverse=True)
+    order, neighbourhoods = _tile_by_tile(region), _neighbourhoods(region)
+    for own in order.split(_VOXELS_AT_ONCE):
+        numbers, places = neighbourhoods[own].unique(return_inverse=True)
         members = numbers.clamp_min(0)
         weights = torch.where(numbers < 0, 0, weight[members])
         controls = controls_of(members)
-        x = (torch.cat([controls.real, controls.imag], 1) * weights).permute(2, 0, 1)
-        y = (channels[..., members].to(x) * weights).permute(2, 0, 1)
+        x = (torch.cat([controls.real, controls.imag], 1) * weights).permute(2, 0, 1).contiguous()
+        y = (channels.index_select(-1, members).to(x) * weights).permute(2, 0, 1)
         solved = _solve(*(_with_neighbours(sums, places, neighbour) for sums in (x.mT @ x, x.mT @ y)))
         if found is None:  # whole at once: among what is freed, parts would leave it in pieces
             found = solved.new_empty(len(size), *solved.shape[1:])
-        found[first : first + len(part)] = solved
-        first += len(part)
+        found[own] = solved
     assert found is not None
     real, imaginary = found.permute(2, 1, 0).chunk(2, dim=1)
     return torch.complex(real, -imaginary)
+
+
+def _tile_by_tile(region: Mask) -> Int[Tensor, " voxels"]:
+    """The voxels of a region, by their numbers in it, in an order in which few others are beside some of them."""
+    rows, columns = region.nonzero().T
+    tiles = (rows // _TILE) * (region.shape[1] // _TILE + 1) + columns // _TILE
+    return tiles.argsort(stable=True)
 
 
 def _solve(
@@ -66,7 +73,7 @@ def _solve(
     largest = size.amax(-1, keepdim=True)
     floor = torch.finfo(size.dtype).eps * torch.where(largest > 0, largest, 1)
     ridge = torch.diag_embed(_RIDGE * size + floor)
-    return torch.linalg.solve(normal + ridge, right)
+    return torch.cholesky_solve(right, torch.linalg.cholesky(normal + ridge))
 
 
 def _neighbourhoods(region: Mask) -> Int[Tensor, "voxels 9"]:
