@@ -71,4 +71,4 @@ def test_without_a_correction_the_bias_remains() -> None:
     linearity = assess(pairs, point.object, correct=False)
     assert not linearity.corrected
     assert linearity.remaining_bias == linearity.bias > 0.05
-    assert "use variance.kind=monte-carlo" in linearity.verdict
+    assert "use Monte Carlo" in linearity.verdict
