@@ -16,7 +16,7 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
-from estimator_cases import MASKS, MODELS, Case, seconds_of, seconds_per_evaluation, words
+from estimator_cases import MASKS, MODELS, Case, relative, seconds_of, seconds_per_evaluation, words
 from estimator_gains import TARGETS, outcome, reference_rows
 from torch.profiler import ProfilerActivity, profile
 
@@ -78,7 +78,7 @@ class Bench:
 
     @cached_property
     def truth(self) -> Rows:
-        return reference_rows(self.operator, self.point, seconds=10, most=ROWS, chunk=self.chunk)
+        return reference_rows(self.point, seconds=10, most=ROWS, chunk=self.chunk)
 
     @cached_property
     def seconds(self) -> dict[str, float]:
@@ -259,18 +259,14 @@ def reduced_precision(bench: Bench) -> Iterator[Row]:
     """Tangents in bfloat16, and with TF32 in convolutions: time and error beside single precision."""
     point, noise, images = bench.point, bench.noise(bench.chunk), bench.images(bench.chunk)
     plain = point.jacobian.in_chunks(bench.chunk)
-    tangent = _tangent(point)
-
-    def in_bfloat16(perturbations: torch.Tensor) -> torch.Tensor:
-        with torch.autocast(bench.device.type, dtype=torch.bfloat16):
-            return tangent(perturbations)
-
+    rounded = plain.rounded(torch.bfloat16)
+    assert rounded is not None
     coloured = point.colouring(noise)
     exact, back, change = plain(coloured), plain.adjoint(images), bench.replicas(noise) - point.image
     seconds, seconds_back = bench.time(lambda: plain(coloured)), bench.time(lambda: plain.adjoint(images))
 
     def compared(name: str, jacobian: Jacobian) -> Iterator[Row]:
-        error, error_back = _relative(jacobian(coloured), exact), _relative(jacobian.adjoint(images), back)
+        error, error_back = relative(jacobian(coloured), exact), relative(jacobian.adjoint(images), back)
         yield {"quantity": f"{name}: error of forward products [%]", "value": 100 * error}
         yield {"quantity": f"{name}: error of adjoint products [%]", "value": 100 * error_back}
         ratio = bench.time(lambda: jacobian(coloured)) / seconds
@@ -278,14 +274,14 @@ def reduced_precision(bench: Bench) -> Iterator[Row]:
         ratio = bench.time(lambda: jacobian.adjoint(images)) / seconds_back
         yield {"quantity": f"{name}: time of adjoint products / single precision", "value": ratio}
 
-    yield from compared("bfloat16", Jacobian(point.kspace, point.image, in_bfloat16, chunk=bench.chunk))
+    yield from compared("bfloat16", rounded)
     if bench.device.type != "cuda":
         yield {"quantity": "TF32", "value": torch.nan, "note": "not measured: there is no GPU"}
         return
     torch.backends.cudnn.allow_tf32 = True
     try:
         yield from compared("TF32", point.jacobian.in_chunks(bench.chunk))
-        error = _relative(bench.replicas(noise) - point.image, change)
+        error = relative(bench.replicas(noise) - point.image, change)
         yield {"quantity": "TF32: error of f(y + n) - f(y) [%]", "value": 100 * error}
     finally:
         torch.backends.cudnn.allow_tf32 = False
@@ -314,7 +310,7 @@ def graphs(bench: Bench) -> Iterator[Row]:
                 captured = tangent(fixed)
         ratio = bench.time(graph.replay) / seconds
         yield {"quantity": f"CUDA graph of {n} forward products: time / without", "value": ratio}
-        error = _relative(captured, usual)
+        error = relative(captured, usual)
         yield {"quantity": f"CUDA graph of {n} forward products: difference [%]", "value": 100 * error}
         del graph, captured
 
@@ -348,10 +344,6 @@ def _without_reading_back(point: OperatingPoint) -> OperatingPoint:
             corrected = network._corrected(encoding)
         return replace(point, reconstruct=lambda kspace: network.cascades(kspace, corrected))
     return point
-
-
-def _relative(found: torch.Tensor, exact: torch.Tensor) -> float:
-    return float(torch.linalg.vector_norm(found - exact) / torch.linalg.vector_norm(exact))
 
 
 PARTS: dict[str, Callable[[Bench], Iterator[Row]]] = {

@@ -17,7 +17,7 @@ from statistics import median
 
 import pandas as pd
 import torch
-from estimator_cases import MODELS, Case
+from estimator_cases import MODELS, Case, relative
 
 from mri_noise.encoding import Sense
 from mri_noise.linop import Jacobian
@@ -31,6 +31,7 @@ from mri_noise.recon.unrolled import UnrolledSettings
 from mri_noise.recon.varnet import VarNetSettings
 from mri_noise.variance.estimate import unit_phase
 from mri_noise.variance.point import OperatingPoint, noise_jacobian, operating_point
+from mri_noise.variance.readout import readout_variance
 from mri_noise.variance.rows import random_voxels, weighted_voxels
 from mri_noise.variance.sketch import Sketch
 
@@ -113,8 +114,8 @@ def bfloat16_table() -> pd.DataFrame:
         std, std_found = (_deviations(jacobian, point) for jacobian in (full, rounded))
         row: dict[str, str | float] = {"network": model, "forward [ms]": 1e3 * seconds["forward"]}
         row |= {f"{key} / forward": value / seconds["forward"] for key, value in seconds.items() if key != "forward"}
-        row |= {"error of a probe [%]": 100 * _relative(found, exact)}
-        row |= {"error of the std [%]": 100 * _relative(std_found, std)}
+        row |= {"error of a probe [%]": 100 * relative(found, exact)}
+        row |= {"error of the std [%]": 100 * relative(std_found, std)}
         rows.append(row | {"its mean [%]": 100 * float((std_found - std).mean() / std.mean())})
     return pd.DataFrame(rows)
 
@@ -122,12 +123,9 @@ def bfloat16_table() -> pd.DataFrame:
 def _deviations(jacobian: Jacobian, point: OperatingPoint) -> torch.Tensor:
     """Of the magnitude at 64 random voxels of the object, one adjoint product each."""
     voxels = random_voxels(point.object, 64, torch.Generator().manual_seed(0))
-    rows = point.colouring.adjoint(jacobian.adjoint(weighted_voxels(unit_phase(point.image), voxels)))
-    return rows.abs().double().square().flatten(1).sum(1).sqrt() / 2**0.5
-
-
-def _relative(found: torch.Tensor, exact: torch.Tensor) -> float:
-    return float(torch.linalg.vector_norm(found - exact) / torch.linalg.vector_norm(exact))
+    operator = jacobian @ point.colouring
+    weights = weighted_voxels(unit_phase(point.image), voxels)
+    return torch.tensor([readout_variance(operator, each) for each in weights]).sqrt()
 
 
 def memory(method: str, name: str, size: int, n_probes: int) -> dict[str, float]:

@@ -128,6 +128,11 @@ def seconds_of(function: Callable[[], object], device: torch.device) -> float:
     return time.perf_counter() - start
 
 
+def relative(found: torch.Tensor, exact: torch.Tensor) -> float:
+    """Norm of the difference of two arrays over that of the second."""
+    return float(torch.linalg.vector_norm(found - exact) / torch.linalg.vector_norm(exact))
+
+
 def words(plan: Plan) -> str:
     """A plan in short."""
     if plan.lattice is None:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil
 
 import torch
@@ -14,7 +14,7 @@ from mri_noise.variance.estimate import Channel, VarianceEstimate
 from mri_noise.variance.lattice import lattice_score
 from mri_noise.variance.magnitude import LatticeProbing
 from mri_noise.variance.plan import Plan
-from mri_noise.variance.point import OperatingPoint, noise_jacobian
+from mri_noise.variance.point import OperatingPoint, exact_noise_jacobian, noise_jacobian
 from mri_noise.variance.rows import Rows, along_phase, covariance_rows, density_of, error_density, random_voxels
 
 TARGETS = (0.05, 0.03, 0.02, 0.01)
@@ -57,8 +57,9 @@ class ComplexRows:
     replicas: float
 
     @classmethod
-    def of(cls, operator: LinearOperator, point: OperatingPoint, n_voxels: int) -> "ComplexRows":
+    def of(cls, point: OperatingPoint, n_voxels: int) -> "ComplexRows":
         """Two rows of each of some random voxels, along the phase of the image and across it."""
+        operator = exact_noise_jacobian(point, chunk=CHUNK)
         voxels = random_voxels(point.object, n_voxels, torch.Generator().manual_seed(1000))
         straight, turned = (
             along_phase(operator, point.image, voxels, chunk=CHUNK, turned=t).to(torch.complex128)
@@ -70,10 +71,9 @@ class ComplexRows:
         return cls(voxels, variance, (straight.abs().square() + turned.abs().square()) / 8, replicas)
 
 
-def reference_rows(
-    operator: LinearOperator, point: OperatingPoint, *, seconds: float, most: int, chunk: int = CHUNK
-) -> Rows:
+def reference_rows(point: OperatingPoint, *, seconds: float, most: int, chunk: int = CHUNK) -> Rows:
     """Exact rows of random voxels: at least 32, and more as long as there is time."""
+    operator = exact_noise_jacobian(point, chunk=chunk)
     voxels = random_voxels(point.object, most, torch.Generator().manual_seed(1000))
     start, parts = time.perf_counter(), []
     for part in torch.split(voxels, max(8, chunk)):
@@ -159,8 +159,7 @@ def magnitude_rows(case: Case, *, quick: bool) -> Iterator[dict[str, str | float
     """One row for each target: the std of the magnitude, for which Monte Carlo takes 1 / (2 NRMSE^2) replicas."""
     point = case.point()
     operator = noise_jacobian(point, chunk=CHUNK)
-    exactly = replace(point, tangents="full")
-    truth = reference_rows(noise_jacobian(exactly, chunk=CHUNK), exactly, seconds=6 if quick else 12, most=96)
+    truth = reference_rows(point, seconds=6 if quick else 12, most=96)
     seconds = seconds_per_evaluation(operator, point, repeats=2 if quick else 3)
     for target in TARGETS:
         method = LatticeProbing(target=target, max_evaluations=6000, shrink=False)
@@ -172,8 +171,7 @@ def complex_rows(case: Case, *, quick: bool) -> Iterator[dict[str, str | float]]
     """One row for each target: the std of the complex image."""
     point = case.point()
     operator = noise_jacobian(point, chunk=CHUNK)
-    exactly = replace(point, tangents="full")
-    truth = ComplexRows.of(noise_jacobian(exactly, chunk=CHUNK), exactly, 16 if quick else 32)
+    truth = ComplexRows.of(point, 16 if quick else 32)
     seconds = seconds_per_evaluation(operator, point, repeats=2 if quick else 3)
     for target in TARGETS:
         method = ComplexLatticeProbing(target=target, max_evaluations=6000)

@@ -5,6 +5,7 @@ They take real tensors of shape (n, channels, rows, columns) and have the parame
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -74,10 +75,8 @@ class ConvTranspose2d(nn.ConvTranspose2d):
         super().__init__(in_channels, out_channels, kernel_size=2, stride=2, bias=False)
 
     def forward(self, input: Tensor) -> Tensor:  # type: ignore[override]
-        return _convolve(input, convolve=self._convolve, weight=self.weight, bias=None)
-
-    def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        return F.conv_transpose2d(x, weight, bias, self.stride)
+        convolve = partial(F.conv_transpose2d, stride=self.stride)
+        return _convolve(input, convolve=convolve, weight=self.weight, bias=self.bias)
 
 
 @Step
@@ -156,7 +155,8 @@ class _InstanceNormProduct(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
-        normalised, scale = (saved.to(ctx.saved_tensors[1].dtype) for saved in ctx.saved_tensors)
+        normalised, scale = ctx.saved_tensors
+        normalised = normalised.to(scale.dtype)
         change = gradients[0].to(scale.dtype) * _gain(normalised, scale, ctx.slope)
         mean, along = _removed(change, normalised)
         return change.sub_(mean).addcmul_(along, normalised, value=-1).to(gradients[0].dtype), None, None, None

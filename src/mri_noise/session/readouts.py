@@ -118,7 +118,7 @@ def linearised(run: Snapshot, opened: OpenedScan, cache: StageCache) -> Linearis
     expected = run.result.provenance
     if opened.scan.fingerprint != expected.fingerprint:
         raise ValueError(f"{run.job.name} is of '{expected.scan}', and '{opened.scan.name}' is open; open its scan")
-    experiment = run.result.experiment.model_copy(update={"tangents": "full"})
+    experiment = run.result.experiment.model_copy(update={"tangents": "full"})  # or it would be recorded twice
     index = run.result.index
 
     def make() -> Linearisation:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 import torch
+from torch import Tensor
 
 from mri_noise.arrays import Image, KSpace, Mask
 from mri_noise.encoding import Sense
@@ -72,9 +73,7 @@ class OperatingPoint:
     @cached_property
     def derivative(self) -> Derivative:
         """J for sampling, recorded when it is first needed."""
-        if self.tangents == "full":
-            return Derivative(self._linearised(), None)
-        return quickest(self.reconstruct, self.kspace, self._probe, self.object, replayable=self.replayable)
+        return self._derivative(self.reconstruct, self.kspace, self._probe)
 
     @cached_property
     def jacobian(self) -> Jacobian:
@@ -83,10 +82,12 @@ class OperatingPoint:
 
     def image_jacobian(self, domain: ImageDomain) -> Jacobian:
         """The derivative for sampling of a reconstruction with respect to its zero-filled image."""
-        at, probe = domain.zero_filled, self.encoding.adjoint(self._probe)
+        return self._derivative(domain.refine, domain.zero_filled, self.encoding.adjoint(self._probe)).jacobian
+
+    def _derivative(self, function: Callable[[Tensor], Image], at: Tensor, probe: Tensor) -> Derivative:
         if self.tangents == "full":
-            return linearised(domain.refine, at, probe, replayable=self.replayable)
-        return quickest(domain.refine, at, probe, self.object, replayable=self.replayable).jacobian
+            return Derivative(linearised(function, at, probe, replayable=self.replayable), None)
+        return quickest(function, at, probe, self.object, replayable=self.replayable)
 
     def _linearised(self) -> Jacobian:
         return linearised(self.reconstruct, self.kspace, self._probe, replayable=self.replayable)
