@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mri_noise.variance.lattice import Lattice, ScoredLattice
-from mri_noise.variance.plan import Demand, Plan, choose, or_forward_products, smoothed
+from mri_noise.variance.plan import Demand, Plan, choose, or_forward_products, plan_for, smoothed
 
 DEMAND = Demand(target=0.1, bound=1.15, n_signs=1, largest_product=1000, n_pilots=16, n_evaluations=8)
 BEST = {index: ScoredLattice(Lattice(1, index, 0), score) for index, score in ((5, 4e-2), (20, 1e-3), (50, 4e-4))}
@@ -38,6 +38,16 @@ def test_the_most_accurate_one_where_none_is_within_the_target() -> None:
 def test_no_probes_at_all_are_refused() -> None:
     with pytest.raises(ValueError, match=r"raise variance\.max_evaluations"):
         _choose(0.1, largest_product=3)
+
+
+def test_noise_correlated_over_a_wide_disc_takes_many_colours_once() -> None:
+    """Voxels up to 25 apart are alike: hexagons that clear them take sqrt(3) / 2 27^2 = 631 colours, about."""
+    y, x = np.mgrid[-63:64, -63:64]
+    plan = plan_for(1e-4 * (np.hypot(y, x) <= 25), torch.ones(64, 64, dtype=torch.bool), replace(DEMAND, target=1e-3))
+    assert plan.lattice is not None
+    assert plan.n_signs == 1
+    assert 585 < plan.lattice.index < 700
+    assert plan.nrmse == 0
 
 
 def test_smoothing_keeps_the_sum_and_leaves_the_origin_out() -> None:

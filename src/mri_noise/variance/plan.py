@@ -12,7 +12,7 @@ from torch import Tensor
 from mri_noise.arrays import Image, Mask, RealMap
 from mri_noise.variance.lattice import Density, Lattice, ScoredLattice, best_lattices, ghosts
 
-_LARGEST_INDEX = 512
+_LARGEST_INDEX = 2048
 _ALIKE = 5.5
 """Voxels whose errors in a row-norm sketch are alike: fewer in every case of ``docs/estimators.md``."""
 
