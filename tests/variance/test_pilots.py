@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mri_noise.variance.lattice import Lattice
-from mri_noise.variance.pilots import plan_by_bundles
+from mri_noise.variance.pilots import plan_by_bundles, plan_by_rows, trust_under
 from mri_noise.variance.plan import Plan
 
 
@@ -61,3 +61,27 @@ def test_no_more_bundles_are_taken_than_there_are() -> None:
         voxels, lambda some: [Asked(each) for each in some], lambda all_: seen.append(len(all_)), n_first=5, share=0.1
     )
     assert seen == [2]
+
+
+@pytest.mark.parametrize(("n_first", "n_asked"), [(12, [2]), (13, [3]), (24, [4])])
+def test_the_first_bundles_hold_as_many_pilots_as_are_asked_for(n_first: int, n_asked: list[int]) -> None:
+    """Six to a bundle, in an image of 96 x 96."""
+    asked: list[int] = []
+
+    def compute(voxels: Sequence[Tensor]) -> list[Asked]:
+        asked.append(len(voxels))
+        assert all(len(each) == 6 for each in voxels)
+        return [Asked(each) for each in voxels]
+
+    region = torch.ones(96, 96, dtype=torch.bool)
+    generator = torch.Generator().manual_seed(0)
+    plan_by_rows(region, generator, compute, lambda _: plan_of(10), n_first=n_first, n_bundles=16, n_left=1000)
+    assert asked == n_asked
+
+
+def test_pilots_are_trusted_sooner_where_noise_aliases_over_an_area() -> None:
+    lines = (torch.arange(6) % 2 == 0).expand(4, 6)
+    points = torch.rand(4, 6, generator=torch.Generator().manual_seed(0)) > 0.5
+    assert trust_under(lines) == trust_under(lines.mT) == trust_under(torch.ones(4, 6, dtype=torch.bool))
+    assert trust_under(points).n_first < trust_under(lines).n_first
+    assert 1 < trust_under(points).optimism < trust_under(lines).optimism

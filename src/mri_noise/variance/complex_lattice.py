@@ -18,7 +18,7 @@ from mri_noise.variance.estimate import VarianceEstimate, unit_phase
 from mri_noise.variance.forward import FIRST_FIT, forward_products, share_of_bundles, until_accurate
 from mri_noise.variance.kernels import AdjointProducts
 from mri_noise.variance.overlap import plan_by_kernels
-from mri_noise.variance.pilots import OPTIMISM, plan_by_rows
+from mri_noise.variance.pilots import plan_by_rows, trust_under
 from mri_noise.variance.plan import Demand, Plan, or_forward_products, plan_for
 from mri_noise.variance.point import OperatingPoint, batch_size
 from mri_noise.variance.probing import BothProducts, Sums, occupied, probe_colours
@@ -108,6 +108,7 @@ class ComplexLatticeProbing(Settings):
                 operator, point.image, voxels, generator, chunk=chunk, controls=point.controls
             ),
             lambda bundles: self.choose(bundles, point, n_before=n_before),
+            n_first=trust_under(point.colouring.mask).n_first,
             n_bundles=self.n_bundles,
             n_left=self.max_evaluations - n_before,
         )
@@ -124,7 +125,7 @@ class ComplexLatticeProbing(Settings):
             n_pilots=sum(len(bundle.voxels) for bundle in bundles),
             n_evaluations=n_evaluations,
         )
-        density = OPTIMISM**2 * bundled_density(bundles, point.object)
+        density = trust_under(point.colouring.mask).optimism ** 2 * bundled_density(bundles, point.object)
         plan = plan_for(density, point.colouring.mask, demand)
         return or_forward_products(
             plan,

@@ -16,7 +16,7 @@ from mri_noise.variance.estimate import VarianceEstimate, unit_phase
 from mri_noise.variance.forward import FIRST_FIT, forward_products, share_of_bundles, until_accurate
 from mri_noise.variance.kernels import AdjointProducts
 from mri_noise.variance.overlap import plan_by_kernels
-from mri_noise.variance.pilots import ALIKE, OPTIMISM, plan_by_rows
+from mri_noise.variance.pilots import ALIKE, plan_by_rows, trust_under
 from mri_noise.variance.plan import Demand, Plan, or_forward_products, plan_for, scatter_bound
 from mri_noise.variance.point import OperatingPoint, batch_size
 from mri_noise.variance.probing import BothProducts, Sums, occupied
@@ -122,6 +122,7 @@ class LatticeProbing(Settings):
                 operator, point.image, voxels, generator, chunk=chunk, controls=point.controls
             ),
             lambda bundles: self.choose(bundles, point, n_before=n_before),
+            n_first=trust_under(point.colouring.mask).n_first,
             n_bundles=self.n_bundles,
             n_left=self.max_evaluations - n_before,
         )
@@ -138,7 +139,7 @@ class LatticeProbing(Settings):
             n_pilots=sum(len(bundle.voxels) for bundle in bundles),
             n_evaluations=n_evaluations,
         )
-        density = OPTIMISM**2 * bundled_density(bundles, point.object)
+        density = trust_under(point.colouring.mask).optimism ** 2 * bundled_density(bundles, point.object)
         plan = plan_for(density, point.colouring.mask, demand)
         return or_forward_products(
             plan,

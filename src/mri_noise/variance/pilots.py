@@ -4,27 +4,48 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from itertools import accumulate
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
 from mri_noise.arrays import Mask
+from mri_noise.encoding import undersampled_axes
 from mri_noise.variance.bundles import Bundle, draw_bundles
 from mri_noise.variance.plan import Plan
 
-OPTIMISM = 1.08
-"""How much worse the lattice that looks best in a few rows is in the others, at 128 x 128 and at 40 x 40."""
 ALIKE = 24.0
 """Voxels whose errors are alike, such that about 95 % of errors are within their bounds (``docs/estimators.md``)."""
-_FIRST = 24
 _SHARE = 0.05
 """Products of the pilots per product of the map, at least."""
 
 
 _B = TypeVar("_B")
 _P = TypeVar("_P", bound=Plan | None)
+
+
+class Trust(NamedTuple):
+    """What pilots are worth under a sampling pattern (``docs/estimators.md``).
+
+    Attributes
+    ----------
+    n_first
+        Pilots before the first plan.
+    optimism
+        How much worse the lattice that looks best in a few rows is in the others.
+    """
+
+    n_first: int
+    optimism: float
+
+
+def trust_under(mask: Mask) -> Trust:
+    """Noise that aliases along lines is correlated in few places, which few pilots miss; over an area it is everywhere.
+
+    There, what smoothing adds beside the steep peak of the density makes up for most of the optimism.
+    """
+    return Trust(12, 1.03) if len(undersampled_axes(mask)) == 2 else Trust(24, 1.08)
 
 
 def plan_by_bundles(
@@ -55,14 +76,14 @@ def plan_by_rows(
     compute: Callable[[Sequence[Int[Tensor, "_ 2"]]], list[Bundle]],
     choose: Callable[[Sequence[Bundle]], Plan],
     *,
+    n_first: int,
     n_bundles: int,
     n_left: int,
 ) -> Plan:
-    """Choose by rows of 24 pilots, and of more of them until they are a twentieth of the cost.
+    """Choose by rows of ``n_first`` pilots, and of more of them until they are a twentieth of the cost.
 
     They are at most so many bundles, and take at most half of the evaluations that are left.
     """
     voxels = draw_bundles(region, min(n_bundles, n_left // 4), generator)
     n_pilots = list(accumulate(len(bundle) for bundle in voxels))
-    n_first = bisect_left(n_pilots, _FIRST) + 1
-    return plan_by_bundles(voxels, compute, choose, n_first=n_first, share=_SHARE)
+    return plan_by_bundles(voxels, compute, choose, n_first=bisect_left(n_pilots, n_first) + 1, share=_SHARE)
