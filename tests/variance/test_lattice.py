@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mri_noise.masks import Equispaced, PoissonDisc, RandomLines
-from mri_noise.variance.lattice import Lattice, best_lattices, ghosts, lattice_score
+from mri_noise.variance.lattice import Lattice, best_lattices, ghosts, lattice_score, n_aliases
 
 
 @st.composite
@@ -71,6 +71,13 @@ def test_ghosts_of_an_equispaced_mask_are_known_and_avoided() -> None:
     assert not any(displacement in scored.lattice for scored in best.values() for displacement in avoid)
     # a lattice of index p holds (0, p), so that no divisor of a ghost's displacement is left
     assert set(best) == {p for p in range(1, 41) if all(shift % p for shift in (16, 32, 48))}
+
+
+def test_aliases_of_a_regular_mask_are_its_ghosts() -> None:
+    columns, rows = torch.arange(64) % 4 == 0, torch.arange(64) % 2 == 0
+    assert n_aliases(columns.expand(64, 64)) == pytest.approx(3)
+    assert n_aliases(rows[:, None] & columns) == pytest.approx(7)
+    assert n_aliases(torch.ones(64, 64, dtype=torch.bool)) == n_aliases(torch.ones(1, 1, dtype=torch.bool)) == 0
 
 
 @pytest.mark.parametrize("mask", [RandomLines(n_calibration=12), PoissonDisc(n_calibration=12)])

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from mri_noise.masks import PoissonDisc, Random2D, RandomLines
 from mri_noise.variance.lattice import Lattice
 from mri_noise.variance.pilots import plan_by_bundles, plan_by_rows, trust_under
 from mri_noise.variance.plan import Plan
@@ -79,9 +80,19 @@ def test_the_first_bundles_hold_as_many_pilots_as_are_asked_for(n_first: int, n_
     assert asked == n_asked
 
 
+ROWS = torch.arange(64)[:, None]
+LINES = RandomLines(acceleration=4, n_calibration=12)((64, 48), (-1,))
+SHIFTED = (ROWS % 2 == 0) & ((torch.arange(48) + ROWS // 2) % 2 == 0)  # a lattice that is no product of two axes
+
+
 def test_pilots_are_trusted_sooner_where_noise_aliases_over_an_area() -> None:
-    lines = (torch.arange(6) % 2 == 0).expand(4, 6)
-    points = torch.rand(4, 6, generator=torch.Generator().manual_seed(0)) > 0.5
-    assert trust_under(lines) == trust_under(lines.mT) == trust_under(torch.ones(4, 6, dtype=torch.bool))
-    assert trust_under(points).n_first < trust_under(lines).n_first
-    assert 1 < trust_under(points).optimism < trust_under(lines).optimism
+    along_lines = trust_under(LINES)
+    partial_echo = LINES & (ROWS > 16)
+    ellipse = LINES & (torch.hypot((ROWS - 32) / 32, (torch.arange(48) - 24) / 24) < 1)
+    everything = torch.ones(64, 48, dtype=torch.bool)
+    for mask in (LINES.mT, partial_echo, ellipse, SHIFTED, everything, everything[:1, :1]):
+        assert trust_under(mask) == along_lines
+    for area in (PoissonDisc(acceleration=4, n_calibration=12), Random2D(acceleration=8, n_calibration=8)):
+        over_area = trust_under(area((64, 48), (-2, -1)))
+        assert over_area.n_first < along_lines.n_first
+        assert 1 < over_area.optimism < along_lines.optimism

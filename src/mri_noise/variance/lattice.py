@@ -16,6 +16,8 @@ Density = NDArray[np.float64]
 """Squared correlation of a voxel's noise with that of others, over displacements: (2 rows - 1, 2 columns - 1)."""
 
 _GHOST = 0.25
+_NEAR = 3
+"""Voxels around the origin of a point-spread function that are its main lobe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +70,30 @@ def ghosts(mask: Mask) -> frozenset[tuple[int, int]]:
     A peak is at least a quarter as high as the one at the origin. Each ghost is listed with its periodic images, as a
     displacement (rows, columns) inside the image.
     """
-    spread = np.abs(np.fft.ifft2(mask.cpu().numpy().astype(float)))
+    spread = _point_spread(mask)
     around = [np.roll(spread, (dy, dx), axis=(0, 1)) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
     peaks = (spread >= np.max(around, axis=0)) & (spread > _GHOST * spread[0, 0])
     peaks[0, 0] = False
     n_rows, n_columns = mask.shape
     places = [(int(y), int(x)) for y, x in np.argwhere(peaks)]
     return frozenset((y - i * n_rows, x - j * n_columns) for y, x in places for i in (0, 1) for j in (0, 1))
+
+
+def n_aliases(mask: Mask) -> float:
+    """Number of displacements over which a sampling pattern spreads a voxel: (sum p)^2 / sum p^2 of the power p there.
+
+    Those within 3 voxels, which resolution and not aliasing decides, are left out; zero if there is nothing else.
+    """
+    power = _point_spread(mask) ** 2
+    rows, columns = (np.abs(np.fft.fftfreq(n, 1 / n)) for n in mask.shape)
+    far = power[np.hypot(rows[:, None], columns[None, :]) > _NEAR]
+    total = float(far.sum())
+    return total**2 / float((far**2).sum()) if total > 1e-9 * float(power.sum()) else 0.0
+
+
+def _point_spread(mask: Mask) -> NDArray[np.float64]:
+    spread: NDArray[np.float64] = np.abs(np.fft.ifft2(mask.cpu().numpy().astype(float)))
+    return spread
 
 
 def best_lattices(

@@ -11,14 +11,16 @@ from jaxtyping import Int
 from torch import Tensor
 
 from mri_noise.arrays import Mask
-from mri_noise.encoding import undersampled_axes
 from mri_noise.variance.bundles import Bundle, draw_bundles
+from mri_noise.variance.lattice import n_aliases
 from mri_noise.variance.plan import Plan
 
 ALIKE = 24.0
 """Voxels whose errors are alike, such that about 95 % of errors are within their bounds (``docs/estimators.md``)."""
 _SHARE = 0.05
 """Products of the pilots per product of the map, at least."""
+_MANY = 4.0
+"""Times a side of the image: lines alias over at most 1.4, Poisson discs and random points over 17 and more."""
 
 
 _B = TypeVar("_B")
@@ -43,9 +45,11 @@ class Trust(NamedTuple):
 def trust_under(mask: Mask) -> Trust:
     """Noise that aliases along lines is correlated in few places, which few pilots miss; over an area it is everywhere.
 
-    There, what smoothing adds beside the steep peak of the density makes up for most of the optimism.
+    There, what smoothing adds beside the steep peak of the density makes up for most of the optimism. Lines are told by
+    the displacements over which they alias: about as many as a side of the image has voxels, also where a partial echo
+    or an ellipse cuts them.
     """
-    return Trust(12, 1.03) if len(undersampled_axes(mask)) == 2 else Trust(24, 1.08)
+    return Trust(12, 1.03) if n_aliases(mask) > _MANY * max(mask.shape) else Trust(24, 1.08)
 
 
 def plan_by_bundles(
