@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from mri_noise.encoding import Sense
-from mri_noise.noise import Noise
+from mri_noise.noise import Noise, mix_coils
 from mri_noise.recon.reconstructor import Reconstructor
 from mri_noise.variance.point import OperatingPoint, operating_point
 
@@ -35,6 +35,19 @@ def covariance(n_coils: int, generator: torch.Generator, level: float = 0.05) ->
     """A correlated coil noise covariance."""
     factor = torch.eye(n_coils) + 0.4 * torch.randn(n_coils, n_coils, generator=generator, dtype=torch.complex128)
     return Noise(level**2 * factor @ factor.mH, "test")
+
+
+def noise_kspace(noise: Noise, rows: int = 64, columns: int = 48, seed: int = 0) -> Tensor:
+    """K-space of noise alone, shape (coils, rows, columns)."""
+    generator = torch.Generator().manual_seed(seed)
+    white = torch.randn(noise.covariance.shape[0], rows, columns, generator=generator, dtype=torch.complex128)
+    return mix_coils(torch.linalg.cholesky(noise.covariance), white)
+
+
+def covariance_z(estimate: Tensor, truth: Tensor, n_samples: int) -> Tensor:
+    """Errors of covariance entries in units of their standard error sqrt(Psi_cc Psi_dd / n)."""
+    diagonal = truth.diagonal().real
+    return (estimate - truth).abs() / (diagonal[:, None] * diagonal[None, :] / n_samples).sqrt()
 
 
 def equispaced(rows: int, columns: int, acceleration: int, n_calibration: int = 0, offset: int = 0) -> Tensor:

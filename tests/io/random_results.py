@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from mri_noise.experiment import Experiment
-from mri_noise.noise import Noise, NoiseFromFile
+from mri_noise.noise import Noise
+from mri_noise.noise_sources import NoiseFromFile
 from mri_noise.result import Provenance, Result, RoiReadout
 from mri_noise.roi import Ellipse, Polygon
 from mri_noise.variance.closed_form import fully_sampled_variance
@@ -63,7 +64,7 @@ def random_result(
     plan = Plan(Lattice(2, 17, 5), 3, 0.01 / 3, 0.0125 / 3, 16, 0.02, 32) if magnitude_only else None
     prior = torch.rand(rows, columns, generator=generator, dtype=torch.float64) if magnitude_only else None
     factor = torch.randn(n_coils, n_coils, generator=generator, dtype=torch.complex128)
-    noise = Noise(factor @ factor.mH + torch.eye(n_coils), f"random {index}")
+    noise = Noise(factor @ factor.mH + torch.eye(n_coils), f"random {index}", 50 if index % 2 else None)
     mask = torch.rand(rows, columns, generator=generator) > 0.5
     coil_maps = torch.randn(n_coils, rows, columns, generator=generator, dtype=dtype)
     return Result(
@@ -76,7 +77,7 @@ def random_result(
         mask=mask,
         coil_maps=coil_maps,
         noise=noise,
-        full_variance=fully_sampled_variance(coil_maps, noise.covariance),
+        full_variance=fully_sampled_variance(coil_maps, noise),
         object=torch.rand(rows, columns, generator=generator) > 0.3,
         linearity=Linearity(1 / 3, 0.1, 0.05, True, 8, 16, 0.0025) if magnitude_only else None,
         rois=rois,

@@ -16,7 +16,7 @@ from mri_noise.coils import MapsFromFile
 from mri_noise.experiment import Experiment
 from mri_noise.io.atomic import Draft
 from mri_noise.io.results import SavedExperiment, load_experiment, load_results, save_results
-from mri_noise.noise import NoiseFromPrescan
+from mri_noise.noise_sources import NoiseFromPrescan
 from mri_noise.pipeline import run
 from mri_noise.result import Result
 from mri_noise.roi import Rectangle

@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 from mri_noise.coils import Espirit, LowResolution, MapsFromFile
 from mri_noise.experiment import Experiment
 from mri_noise.masks import Equispaced, PoissonDisc, RandomLines
-from mri_noise.noise import NoiseFromCorners, NoiseFromEdge, NoiseFromFile, NoiseFromPrescan
+from mri_noise.noise_sources import NoiseFromCorners, NoiseFromEdge, NoiseFromFile, NoiseFromPrescan
 from mri_noise.plugin.noise_dock import NoiseDock
 from mri_noise.recon.checkpoint import Checkpoint
 from mri_noise.recon.unet import UNetSettings

@@ -6,7 +6,7 @@ from pytestqt.qtbot import QtBot
 
 from mri_noise.experiment import Experiment
 from mri_noise.masks import AsAcquired, Equispaced, PoissonDisc
-from mri_noise.noise import NoiseLevel
+from mri_noise.noise_sources import NoiseLevel
 from mri_noise.plugin.forms import Offer, SettingsForm
 from mri_noise.plugin.sections import Section
 from mri_noise.recon.checkpoint import Checkpoint

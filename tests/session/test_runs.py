@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from mri_noise.noise import NoiseFromPrescan
+from mri_noise.noise_sources import NoiseFromPrescan
 from mri_noise.recon.linear import ZeroFilled
 from mri_noise.session.jobs import Job, Snapshot
 from mri_noise.session.runs import over_slices, runs_table

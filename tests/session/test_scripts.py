@@ -9,7 +9,7 @@ from mri_noise import load_results, open_scan, run
 from mri_noise.coils import LowResolution
 from mri_noise.experiment import Experiment
 from mri_noise.masks import Equispaced, PoissonDisc
-from mri_noise.noise import NoiseLevel
+from mri_noise.noise_sources import NoiseLevel
 from mri_noise.recon.checkpoint import Checkpoint
 from mri_noise.recon.linear import CGSense
 from mri_noise.recon.unet import UNetSettings

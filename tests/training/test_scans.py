@@ -11,7 +11,7 @@ import mri_noise.training.scans as module
 from mri_noise.coils import LowResolution
 from mri_noise.encoding import Sense
 from mri_noise.io import open_scan
-from mri_noise.noise import NoiseLevel
+from mri_noise.noise_sources import NoiseLevel
 from mri_noise.scan import Scan, Slice
 from mri_noise.settings import SettingsError
 from mri_noise.training.cache import AcquisitionCache

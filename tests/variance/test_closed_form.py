@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from mri_noise.noise import Noise
 from mri_noise.variance.closed_form import fully_sampled_variance, sense_variance, tikhonov_sense_variance
 from tests.problems import Problem, equispaced, problem
 
@@ -40,7 +41,7 @@ def test_full_sampling_is_the_limit_of_no_acceleration() -> None:
     p = problem(5, 8, 4, equispaced(5, 8, 1))
     torch.testing.assert_close(
         sense_variance(p.encoding.coil_maps, p.noise.covariance, p.encoding.mask),
-        fully_sampled_variance(p.encoding.coil_maps, p.noise.covariance),
+        fully_sampled_variance(p.encoding.coil_maps, p.noise),
     )
 
 
@@ -51,7 +52,7 @@ def test_voxels_off_the_maps_have_no_noise_and_spoil_no_others() -> None:
     for variance in (
         sense_variance(maps, p.noise.covariance, p.encoding.mask),
         tikhonov_sense_variance(maps, p.noise.covariance, p.encoding.mask, 0.0),
-        fully_sampled_variance(maps, p.noise.covariance),
+        fully_sampled_variance(maps, p.noise),
     ):
         assert variance[1, 3] == 0
         assert (torch.cat([variance[:1].flatten(), variance[2:].flatten()]) > 0).all()
@@ -70,3 +71,16 @@ def test_a_mask_along_the_rows_is_refused() -> None:
     mask = equispaced(8, 4, 2).T.contiguous()
     with pytest.raises(ValueError, match="varies along the rows"):
         tikhonov_sense_variance(p.encoding.coil_maps, p.noise.covariance, mask, 0.1)
+
+
+def test_an_estimated_covariance_biases_no_full_variance() -> None:
+    """The optimum of n samples of p coils, n - p + 1 over n too small, is a Gamma variable of shape n - p + 1."""
+    p, generator, n_samples, n_draws = problem(4, 5, 4), torch.Generator().manual_seed(0), 12, 200
+    root = torch.linalg.cholesky(p.noise.covariance)
+    exact, total = fully_sampled_variance(p.encoding.coil_maps, p.noise), torch.zeros(4, 5, dtype=torch.float64)
+    for _ in range(n_draws):
+        samples = root @ torch.randn(4, n_samples, generator=generator, dtype=torch.complex128)
+        estimated = Noise(samples @ samples.mH / n_samples, "test", n_samples)
+        total += fully_sampled_variance(p.encoding.coil_maps, estimated) / n_draws
+    z = (total / exact - 1) * (n_draws * (n_samples - 4 + 1)) ** 0.5
+    assert float(z.abs().max()) < 4.5

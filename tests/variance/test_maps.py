@@ -9,7 +9,7 @@ def test_g_factor_is_pruessmanns() -> None:
     """g = sqrt((C^-1)_ii C_ii) of each set of aliased voxels, C = S^H Psi^-1 S."""
     p = problem(5, 12, 4, equispaced(5, 12, 3))
     maps, psi = p.encoding.coil_maps, p.noise.covariance
-    g = g_factor(sense_variance(maps, psi, p.encoding.mask), fully_sampled_variance(maps, psi), 3.0)
+    g = g_factor(sense_variance(maps, psi, p.encoding.mask), fully_sampled_variance(maps, p.noise), 3.0)
     for row, column in [(0, 0), (2, 5), (4, 11)]:
         aliases = [(column + k * 4) % 12 for k in range(3)]
         s = maps[:, row, aliases]
@@ -23,7 +23,7 @@ def test_g_factor_is_pruessmanns() -> None:
 def test_g_factor_without_acceleration_is_one() -> None:
     p = problem(5, 12, 4, equispaced(5, 12, 1))
     variance = sense_variance(p.encoding.coil_maps, p.noise.covariance, p.encoding.mask)
-    g = g_factor(variance, fully_sampled_variance(p.encoding.coil_maps, p.noise.covariance), 1.0)
+    g = g_factor(variance, fully_sampled_variance(p.encoding.coil_maps, p.noise), 1.0)
     torch.testing.assert_close(g, torch.ones_like(g))
 
 

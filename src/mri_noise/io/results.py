@@ -230,7 +230,7 @@ def _read_slice(datasets: dict[str, h5py.Dataset], summary: Summary, position: i
         n_total=of_slice.n_total,
         plan=of_slice.plan,
     )
-    noise = Noise(tensors["noise_covariance"], of_slice.noise_source)
+    noise = Noise(tensors["noise_covariance"], of_slice.noise_source, of_slice.noise_samples)
     return Result(
         index=of_slice.index,
         image=tensors["image"],
@@ -239,7 +239,7 @@ def _read_slice(datasets: dict[str, h5py.Dataset], summary: Summary, position: i
         mask=tensors["mask"],
         coil_maps=tensors["coil_maps"],
         noise=noise,
-        full_variance=fully_sampled_variance(tensors["coil_maps"], noise.covariance),
+        full_variance=fully_sampled_variance(tensors["coil_maps"], noise),
         object=tensors["object"],
         linearity=of_slice.linearity,
         rois=of_slice.rois,
