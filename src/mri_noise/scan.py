@@ -18,6 +18,8 @@ class Slice:
     noise : of these samples, where the file has a noise prescan
     coil_maps : shape (coils, rows, columns), where the file has them
     reference : shape (rows, columns), magnitude image of the file, where it has one
+    remarks
+        What was taken otherwise than the file says, a sentence each without its full stop.
     """
 
     kspace: KSpace
@@ -25,6 +27,7 @@ class Slice:
     noise: Noise | None = None
     coil_maps: CoilMaps | None = None
     reference: RealMap | None = None
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

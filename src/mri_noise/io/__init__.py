@@ -6,6 +6,7 @@ from pathlib import Path
 import h5py
 
 from mri_noise.io.bart import bart_pair, open_bart
+from mri_noise.io.echo import with_echo_in_middle
 from mri_noise.io.fastmri import open_fastmri
 from mri_noise.io.hdf5 import open_hdf5
 from mri_noise.scan import Scan
@@ -25,7 +26,10 @@ def open_scan(path: Path | str) -> Scan:
     ValueError
         In one sentence: if there is no such file, or it is of no supported format, or damaged, or not self-contained.
     """
-    path = Path(path)
+    return with_echo_in_middle(_open(Path(path)))
+
+
+def _open(path: Path) -> Scan:
     if path.is_file() and h5py.is_hdf5(path):
         return _open_hdf5_scan(path)
     pair = bart_pair(path)
