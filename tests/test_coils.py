@@ -1,17 +1,17 @@
 from pathlib import Path
 
 import h5py
-import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as st_numpy
 from torch import Tensor
 
-from mri_noise.coils import CoilMapping, Espirit, LowResolution, MapsFromFile, calibration_size
+from mri_noise.calibration import calibration_size
+from mri_noise.coils import CoilMapping, Espirit, LowResolution, MapsFromFile, calibrated, doubts
 from mri_noise.encoding import centered_fft, centered_ifft
-from tests.problems import equispaced, smooth_maps
+from mri_noise.noise import Noise, noise_of_level
+from mri_noise.phantom import Phantom
+from mri_noise.scan import prewhitened
+from tests.problems import equispaced, noise_kspace, smooth_maps
 
 ROWS, COLUMNS, N_COILS = 48, 41, 5
 FULL = torch.ones(ROWS, COLUMNS, dtype=torch.bool)
@@ -31,36 +31,6 @@ def _object(dtype: torch.dtype = torch.complex128) -> tuple[Tensor, Tensor, Tens
 def _disagreement(maps: Tensor, truth: Tensor, where: Tensor) -> float:
     """Largest 1 - |<S, S_true>| over the object: zero where the maps differ by a phase only."""
     return float((1 - (maps.conj() * truth).sum(0).abs())[where].max())
-
-
-@settings(deadline=None, max_examples=50)
-@given(
-    st_numpy.arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.booleans(), fill=st.just(True))
-)
-def test_calibration_rectangle_is_the_largest_that_is_sampled(sampled: np.ndarray) -> None:
-    mask = torch.from_numpy(sampled)
-    centre = [n // 2 for n in mask.shape]
-
-    def is_full(rows: int, columns: int) -> bool:
-        top, left = centre[0] - rows // 2, centre[1] - columns // 2
-        return bool(mask[top : top + rows, left : left + columns].all())
-
-    sizes = [(r, c) for r in range(1, len(mask) + 1) for c in range(1, mask.shape[1] + 1) if is_full(r, c)]
-    assert calibration_size(mask) == max(sizes, key=lambda size: (min(size), size[0] * size[1]), default=(0, 0))
-
-
-@pytest.mark.parametrize(
-    ("mask", "size"),
-    [
-        (torch.ones(9, 12, dtype=torch.bool), (9, 12)),
-        (equispaced(9, 12, 4, 6, 1), (9, 7)),
-        (equispaced(9, 12, 20, 3), (9, 3)),
-        (torch.zeros(9, 12, dtype=torch.bool), (0, 0)),
-    ],
-    ids=["full", "lines that a regular one extends", "lines", "nothing"],
-)
-def test_calibration_size_of_usual_masks(mask: Tensor, size: tuple[int, int]) -> None:
-    assert calibration_size(mask) == size
 
 
 @pytest.mark.parametrize("choice", CALIBRATED, ids=lambda choice: choice.kind)
@@ -190,3 +160,51 @@ def test_maps_of_measured_scans_cover_and_explain_the_object(
     combined = (maps.conj() * images).sum(0)
     assert (maps.abs().sum(0)[inside] > 0).all()
     assert float(combined[inside].abs().square().sum() / strength[inside].square().sum()) > signal_explained
+
+
+def _noise(level: float) -> Noise:
+    return noise_of_level(level, N_COILS)
+
+
+def test_maps_that_explain_the_data_are_not_doubted() -> None:
+    maps, kspace, _ = _object()
+    for choice in CALIBRATED:
+        _, share = calibrated(choice, kspace, FULL, None, _noise(1e-3))
+        assert share is not None and share < 0.02
+        assert doubts(share) == ()
+    _, share = calibrated(MapsFromFile(), kspace, FULL, maps, _noise(1e-3))
+    assert share is not None and share < 1e-3
+
+
+def test_an_object_larger_than_the_field_of_view_is_said() -> None:
+    """Every second line of all of k-space is a complete scan of half the field of view: the head folds."""
+    head = Phantom(matrix=(96, 96), n_coils=8, n_slices=1)()[0]
+    assert head.noise is not None
+    data, noise = prewhitened(head, head.noise)
+    _, whole = calibrated(Espirit(), data.kspace, head.mask, None, noise)
+    _, folded = calibrated(Espirit(), data.kspace[..., ::2].contiguous(), head.mask[:, ::2].contiguous(), None, noise)
+    assert whole is not None and folded is not None
+    assert whole < 0.01 and folded > 0.05
+    (sentence,) = doubts(folded)
+    assert "field of view may be smaller than the object" in sentence
+
+
+def test_maps_of_other_data_are_said() -> None:
+    maps, kspace, _ = _object()
+    _, share = calibrated(MapsFromFile(), kspace, FULL, maps.flip(1), _noise(1e-3))
+    assert share is not None and doubts(share)
+
+
+@pytest.mark.parametrize("choice", CALIBRATED, ids=lambda choice: choice.kind)
+@pytest.mark.parametrize("signal", [0.0, 1e-4])
+def test_maps_that_would_come_from_noise_are_refused(choice: CoilMapping, signal: float) -> None:
+    _, kspace, _ = _object()
+    data = signal * kspace + noise_kspace(_noise(1.0), ROWS, COLUMNS)
+    with pytest.raises(ValueError, match=r"the centre of k-space is no more than noise \(\d\.\d times"):
+        calibrated(choice, data, FULL, None, _noise(1.0))
+
+
+def test_the_centre_of_file_maps_need_not_be_sampled() -> None:
+    maps, kspace, _ = _object()
+    mask = equispaced(ROWS, COLUMNS, 3, offset=1)
+    assert calibrated(MapsFromFile(), kspace * mask, mask, maps, _noise(1.0))[1] is None

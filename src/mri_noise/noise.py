@@ -160,14 +160,16 @@ def whitening_matrix(noise: Noise) -> tuple[CoilCovariance, Noise]:
     not depend on Psi_2.
     """
     whitener, stated, n_samples = noise.covariance, noise.covariance, noise.n_samples
+    source = f"{noise.source}, prewhitened"
     if noise.halves is not None and n_samples is not None:
         whitener, stated = shrunk(noise.halves[0], n_samples // 2), noise.halves[1]
         n_samples -= n_samples // 2
+        source += " by half of the samples"
     identity = torch.eye(len(whitener), dtype=torch.complex128)
     scale = whitener.diagonal().real.mean().sqrt()
     whitening = scale * torch.linalg.solve_triangular(torch.linalg.cholesky(whitener), identity, upper=False)
     covariance = whitening @ stated @ whitening.mH
-    return whitening, Noise((covariance + covariance.mH) / 2, f"{noise.source}, prewhitened", n_samples)
+    return whitening, Noise((covariance + covariance.mH) / 2, source, n_samples)
 
 
 def shrunk(covariance: CoilCovariance, n_samples: int) -> CoilCovariance:

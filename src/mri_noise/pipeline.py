@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 import torch
 
 from mri_noise.arrays import Image, KSpace, Mask
+from mri_noise.coils import calibrated, doubts
 from mri_noise.encoding import Sense
 from mri_noise.experiment import Experiment
 from mri_noise.measure import Meter
@@ -70,12 +71,18 @@ class Prepared:
         Of ``kspace``: coil maps and mask.
     combined : shape (rows, columns)
         Coil combination of all that was acquired, before undersampling: what the object is found in.
+    unexplained
+        Share of the low-resolution coil images that the coil maps do not explain; None if that could not be asked.
+    remarks
+        What was taken otherwise than the file says, and what is to be said against the coil maps.
     """
 
     kspace: KSpace
     noise: Noise
     encoding: Sense
     combined: Image
+    unexplained: float | None
+    remarks: tuple[str, ...]
 
 
 def run(
@@ -168,8 +175,9 @@ def _run_slice(
         object=point.object.cpu(),
         linearity=None,
         rois=(),
+        unexplained=prepared.unexplained,
         experiment=experiment,
-        provenance=provenance_of(scan, index, prepared.kspace.device),
+        provenance=provenance_of(scan, index, prepared.kspace.device, prepared.remarks),
     )
     yield snapshot
     plan = _shared_plan(former, snapshot)
@@ -250,7 +258,9 @@ def _prepare(scan: Scan, experiment: Experiment, index: int, cache: StageCache) 
     if experiment.added_noise > 0:
         kspace = kspace + _added_noise(experiment, noise, mask, kspace, index)
     level = experiment.noise_scale**2 + experiment.added_noise**2
-    maps = experiment.coils(kspace, mask, data.coil_maps).to(**target)
+    of_data = noise.scaled(1 + experiment.added_noise**2)
+    maps, unexplained = calibrated(experiment.coils, kspace, mask, data.coil_maps, of_data)
+    maps = maps.to(**target)
     encoding = Sense(maps, mask.to(target["device"]))
     everything = Sense(maps, acquired.mask.to(target["device"]))
     return Prepared(
@@ -258,6 +268,8 @@ def _prepare(scan: Scan, experiment: Experiment, index: int, cache: StageCache) 
         noise=noise.scaled(level),
         encoding=encoding,
         combined=everything.adjoint(data.kspace.to(**target)),
+        unexplained=unexplained,
+        remarks=(*acquired.remarks, *doubts(unexplained)),
     )
 
 

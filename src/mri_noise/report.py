@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mri_noise.io.atomic import replacing
+from mri_noise.noise import Noise
+from mri_noise.noise_sources import MeasuredNoise
 from mri_noise.recon.checkpoint import read_training
 from mri_noise.recon.shipped import SHIPPED_NAMES, Shipped, ShippedName, shipped_weights
 from mri_noise.result import Result
-from mri_noise.scan import Scan
+from mri_noise.scan import Scan, Slice
 from mri_noise.variance.compare import Comparison, compare
 from mri_noise.variance.estimate import CHANNEL_FIELDS, Channel, VarianceEstimate
 from mri_noise.variance.maps import acceleration, g_factor, snr
@@ -93,13 +95,30 @@ def scan_table(scan: Scan) -> pd.DataFrame:
         "phase-encode axes": ", ".join({-2: "rows", -1: "columns"}[axis] for axis in scan.phase_encode_axes),
         "slice x row x column [mm]": size,
         "sampled": f"{100 * float(first.mask.float().mean()):.1f} %, R = {acceleration(first.mask):.2f}",
-        "noise": "no prescan" if first.noise is None else first.noise.source,
+        **_noise_facts(first),
         "coil maps": "none" if first.coil_maps is None else "in the file",
         "reference image": "none" if first.reference is None else "in the file",
         "largest |k-space|": f"{float(first.kspace.abs().max()):.3g}",
+        "remarks": "; ".join(first.remarks) or "none",
         "fingerprint": scan.fingerprint,
     }
     return pd.DataFrame({"fact": facts.keys(), "value": [str(value) for value in facts.values()]})
+
+
+def _noise_facts(first: Slice) -> dict[str, str]:
+    """What a run of a slice takes for its noise if nothing else is chosen."""
+    try:
+        noise = MeasuredNoise()(first.kspace, first.mask, first.noise)
+    except ValueError as error:
+        return {"noise": f"not known: {error}"}
+    return {"noise": noise.source, "noise samples": _counted(noise), "noise level": f"{noise.level:.4g}"}
+
+
+def _counted(noise: Noise) -> str:
+    """How many samples a covariance was estimated from, and how well it is known."""
+    if noise.n_samples is None:
+        return "not known: taken to be exact"
+    return f"{noise.n_samples}, so that a std is known to {100 * noise.uncertainty:.2g} %"
 
 
 def shipped_table() -> pd.DataFrame:
@@ -150,6 +169,11 @@ def _summary(result: Result) -> dict[str, str | int | float]:
         "prior dominates [%]": 100 * prior_share(result),
         "linearity": "not needed" if result.linearity is None else result.linearity.verdict,
         "derivative": "not needed" if result.linearity is None else result.linearity.arithmetic,
+        "noise": result.noise.source,
+        "noise samples": _counted(result.noise),
+        "noise level": result.noise.level,
+        "not in coil maps [%]": float("nan") if result.unexplained is None else 100 * result.unexplained,
+        "remarks": "; ".join(result.provenance.remarks) or "none",
         "evaluations": estimate.n_evaluations,
         "seconds": result.provenance.seconds,
         "peak memory [MB]": result.provenance.peak_memory / 1e6,

@@ -38,6 +38,8 @@ class Provenance:
         UTC, ISO 8601.
     seconds, peak_memory
         Of the variance alone, [s] and [bytes].
+    remarks
+        What was taken otherwise than the file says, and what is to be said against the coil maps.
     """
 
     scan: str
@@ -51,9 +53,10 @@ class Provenance:
     started: str
     seconds: float
     peak_memory: int
+    remarks: tuple[str, ...] = ()
 
 
-def provenance_of(scan: Scan, index: int, device: torch.device) -> Provenance:
+def provenance_of(scan: Scan, index: int, device: torch.device, remarks: tuple[str, ...]) -> Provenance:
     """Where the result of a slice comes from, before its variance has taken any time."""
     packages = ("napari-mri-noise", "torch", "numpy", "scipy", "sigpy")
     return Provenance(
@@ -68,6 +71,7 @@ def provenance_of(scan: Scan, index: int, device: torch.device) -> Provenance:
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=0.0,
         peak_memory=0,
+        remarks=remarks,
     )
 
 
@@ -104,6 +108,8 @@ class Result:
         Whether the linearised variance holds; None before it is known, and for Monte Carlo, which linearises nothing.
     rois
         Exact read-outs of the experiment's regions; empty until the variance is complete.
+    unexplained
+        Share of the low-resolution coil images that the coil maps do not explain; None if that could not be asked.
     """
 
     index: int
@@ -117,6 +123,7 @@ class Result:
     object: Mask
     linearity: Linearity | None
     rois: tuple[RoiReadout, ...]
+    unexplained: float | None
     experiment: Experiment
     provenance: Provenance
 

@@ -80,6 +80,7 @@ def random_result(
         full_variance=fully_sampled_variance(coil_maps, noise),
         object=torch.rand(rows, columns, generator=generator) > 0.3,
         linearity=Linearity(1 / 3, 0.1, 0.05, True, 8, 16, 0.0025) if magnitude_only else None,
+        unexplained=0.01 * (index % 50) if index % 2 else None,
         rois=rois,
         experiment=experiment,
         provenance=Provenance(

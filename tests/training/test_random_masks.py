@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mri_noise.coils import calibration_size
+from mri_noise.calibration import calibration_size
 from mri_noise.encoding import undersampled_axes
 from mri_noise.settings import SettingsError
 from mri_noise.training.random_masks import MaskKind, RandomMasks

@@ -243,6 +243,7 @@ def _read_slice(datasets: dict[str, h5py.Dataset], summary: Summary, position: i
         object=tensors["object"],
         linearity=of_slice.linearity,
         rois=of_slice.rois,
+        unexplained=of_slice.unexplained,
         experiment=summary.experiment,
         provenance=summary.provenance[position],
     )

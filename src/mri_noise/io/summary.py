@@ -32,6 +32,7 @@ class SliceSummary:
     plan: Plan | None
     linearity: Linearity | None
     noise_samples: Annotated[int, Field(ge=1)] | None = None
+    unexplained: Annotated[float, Field(ge=0, le=1)] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,7 @@ def summarize(result: Result, estimate: VarianceEstimate) -> SliceSummary:
         plan=estimate.plan,
         linearity=result.linearity,
         noise_samples=result.noise.n_samples,
+        unexplained=result.unexplained,
     )
 
 
