@@ -27,7 +27,7 @@ def nearest(x: Tensor, bits: int) -> Tensor:
     return torch.ldexp(torch.round(mantissa * 2**bits) / 2**bits, exponent)
 
 
-def emulated(function: Callable[[Tensor], Tensor], at: Tensor, bits: int, *, chunk: int = 8) -> Jacobian:
+def emulated(function: Callable[[Tensor], Tensor], at: Tensor, bits: int) -> Jacobian:
     """The derivative of a function of steps, all of whose roundable ones work with numbers of so many bits."""
     with torch.no_grad(), record() as tape:
         value = function(at)
@@ -42,7 +42,7 @@ def emulated(function: Callable[[Tensor], Tensor], at: Tensor, bits: int, *, chu
         with replay(Tape(entries, is_rounded=True)):
             return function(perturbations)
 
-    return Jacobian(at, value, tangent, chunk=chunk)
+    return Jacobian(at, value, tangent)
 
 
 def most_by_accumulation(function: Callable[[Tensor], Tensor], at: Tensor) -> float:
