@@ -7,6 +7,7 @@ from pathlib import Path
 import jaxtyping
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
 _hook = install_import_hook("mri_noise", "beartype.beartype")
@@ -14,6 +15,8 @@ _hook.__enter__()
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what it starts with & ignore interrupts
 torch.set_num_threads(1)  # the problems are tiny, and the tests may share their cores
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ def test_a_slice_of_2d_kspace_is_what_was_written(tmp_path: Path) -> None:
     np.testing.assert_array_equal(scan[0].mask, sampled)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(n_slices=st.integers(1, 3), n_times=st.integers(1, 3), n_echoes=st.integers(1, 2))
 def test_every_loop_gives_slices_of_their_own(tmp_path: Path, n_slices: int, n_times: int, n_echoes: int) -> None:
     kspace = _random({READ: 5, PHS1: 4, COIL: 2, TE: n_echoes, TIME: n_times, SLICE: n_slices})

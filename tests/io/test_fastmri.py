@@ -23,7 +23,7 @@ def _write(path: Path, attributes: dict[str, Any] | None = None, **arrays: Any) 
     return path
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(shape=st.tuples(*[st.integers(1, 4)] * 2, *[st.integers(2, 7)] * 2), transposed=st.booleans())
 def test_slices_are_what_was_written(tmp_path: Path, shape: tuple[int, int, int, int], transposed: bool) -> None:
     stored = random_complex(RNG, *shape)

@@ -96,7 +96,7 @@ def test_a_missing_member_inside_the_block_is_one_sentence(tmp_path: Path) -> No
         file["kspace"]
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_truncation_never_raises_anything_else(tmp_path: Path, data: st.DataObject) -> None:
     path = tmp_path / "a.h5"

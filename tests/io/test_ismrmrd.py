@@ -31,7 +31,7 @@ def _covariance(piece: Slice) -> np.ndarray:
     return piece.noise.covariance.numpy()
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(shape=st.tuples(st.integers(1, 3), st.integers(2, 7), st.integers(2, 6)), seed=st.integers(0, 99))
 def test_slices_and_repetitions_come_back_whatever_the_order(
     tmp_path: Path, shape: tuple[int, int, int], seed: int

@@ -109,4 +109,4 @@ def test_a_slice_that_is_not_there_is_an_index_error(tmp_path: Path) -> None:
 
 def test_the_format_libraries_are_imported_when_they_are_needed() -> None:
     check = "import sys, mri_noise.io; assert not {'ismrmrd', 'sigpy', 'nibabel'} & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", check], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", check], check=True)

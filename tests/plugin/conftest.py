@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,8 @@ import pytest
 if TYPE_CHECKING:
     from napari import Viewer
     from napari.utils.notifications import Notification
+
+    from mri_noise.plugin.worker import Pace
 
 os.environ["NAPARI_CONFIG"] = ""  # before napari is imported, which reads it once
 notifications = pytest.importorskip("napari.utils.notifications", reason="the plugin needs the extra napari")
@@ -31,6 +33,27 @@ def viewer(request: pytest.FixtureRequest, make_napari_viewer_proxy: Callable[..
     made = make_napari_viewer_proxy(show=request.node.get_closest_marker("shown") is not None)
     yield made
     made.close()
+
+
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs wait for the window before each step: none is dropped, however slowly it draws."""
+    from mri_noise.plugin import worker  # noqa: PLC0415 - which needs napari
+
+    paced = worker.paced
+
+    def in_turn(steps: Iterable[object], pace: "Pace") -> Generator[object, None, bool]:
+        return (yield from paced(_when_ready(steps, pace), pace))
+
+    monkeypatch.setattr(worker, "paced", in_turn)
+    monkeypatch.setattr(worker, "rest_after", lambda drawing: 0.0)
+
+
+def _when_ready(steps: Iterable[object], pace: "Pace") -> Iterator[object]:
+    for step in steps:
+        while not pace.ready.wait(0.01) and not pace.stopped.is_set():
+            pass
+        yield step
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pytestqt.qtbot import QtBot
 from mri_noise.plugin.arrivals import Arrivals
 from mri_noise.plugin.layers import Shelf
 from mri_noise.session.layers import METADATA, image_layers, map_layers
+from tests.plugin.users import PATIENCE
 from tests.session.examples import steps
 
 FIRST, EARLY, LAST = steps()[0], steps()[3], steps()[-1]
@@ -17,10 +18,10 @@ def test_layers_come_one_at_a_time_the_visible_one_first(qtbot: QtBot) -> None:
     arrivals = Arrivals(shelf)
     arrivals.show(image_layers(FIRST.result, "run 1", FIRST.reference), FIRST.result)
     assert shelf.present() == {}
-    qtbot.waitUntil(lambda: bool(shelf.present()), timeout=5000)
+    qtbot.waitUntil(lambda: bool(shelf.present()), timeout=PATIENCE)
     assert list(shelf.present()) == ["reconstruction"]
     assert not arrivals.settled
-    qtbot.waitUntil(lambda: arrivals.settled, timeout=5000)
+    qtbot.waitUntil(lambda: arrivals.settled, timeout=PATIENCE)
     assert set(shelf.present()) == {"reconstruction", "reference", "zero_filled", "error"}
     assert shelf.viewer.layers.selection == {shelf["reconstruction"]}
     assert [key for key, layer in shelf.present().items() if layer.visible] == ["reconstruction"]
@@ -34,7 +35,7 @@ def test_what_arrives_is_the_latest(qtbot: QtBot) -> None:
     arrivals = Arrivals(shelf)
     arrivals.show(map_layers(EARLY.result, "run 1"), EARLY.result)
     arrivals.show(map_layers(LAST.result, "run 1"), LAST.result)
-    qtbot.waitUntil(lambda: arrivals.settled, timeout=5000)
+    qtbot.waitUntil(lambda: arrivals.settled, timeout=PATIENCE)
     assert [layer.metadata[METADATA]["n_samples"] for layer in shelf.present().values()] == [8, 8, 8]
 
 
@@ -42,10 +43,10 @@ def test_a_layer_that_was_deleted_does_not_arrive_again_and_after_a_stop_none_do
     shelf = Shelf(ViewerModel())
     arrivals = Arrivals(shelf)
     arrivals.show(map_layers(EARLY.result, "run 1"), EARLY.result)
-    qtbot.waitUntil(lambda: "std" in shelf, timeout=5000)
+    qtbot.waitUntil(lambda: "std" in shelf, timeout=PATIENCE)
     shelf.viewer.layers.remove(shelf["std"])
     arrivals.stop()
-    qtbot.wait(50)
+    qtbot.waitUntil(lambda: not arrivals._timer.isActive(), timeout=PATIENCE)  # the step that was due is over
     assert shelf.present() == {}
     arrivals.show([replace(spec) for spec in map_layers(LAST.result, "run 1", ["std"])], LAST.result)
     assert shelf.present() == {}
@@ -63,6 +64,6 @@ def test_a_layer_in_colours_is_shown_before_its_bar_and_its_name_which_are_made_
     shelf.viewer.layers.events.inserted.connect(listen)
     arrivals = Arrivals(shelf)
     arrivals.show(map_layers(LAST.result, "run 1", ["std"]), LAST.result)
-    qtbot.waitUntil(lambda: arrivals.settled, timeout=5000)
+    qtbot.waitUntil(lambda: arrivals.settled, timeout=PATIENCE)
     made = [("bar", True), ("bar", False), ("name", True), ("name", False)]
     assert order == [*made, ("layer", True), ("bar", True), ("name", True)]

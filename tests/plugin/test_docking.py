@@ -3,7 +3,7 @@ from napari import Viewer
 from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QTabBar, QWidget
 
-from tests.plugin.users import open_dock
+from tests.plugin.users import PATIENCE, open_dock
 
 pytestmark = pytest.mark.shown
 
@@ -18,7 +18,7 @@ def test_docks_beside_the_main_one_share_its_place_as_tabs(qtbot: QtBot, viewer:
     first, second = open_dock(viewer, "ROI noise"), open_dock(viewer, "Runs")
     window = main.window()
     assert isinstance(window, QMainWindow)
-    qtbot.waitUntil(lambda: window.tabifiedDockWidgets(dock_around(first)) == [dock_around(second)], timeout=10_000)
+    qtbot.waitUntil(lambda: window.tabifiedDockWidgets(dock_around(first)) == [dock_around(second)], timeout=PATIENCE)
     assert window.tabifiedDockWidgets(dock_around(main)) == []
     (titles,) = [[bar.tabText(n) for n in range(bar.count())] for bar in window.findChildren(QTabBar) if bar.count()]
     assert titles == ["ROI noise", "Runs"]

@@ -2,6 +2,7 @@ from napari.components import ViewerModel
 from pytestqt.qtbot import QtBot
 
 from mri_noise.plugin.letters import Letters
+from tests.plugin.users import PATIENCE
 
 
 def test_letters_are_drawn_unseen_and_the_text_is_left_as_it_was(qtbot: QtBot) -> None:
@@ -10,7 +11,7 @@ def test_letters_are_drawn_unseen_and_the_text_is_left_as_it_was(qtbot: QtBot) -
     text.events.text.connect(lambda: drawn.append((text.text, text.visible, text.opacity)))
     letters = Letters(viewer)
     letters.draw_ahead()
-    qtbot.waitUntil(lambda: not text.visible, timeout=20_000)
+    qtbot.waitUntil(lambda: not text.visible, timeout=PATIENCE)
     assert {"a", "Z", "0", "%", "±"} <= set("".join(value for value, _, _ in drawn))
     assert all(visible and opacity == 0 for value, visible, opacity in drawn if value)
     assert (text.text, text.opacity) == ("", 1.0)

@@ -15,7 +15,7 @@ from pytestqt.qtbot import QtBot
 from mri_noise.plugin.noise_dock import NoiseDock
 from mri_noise.plugin.samples import FASTMRI, ISMRMRD, sample_path
 from mri_noise.variance.sketch import Sketch
-from tests.plugin.users import LONG, QUICK, finish, open_dock, run
+from tests.plugin.users import LONG, PATIENCE, QUICK, finish, open_dock, run
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_a_scan_file_that_disappears_is_a_sentence(
     former = dock.shared.shelf["std"].data.copy()
     path.unlink()
     viewer.dims.set_current_step(0, 3)
-    qtbot.waitUntil(lambda: any("scan.h5" in message for message in said), timeout=10_000)
+    qtbot.waitUntil(lambda: any("scan.h5" in message for message in said), timeout=PATIENCE)
     run(qtbot, dock)
     assert "scan.h5" in dock.status.text.text()
     assert np.array_equal(dock.shared.shelf["std"].data, former)
@@ -106,9 +106,7 @@ def test_python_can_end_during_a_run() -> None:
         "[QApplication.processEvents() for _ in range(20)]\n"
         "viewer.close()\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, timeout=120, check=False
-    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
@@ -116,7 +114,7 @@ def test_weights_that_are_chosen_by_hand(qtbot: QtBot, viewer: Viewer, dock: Noi
     viewer.open_sample("napari-mri-noise", "brain")
     menu = dock.form.editors["reconstruction"].menu
     menu.setCurrentIndex(menu.findText("own weights …"))
-    qtbot.waitUntil(lambda: "no file is chosen" in dock.status.text.text(), timeout=5000)
+    qtbot.waitUntil(lambda: "no file is chosen" in dock.status.text.text(), timeout=PATIENCE)
     assert not dock.run_button.isEnabled()
 
 

@@ -15,7 +15,7 @@ from mri_noise.recon.shipped import Shipped
 from mri_noise.session.layers import METADATA, ON_DEMAND_QUANTITIES, QUANTITIES
 from mri_noise.variance.magnitude import LatticeProbing
 from mri_noise.variance.sketch import Sketch
-from tests.plugin.users import LONG, QUICK, finish, open_dock, open_sample, run
+from tests.plugin.users import LONG, PATIENCE, QUICK, finish, open_dock, open_sample, run
 
 
 @pytest.fixture
@@ -58,6 +58,7 @@ def test_what_the_user_chose_before_the_scan_stays(viewer: Viewer, dock: NoiseDo
     assert dock.shared.session.experiment == chosen
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_a_run_shows_its_image_first_and_refines_its_map(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
     open_sample(viewer)
     seen: list[tuple[int, int]] = []
@@ -68,18 +69,18 @@ def test_a_run_shows_its_image_first_and_refines_its_map(qtbot: QtBot, viewer: V
             seen.append((len(shown), shown["std"].metadata[METADATA]["n_samples"] if "std" in shown else 0))
 
     dock.shared.changed.connect(look)
-    run(qtbot, dock, QUICK.model_copy(update={"variance": Sketch(n_probes=300)}))
+    run(qtbot, dock, QUICK.model_copy(update={"variance": Sketch(n_probes=24)}))
     counts = [n_samples for _, n_samples in seen]
     assert counts[0] == 0
     assert counts == sorted(counts)
-    assert counts[-1] == 300
+    assert counts[-1] == 24
     assert len(set(counts)) > 3
     layers = dock.shared.shelf.present()
     assert set(layers) == {"reference", "zero_filled", "reconstruction", "error", "std", "snr", "g"}
     result = dock.shared.session.runs[0].result
     assert np.allclose(layers["std"].data[0], result.estimate.variance_magnitude.sqrt(), rtol=1e-5)
     assert layers["std"].colorbar.visible
-    assert "300 probes" in viewer.canvas.overlays.text.text
+    assert "24 probes" in viewer.canvas.overlays.text.text
     assert "is done" in dock.status.text.text()
 
 
@@ -87,11 +88,11 @@ def test_a_change_makes_it_stale_and_live_runs_again(qtbot: QtBot, viewer: Viewe
     open_sample(viewer)
     run(qtbot, dock)
     dock.form.value = QUICK.model_copy(update={"reconstruction": ZeroFilled()})
-    qtbot.waitUntil(lambda: dock.shared.session.status.kind == "stale", timeout=5000)
+    qtbot.waitUntil(lambda: dock.shared.session.status.kind == "stale", timeout=PATIENCE)
     assert "reconstruction zero-filled" in dock.status.text.text()
     dock.live.setChecked(True)
     dock.form.editors["seed"].value = 1
-    qtbot.waitUntil(lambda: len(dock.shared.session.runs) == 2, timeout=30_000)
+    qtbot.waitUntil(lambda: len(dock.shared.session.runs) == 2, timeout=PATIENCE)
     assert dock.shared.session.runs[-1].result.experiment.seed == 1
     assert len([layer for layer in viewer.layers if "noise std" in layer.name]) == 1
 
@@ -100,7 +101,7 @@ def test_cancel_keeps_the_map(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> 
     open_sample(viewer)
     dock.form.value = LONG
     dock.run()
-    qtbot.waitUntil(lambda: "std" in dock.shared.shelf.present(), timeout=30_000)
+    qtbot.waitUntil(lambda: "std" in dock.shared.shelf.present(), timeout=PATIENCE)
     dock.cancel_button.click()
     finish(qtbot, dock)
     assert "is kept" in dock.status.text.text()
@@ -117,7 +118,7 @@ def test_a_cancelled_lattice_is_kept_unfinished_saved_and_loaded(
     open_sample(viewer)
     dock.form.value = QUICK.model_copy(update={"variance": LatticeProbing(target=0.005)})
     dock.run()
-    qtbot.waitUntil(lambda: "std" in dock.shared.shelf.present(), timeout=30_000)
+    qtbot.waitUntil(lambda: "std" in dock.shared.shelf.present(), timeout=PATIENCE)
     dock.cancel_button.click()
     finish(qtbot, dock)
     (kept,) = dock.shared.session.runs
@@ -151,10 +152,10 @@ def test_a_target_stops_the_run(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -
 def test_an_entry_that_does_not_fit_blocks_run(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
     open_sample(viewer)
     dock.form.editors["noise_scale"].native.setText("loud")
-    qtbot.waitUntil(lambda: not dock.run_button.isEnabled(), timeout=5000)
+    qtbot.waitUntil(lambda: not dock.run_button.isEnabled(), timeout=PATIENCE)
     assert "noise scale" in dock.status.text.text()
     dock.form.editors["noise_scale"].native.setText("2")
-    qtbot.waitUntil(dock.run_button.isEnabled, timeout=5000)
+    qtbot.waitUntil(dock.run_button.isEnabled, timeout=PATIENCE)
 
 
 def test_two_runs_started_quickly_give_the_maps_of_the_second(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
@@ -170,7 +171,7 @@ def test_a_layer_deleted_during_a_run_stays_away(qtbot: QtBot, viewer: Viewer, d
     open_sample(viewer)
     dock.form.value = QUICK.model_copy(update={"variance": Sketch(n_probes=60)})
     dock.run()
-    qtbot.waitUntil(lambda: "snr" in dock.shared.shelf.present(), timeout=30_000)
+    qtbot.waitUntil(lambda: "snr" in dock.shared.shelf.present(), timeout=PATIENCE)
     viewer.layers.remove(dock.shared.shelf["snr"])
     finish(qtbot, dock)
     assert not [layer for layer in viewer.layers if layer.name == "SNR"]
@@ -234,7 +235,7 @@ def test_a_clicked_voxel_shows_its_correlation(qtbot: QtBot, viewer: Viewer, doc
     run(qtbot, dock)
     correlation = dock.show_panel.correlation
     correlation.ask((60, 50))
-    qtbot.waitUntil(lambda: any("correlation" in layer.name for layer in viewer.layers), timeout=20_000)
+    qtbot.waitUntil(lambda: any("correlation" in layer.name for layer in viewer.layers), timeout=PATIENCE)
     (layer,) = [layer for layer in viewer.layers if "correlation" in layer.name]
     assert layer.data[0, 60, 50] == pytest.approx(1, abs=0.5)  # its variance is an estimate of eight probes
     assert layer.contrast_limits == [-0.5, 0.5]
@@ -269,6 +270,6 @@ def test_the_window_can_close_during_a_run(
     made.form.value = LONG
     made.run()
     shared = made.shared
-    qtbot.waitUntil(lambda: "std" in shared.shelf.present(), timeout=30_000)
+    qtbot.waitUntil(lambda: "std" in shared.shelf.present(), timeout=PATIENCE)
     viewer.close()
-    qtbot.waitUntil(lambda: not shared.busy, timeout=5000)
+    qtbot.waitUntil(lambda: not shared.busy, timeout=PATIENCE)

@@ -6,6 +6,7 @@ from pytestqt.qtbot import QtBot
 
 from mri_noise.plugin.side_by_side import round_up
 from mri_noise.plugin.tables import Table, power_of_ten, written
+from tests.plugin.users import PATIENCE
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,7 @@ def test_rows_are_as_high_as_their_wrapped_words(qtbot: QtBot) -> None:
     heights = []
     for width in (600, 200, 600):
         table.resize(width, 100)
-        qtbot.waitUntil(settled, timeout=5000)
+        qtbot.waitUntil(settled, timeout=PATIENCE)
         heights.append(table.rowHeight(0))
     assert heights[0] == heights[2] < heights[1]
 

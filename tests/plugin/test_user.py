@@ -34,6 +34,7 @@ pytestmark = pytest.mark.shown
 N_PROBES, N_REPLICAS = 24, 4
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_a_user_maps_the_noise_of_the_sample(qtbot: QtBot, viewer: Viewer, tmp_path: Path) -> None:
     choose_from_menu("File", "Open Sample", "MRI noise", "Brain, simulated, 4 slices")
     choose_from_menu("Plugins", "MRI noise", "MRI noise")
@@ -156,7 +157,7 @@ def watch(dock: NoiseDock) -> list[int]:
 
 def run_in_a_shell(command: str, folder: Path) -> None:
     """Run a copied command with the threads of this process, which the last bits of a sum depend on."""
-    threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(torch.get_num_threads()))
     path = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     assert shlex.split(command)[0] == "mri-noise"
     subprocess.run(command, shell=True, cwd=folder, env=os.environ | threads | path, capture_output=True, check=True)

@@ -5,7 +5,7 @@ from napari.components import ViewerModel
 from pytestqt.qtbot import QtBot
 
 from mri_noise.plugin.whole_view import WholeView
-from tests.plugin.users import open_dock, open_sample
+from tests.plugin.users import PATIENCE, open_dock, open_sample
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_a_dock_does_not_cut_the_image(qtbot: QtBot, viewer: Viewer) -> None:
     open_sample(viewer)
     before = viewer.canvas.size
     open_dock(viewer, "MRI noise")
-    qtbot.waitUntil(lambda: viewer.canvas.size[1] < before[1], timeout=10_000)
+    qtbot.waitUntil(lambda: viewer.canvas.size[1] < before[1], timeout=PATIENCE)
     rows, columns = np.ptp(viewer.layers.extent.world, axis=0)[-2:]
     height, width = viewer.canvas.size
     assert viewer.scene.camera.zoom * columns <= width

@@ -11,6 +11,7 @@ from pytestqt.qtbot import QtBot
 from mri_noise.plugin import worker
 from mri_noise.plugin.worker import PAUSE, SILENT, Handlers, Pace, Runner, paced, rest_after, sentence_of
 from mri_noise.session.jobs import SharedCache, ahead
+from tests.plugin.users import PATIENCE
 from tests.session.examples import EXPERIMENT, OPENED
 
 
@@ -68,7 +69,7 @@ class Computation:
 def test_a_run_ends_once_and_lets_go_of_its_memory(qtbot: QtBot, error: Exception | None, said: str) -> None:
     runner, tape, computation = Runner(), Tape(), Computation(error)
     runner.start(computation, tape.handlers())
-    qtbot.waitUntil(lambda: bool(tape.ends), timeout=5000)
+    qtbot.waitUntil(lambda: bool(tape.ends), timeout=PATIENCE)
     assert tape.steps[0] == 0
     assert error is not None or tape.steps[-1] == 2
     assert len(tape.ends) == 1
@@ -92,7 +93,7 @@ def test_what_is_computed_ahead_leaves_objects_of_qt_to_the_thread_of_the_window
     gc.callbacks.append(note)
     try:
         runner.start(lambda: ahead(OPENED, 1, EXPERIMENT, SharedCache()), SILENT)
-        qtbot.waitUntil(lambda: not runner.busy, timeout=60_000)
+        qtbot.waitUntil(lambda: not runner.busy, timeout=PATIENCE)
     finally:
         gc.callbacks.remove(note)
         gc.enable()
@@ -102,9 +103,9 @@ def test_what_is_computed_ahead_leaves_objects_of_qt_to_the_thread_of_the_window
 def test_cancel_ends_a_run_at_its_next_step_and_frees_the_memory(qtbot: QtBot) -> None:
     runner, tape, computation = Runner(), Tape(), Computation(n_steps=1000)
     runner.start(computation, tape.handlers())
-    qtbot.waitUntil(lambda: bool(tape.steps), timeout=5000)
+    qtbot.waitUntil(lambda: bool(tape.steps), timeout=PATIENCE)
     runner.cancel()
-    qtbot.waitUntil(lambda: bool(tape.ends), timeout=5000)
+    qtbot.waitUntil(lambda: bool(tape.ends), timeout=PATIENCE)
     assert tape.ends == ["cancelled"]
     gc.collect()
     assert computation.closed
@@ -117,7 +118,7 @@ def test_a_second_run_waits_for_the_end_of_the_first(qtbot: QtBot) -> None:
     runner.start(Computation(n_steps=1000), first.handlers())
     runner.start(Computation(), second.handlers())
     runner.start(Computation(n_steps=2), second.handlers())
-    qtbot.waitUntil(lambda: bool(second.ends), timeout=5000)
+    qtbot.waitUntil(lambda: bool(second.ends), timeout=PATIENCE)
     assert first.ends == ["cancelled"]
     assert second.steps[-1] == 1
     assert second.ends == ["end"]
@@ -128,15 +129,15 @@ def test_a_run_that_is_told_to_stop_after_its_last_step_ends_too(qtbot: QtBot, m
 
     def hold() -> None:
         ending.set()
-        assert told.wait(5)
+        assert told.wait(PATIENCE / 1000)
 
     monkeypatch.setattr(worker, "give_back_freed_memory", hold)
     runner, first, second = Runner(), Tape(), Tape()
     runner.start(Computation(n_steps=1), first.handlers())
-    assert ending.wait(5)
+    assert ending.wait(PATIENCE / 1000)
     runner.start(Computation(n_steps=1), second.handlers())
     told.set()
-    qtbot.waitUntil(lambda: bool(second.ends), timeout=5000)
+    qtbot.waitUntil(lambda: bool(second.ends), timeout=PATIENCE)
     assert first.ends == second.ends == ["end"]
 
 
@@ -151,7 +152,7 @@ def test_gradients_are_off_in_the_thread(qtbot: QtBot) -> None:
 
     tape = Tape()
     Runner().start(ask, tape.handlers())
-    qtbot.waitUntil(lambda: bool(tape.ends), timeout=5000)
+    qtbot.waitUntil(lambda: bool(tape.ends), timeout=PATIENCE)
     assert tape.steps == [False]
 
 
@@ -199,7 +200,7 @@ def test_a_window_that_draws_slowly_is_not_sent_more_than_it_takes(qtbot: QtBot)
     handlers = tape.handlers()
     handlers.on_step = draw
     Runner().start(compute, handlers)
-    qtbot.waitUntil(lambda: bool(tape.ends), timeout=20_000)
+    qtbot.waitUntil(lambda: bool(tape.ends), timeout=PATIENCE)
     assert tape.ends == ["end"]
     assert most < 10
 

@@ -20,7 +20,8 @@ QUICK = Experiment(
     variance=Sketch(n_probes=8),
 )
 LONG = QUICK.model_copy(update={"variance": Sketch(n_probes=100_000)})
-PATIENCE = 60_000  # [ms]
+PATIENCE = 300_000
+"""[ms] for what happens soon, on a machine however slow or busy: who waits so long waits for ever."""
 
 
 def open_dock(viewer: Viewer, name: str) -> Any:

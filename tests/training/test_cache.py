@@ -25,7 +25,7 @@ def refuse() -> Acquisition:
     raise AssertionError("made a second time")
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     shape=st.tuples(st.integers(2, 9), st.integers(2, 9), st.integers(1, 3)),
     level=st.floats(0, 1),

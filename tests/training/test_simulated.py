@@ -58,7 +58,7 @@ def test_slices_of_a_subject_share_its_scan_and_differ_in_position(volume: str) 
     coils=st.sampled_from([(1, 1), (2, 2), (2, 6)]),
     calibrated=st.sampled_from([0.0, 1.0]),
 )
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_every_acquisition_is_as_promised(
     volume: str, seed: int, rows: tuple[int, int], coils: tuple[int, int], calibrated: float
 ) -> None:

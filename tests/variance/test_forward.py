@@ -8,7 +8,7 @@ import torch
 from mri_noise.variance.bundles import compute_bundles, draw_bundles
 from mri_noise.variance.complex_lattice import ComplexLatticeProbing
 from mri_noise.variance.errors import nrmse, pooled
-from mri_noise.variance.estimate import Channel
+from mri_noise.variance.estimate import Channel, VarianceEstimate
 from mri_noise.variance.exact import Exact
 from mri_noise.variance.forward import FIRST_FIT, forward_products, share_of_bundles, until_accurate
 from mri_noise.variance.magnitude import LatticeProbing
@@ -38,25 +38,28 @@ def test_variances_are_right_and_closer_than_without_controls(name: str) -> None
     point = _point(name)
     *_, exact = Exact()(point, torch.Generator())
     region = point.object
+    controlled, plain = (_last_of_runs(point, controlled=each) for each in (True, False))
     for channel in ("magnitude", "complex"):
         truth = exact.channels[channel][0][region]
-        found, measured, plain = [], [], []
-        for seed in range(12):
-            for controlled, errors in ((True, found), (False, plain)):
-                products = _products(point, controlled=controlled)
-                *_, last = forward_products(
-                    products, point.image, region, torch.Generator().manual_seed(seed), n_probes=N
-                )
-                variance, error = last.channels[channel]
-                errors.append((variance[region] - truth) / truth)
-                if controlled:
-                    measured.append((error[region] / truth).square().mean())
-        mean, spread = torch.stack(found).mean(0), torch.stack(found).std(0)
-        z = mean / (spread / 12**0.5)
+        found, of_plain = (
+            torch.stack([(each.channels[channel][0][region] - truth) / truth for each in runs])
+            for runs in (controlled, plain)
+        )
+        z = found.mean(0) / (found.std(0) / 12**0.5)
         assert z.square().mean() < 1.7  # Student's t with 11 degrees of freedom has 1.22; voxels err alike
-        squared = torch.stack(found).square().mean()
-        assert squared < 0.7 * torch.stack(plain).square().mean()
-        assert 0.6 < squared / torch.stack(measured).mean() < 1.4
+        squared = found.square().mean()
+        assert squared < 0.7 * of_plain.square().mean()
+        measured = torch.stack([(each.channels[channel][1][region] / truth).square().mean() for each in controlled])
+        assert 0.6 < squared / measured.mean() < 1.4
+
+
+def _last_of_runs(point: OperatingPoint, *, controlled: bool) -> list[VarianceEstimate]:
+    products = _products(point, controlled=controlled)
+    runs = (
+        forward_products(products, point.image, point.object, torch.Generator().manual_seed(seed), n_probes=N)
+        for seed in range(12)
+    )
+    return [last for *_, last in runs]
 
 
 def test_a_linear_reconstruction_is_all_but_explained() -> None:
