@@ -7,7 +7,7 @@ from napari import Viewer
 from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QApplication
 
-from mri_noise.masks import Equispaced
+from mri_noise.masks import AsAcquired, Equispaced
 from mri_noise.plugin.layers import Shelf
 from mri_noise.plugin.noise_dock import NoiseDock
 from mri_noise.recon.linear import CGSense, ZeroFilled
@@ -15,6 +15,7 @@ from mri_noise.recon.shipped import Shipped
 from mri_noise.session.layers import METADATA, ON_DEMAND_QUANTITIES, QUANTITIES
 from mri_noise.variance.magnitude import LatticeProbing
 from mri_noise.variance.sketch import Sketch
+from tests.io.reference_scans import integrated_scan
 from tests.plugin.users import LONG, QUICK, finish, open_dock, open_sample, run
 
 
@@ -49,6 +50,17 @@ def test_a_new_window_undersamples_a_full_scan_and_maps_a_network(viewer: Viewer
     assert experiment.undersampling == Equispaced(acceleration=4)
     assert experiment.reconstruction == Shipped(name="modl")
     assert "by MoDL" in dock.status.text.text()
+
+
+def test_a_scan_with_an_integrated_reference_is_mapped_as_it_opens(
+    qtbot: QtBot, viewer: Viewer, dock: NoiseDock, tmp_path: Path
+) -> None:
+    viewer.open(integrated_scan(tmp_path / "scan.h5"), plugin="napari-mri-noise")
+    assert dock.shared.session.experiment.undersampling == AsAcquired()
+    dock.run()
+    finish(qtbot, dock)
+    assert dock.shared.session.status.kind == "done", dock.status.text.text()
+    assert "std" in dock.shared.shelf.present()
 
 
 def test_what_the_user_chose_before_the_scan_stays(viewer: Viewer, dock: NoiseDock) -> None:

@@ -11,7 +11,8 @@ import torch
 
 from mri_noise.io.fingerprint import fingerprint
 from mri_noise.io.hdf5 import open_hdf5
-from mri_noise.io.ismrmrd_acquisitions import Entries, Frame, Index, index_acquisitions, read_samples
+from mri_noise.io.ismrmrd_acquisitions import Entries, read_headers, read_samples, sort_by_purpose
+from mri_noise.io.ismrmrd_frames import Frame, Index, index_frames
 from mri_noise.io.ismrmrd_header import CartesianEncoding, cartesian_encoding, read_header
 from mri_noise.io.readout import crop_readout, readout_ifft, remaining_samples, remove_oversampling
 from mri_noise.io.samples import as_complex64, label
@@ -43,7 +44,7 @@ def open_ismrmrd(path: Path, group: str) -> Scan:
         header = read_header(file[group]["xml"], path)
         encoding = cartesian_encoding(header, path)
         data = file[group]["data"]
-        index = index_acquisitions(data, encoding, path)
+        index = index_frames(sort_by_purpose(read_headers(data, path), 0), encoding, path)
         prescan = _prescan(data, index.prescan, path)
     source = _Source(path, group, encoding, index, prescan)
     return _scan_of_slabs(source) if index.volumetric else _scan_of_slices(source)

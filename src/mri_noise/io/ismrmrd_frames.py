@@ -1,0 +1,199 @@
+"""Which acquisitions of an ISMRMRD file make up which slice, and where they go in its k-space.
+
+Lines that a scanner measured for parallel calibration alone are k-space like any others where they fill places between
+the lines of the image, measured alike (an integrated reference). Those that repeat places of the image, or were
+measured in another way, are a scan of their own (a separate reference): their contrast may differ, and so may their
+noise, and they stay out of k-space.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mri_noise.io.ismrmrd_acquisitions import LOOPS, UNREADABLE, Acquisitions, Entries
+from mri_noise.io.ismrmrd_header import CartesianEncoding
+
+_SAME_DWELL_TIME = 1e-3
+
+Flags: TypeAlias = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The acquisitions of one 2-D slice, or of one 3-D slab.
+
+    Attributes
+    ----------
+    number
+        Of the slice or slab.
+    loops
+        Name and counter of every other loop that the scan runs through.
+    entries
+        Each place ``n_averages`` times, in the order of the file.
+    """
+
+    number: int
+    loops: tuple[tuple[str, int], ...]
+    entries: Entries
+    n_averages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """All of a file's acquisitions that are of use.
+
+    Attributes
+    ----------
+    volumetric
+        Whether the frames are 3-D slabs.
+    prescan
+        Noise measurements.
+    """
+
+    frames: tuple[Frame, ...]
+    volumetric: bool
+    n_coils: int
+    prescan: Entries
+
+
+def index_frames(acquired: Acquisitions, encoding: CartesianEncoding, path: Path) -> Index:
+    """Sort the acquisitions of an encoding into frames.
+
+    Raises
+    ------
+    ValueError
+        If there are none to make images of, or they are of a kind that cannot be read, or do not fit the header.
+    """
+    _require_readable(acquired.imaging, path)
+    _settle_dwell_times(acquired)
+    n_coils = _one_number_of_coils(acquired, path)
+    volumetric = encoding.matrix[2] > 1 and bool(acquired.imaging["kspace_encode_step_2"].any())
+    for entries in (acquired.imaging, acquired.reference):
+        _place(entries, encoding, volumetric)
+    _require_fit(acquired.imaging, encoding, path)
+    return Index(tuple(_frames(acquired, encoding)), volumetric, n_coils, acquired.prescan)
+
+
+def _require_readable(imaging: Entries, path: Path) -> None:
+    if len(imaging) == 0:
+        raise ValueError(f"'{path}' holds no imaging acquisitions; choose a file with k-space lines of an image")
+    if bool((imaging["flags"] & UNREADABLE).any()):
+        raise ValueError(f"'{path}' holds reversed or compressed readouts, which cannot be read; convert them first")
+
+
+def _settle_dwell_times(acquired: Acquisitions) -> None:
+    """Where a dwell time is not known, all are taken to be the same; that of a reference, to be the image's."""
+    imaging, reference, prescan = acquired.imaging, acquired.reference, acquired.prescan
+    if not min(entries["sample_time_us"].min(initial=1) for entries in (imaging, prescan)) > 0:
+        for entries in (imaging, reference, prescan):
+            entries["sample_time_us"] = 1
+    reference["sample_time_us"][~(reference["sample_time_us"] > 0)] = imaging["sample_time_us"][0]
+
+
+def _one_number_of_coils(acquired: Acquisitions, path: Path) -> int:
+    n_coils = np.unique(acquired.imaging["active_channels"])
+    n_prescan_coils = np.unique(acquired.prescan["active_channels"])
+    if len(n_coils) > 1 or n_coils[0] < 1 or not np.isin(n_prescan_coils, n_coils).all():
+        raise ValueError(
+            f"all acquisitions in '{path}' should have the same coils, but the imaging ones have {n_coils.tolist()} "
+            f"and the noise ones {n_prescan_coils.tolist()}; convert the raw data anew"
+        )
+    return int(n_coils[0])
+
+
+def _place(entries: Entries, encoding: CartesianEncoding, volumetric: bool) -> None:
+    """Fill in where the samples go: echo and central counters in the middle, and a complete readout from end to end."""
+    n_samples, n_lines, n_partitions = encoding.matrix
+    from_echo = n_samples // 2 - entries["center_sample"] + entries["discard_pre"]
+    entries["start"] = np.where(entries["n_kept"] == n_samples, 0, from_echo)
+    entries["line"] = entries["kspace_encode_step_1"] - encoding.centers[0] + n_lines // 2
+    if volumetric:
+        entries["partition"] = entries["kspace_encode_step_2"] - encoding.centers[1] + n_partitions // 2
+
+
+def _fits(entries: Entries, encoding: CartesianEncoding) -> Flags:
+    n_samples, n_lines, n_partitions = encoding.matrix
+    inside = (entries["n_kept"] > 0) & (entries["start"] >= 0) & (entries["start"] + entries["n_kept"] <= n_samples)
+    for place, n_places in (("line", n_lines), ("partition", n_partitions)):
+        inside &= (entries[place] >= 0) & (entries[place] < n_places)
+    return inside
+
+
+def _require_fit(entries: Entries, encoding: CartesianEncoding, path: Path) -> None:
+    inside = _fits(entries, encoding)
+    if not inside.all():
+        wrong = entries[~inside][0]
+        raise ValueError(
+            f"acquisition {wrong['row']} of '{path}' does not fit the encoded matrix {encoding.matrix}: it has "
+            f"{wrong['n_kept']} samples from {wrong['start']}, at line {wrong['line']} and partition "
+            f"{wrong['partition']}; check center_sample and encodingLimits"
+        )
+
+
+def _frames(acquired: Acquisitions, encoding: CartesianEncoding) -> Iterator[Frame]:
+    imaging, reference = _by_loops(acquired.imaging), _by_loops(acquired.reference)
+    runs_through = {name for name, counts in zip(LOOPS, zip(*imaging, strict=True), strict=True) if len({*counts}) > 1}
+    for loops, members in imaging.items():
+        entries, n_averages = _equally_often(members, encoding)
+        between = _integrated(reference.get(loops, acquired.reference[:0]), members, n_averages, encoding)
+        counts = dict(zip(LOOPS, loops, strict=True))
+        named = tuple((name, counts[name]) for name in LOOPS[:-1] if name in runs_through)
+        yield Frame(counts["slice"], named, np.sort(np.concatenate([entries, between]), order="row"), n_averages)
+
+
+def _by_loops(entries: Entries) -> dict[tuple[int, ...], Entries]:
+    """The acquisitions of each combination of loop counters, in the order of the counters."""
+    counters = np.stack([entries[name] for name in LOOPS], axis=1)
+    combinations, member_of = np.unique(counters, axis=0, return_inverse=True)
+    order = np.argsort(member_of.ravel(), kind="stable")
+    parts = np.split(entries[order], np.cumsum(np.bincount(member_of.ravel()))[:-1])
+    return dict(zip(map(tuple, combinations.tolist()), parts, strict=True)) if len(entries) else {}
+
+
+def _equally_often(entries: Entries, encoding: CartesianEncoding) -> tuple[Entries, int]:
+    """Keep the first n acquisitions of each place, n being the least that any place has: noise is then the same."""
+    rank, counts = _repeats(_places(entries, encoding))
+    n_averages = int(counts.min())
+    return entries[rank < n_averages], n_averages
+
+
+def _integrated(reference: Entries, imaging: Entries, n_averages: int, encoding: CartesianEncoding) -> Entries:
+    """The reference lines of a frame that belong to its k-space: none if any of them repeats a place of the image.
+
+    Places that were measured less often than those of the image have more noise, and are left out. The image is not
+    cut down to their number of averages: that would cost all of it signal, for the sake of a few lines.
+    """
+    alike = reference[_measured_alike(reference, imaging, encoding)]
+    places = _places(alike, encoding)
+    if len(alike) == 0 or np.isin(places, _places(imaging, encoding)).any():
+        return reference[:0]
+    rank, counts = _repeats(places)
+    return alike[(counts >= n_averages) & (rank < n_averages)]
+
+
+def _measured_alike(reference: Entries, imaging: Entries, encoding: CartesianEncoding) -> Flags:
+    """Whether each reference line has encoding, coils, dwell time and readout in common with the lines of the image."""
+    first = imaging[0]
+    same = [reference[name] == first[name] for name in ("encoding_space_ref", "active_channels")]
+    dwell_time = np.isclose(reference["sample_time_us"], first["sample_time_us"], rtol=_SAME_DWELL_TIME, atol=0)
+    readouts = {*zip(imaging["start"].tolist(), imaging["n_kept"].tolist(), strict=True)}
+    pairs = zip(reference["start"].tolist(), reference["n_kept"].tolist(), strict=True)
+    same_readout = np.fromiter((pair in readouts for pair in pairs), dtype=np.bool_, count=len(reference))
+    return _fits(reference, encoding) & dwell_time & same_readout & np.logical_and.reduce(same)
+
+
+def _places(entries: Entries, encoding: CartesianEncoding) -> NDArray[np.int64]:
+    return entries["line"] * encoding.matrix[2] + entries["partition"]
+
+
+def _repeats(places: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """For each acquisition, how many of its place came before it, and how many its place has in all."""
+    _, place_of, counts = np.unique(places, return_inverse=True, return_counts=True)
+    order = np.argsort(place_of, kind="stable")
+    rank = np.empty(len(places), dtype=np.int64)
+    rank[order] = np.arange(len(places)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return rank, counts[place_of]
