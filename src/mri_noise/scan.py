@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from mri_noise.arrays import CoilMaps, KSpace, Mask, RealMap
+from mri_noise.arrays import CalibrationKSpace, CoilMaps, KSpace, Mask, RealMap
 from mri_noise.noise import Noise, mix_coils, whitening_matrix
 
 
@@ -18,6 +18,10 @@ class Slice:
     noise : of these samples, where the file has a noise prescan
     coil_maps : shape (coils, rows, columns), where the file has them
     reference : shape (rows, columns), magnitude image of the file, where it has one
+    calibration : shape (coils, rows, columns), of its own size
+        The fully sampled centre of k-space, with its centre at index n // 2, where the file shows more of it than
+        ``kspace`` does: a separate reference, or other repetitions. Of the same coils and field of view; its noise and
+        its contrast may differ.
     """
 
     kspace: KSpace
@@ -25,6 +29,7 @@ class Slice:
     noise: Noise | None = None
     coil_maps: CoilMaps | None = None
     reference: RealMap | None = None
+    calibration: CalibrationKSpace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,5 +78,8 @@ class Scan:
 def prewhitened(acquired: Slice, noise: Noise) -> tuple[Slice, Noise]:
     """Return a slice in a coil basis in which its noise is white, and that noise."""
     matrix, white = whitening_matrix(noise)
-    maps = None if acquired.coil_maps is None else mix_coils(matrix, acquired.coil_maps)
-    return replace(acquired, kspace=mix_coils(matrix, acquired.kspace), coil_maps=maps), white
+    maps, calibration = (
+        None if each is None else mix_coils(matrix, each) for each in (acquired.coil_maps, acquired.calibration)
+    )
+    mixed = mix_coils(matrix, acquired.kspace)
+    return replace(acquired, kspace=mixed, coil_maps=maps, calibration=calibration), white

@@ -73,7 +73,7 @@ def index_frames(acquired: Acquisitions, encoding: CartesianEncoding, path: Path
     n_coils = _one_number_of_coils(acquired, path)
     volumetric = encoding.matrix[2] > 1 and bool(acquired.imaging["kspace_encode_step_2"].any())
     for entries in (acquired.imaging, acquired.reference):
-        _place(entries, encoding, volumetric)
+        place(entries, encoding, volumetric)
     _require_fit(acquired.imaging, encoding, path)
     return Index(tuple(_frames(acquired, encoding)), volumetric, n_coils, acquired.prescan)
 
@@ -105,7 +105,7 @@ def _one_number_of_coils(acquired: Acquisitions, path: Path) -> int:
     return int(n_coils[0])
 
 
-def _place(entries: Entries, encoding: CartesianEncoding, volumetric: bool) -> None:
+def place(entries: Entries, encoding: CartesianEncoding, volumetric: bool) -> None:
     """Fill in where the samples go: echo and central counters in the middle, and a complete readout from end to end."""
     n_samples, n_lines, n_partitions = encoding.matrix
     from_echo = n_samples // 2 - entries["center_sample"] + entries["discard_pre"]
@@ -115,16 +115,17 @@ def _place(entries: Entries, encoding: CartesianEncoding, volumetric: bool) -> N
         entries["partition"] = entries["kspace_encode_step_2"] - encoding.centers[1] + n_partitions // 2
 
 
-def _fits(entries: Entries, encoding: CartesianEncoding) -> Flags:
+def fits(entries: Entries, encoding: CartesianEncoding) -> Flags:
+    """Whether each acquisition, as it is placed, lies in the encoded matrix."""
     n_samples, n_lines, n_partitions = encoding.matrix
     inside = (entries["n_kept"] > 0) & (entries["start"] >= 0) & (entries["start"] + entries["n_kept"] <= n_samples)
-    for place, n_places in (("line", n_lines), ("partition", n_partitions)):
-        inside &= (entries[place] >= 0) & (entries[place] < n_places)
+    for name, n_places in (("line", n_lines), ("partition", n_partitions)):
+        inside &= (entries[name] >= 0) & (entries[name] < n_places)
     return inside
 
 
 def _require_fit(entries: Entries, encoding: CartesianEncoding, path: Path) -> None:
-    inside = _fits(entries, encoding)
+    inside = fits(entries, encoding)
     if not inside.all():
         wrong = entries[~inside][0]
         raise ValueError(
@@ -135,7 +136,7 @@ def _require_fit(entries: Entries, encoding: CartesianEncoding, path: Path) -> N
 
 
 def _frames(acquired: Acquisitions, encoding: CartesianEncoding) -> Iterator[Frame]:
-    imaging, reference = _by_loops(acquired.imaging), _by_loops(acquired.reference)
+    imaging, reference = by_loops(acquired.imaging), by_loops(acquired.reference)
     runs_through = {name for name, counts in zip(LOOPS, zip(*imaging, strict=True), strict=True) if len({*counts}) > 1}
     for loops, members in imaging.items():
         entries, n_averages = _equally_often(members, encoding)
@@ -145,7 +146,7 @@ def _frames(acquired: Acquisitions, encoding: CartesianEncoding) -> Iterator[Fra
         yield Frame(counts["slice"], named, np.sort(np.concatenate([entries, between]), order="row"), n_averages)
 
 
-def _by_loops(entries: Entries) -> dict[tuple[int, ...], Entries]:
+def by_loops(entries: Entries) -> dict[tuple[int, ...], Entries]:
     """The acquisitions of each combination of loop counters, in the order of the counters."""
     counters = np.stack([entries[name] for name in LOOPS], axis=1)
     combinations, member_of = np.unique(counters, axis=0, return_inverse=True)
@@ -156,7 +157,7 @@ def _by_loops(entries: Entries) -> dict[tuple[int, ...], Entries]:
 
 def _equally_often(entries: Entries, encoding: CartesianEncoding) -> tuple[Entries, int]:
     """Keep the first n acquisitions of each place, n being the least that any place has: noise is then the same."""
-    rank, counts = _repeats(_places(entries, encoding))
+    rank, counts = repeats(places(entries, encoding))
     n_averages = int(counts.min())
     return entries[rank < n_averages], n_averages
 
@@ -167,15 +168,15 @@ def _integrated(reference: Entries, imaging: Entries, n_averages: int, encoding:
     Places that were measured less often than those of the image have more noise, and are left out. The image is not
     cut down to their number of averages: that would cost all of it signal, for the sake of a few lines.
     """
-    alike = reference[_measured_alike(reference, imaging, encoding)]
-    places = _places(alike, encoding)
-    if len(alike) == 0 or np.isin(places, _places(imaging, encoding)).any():
+    alike = reference[measured_alike(reference, imaging, encoding)]
+    where = places(alike, encoding)
+    if len(alike) == 0 or np.isin(where, places(imaging, encoding)).any():
         return reference[:0]
-    rank, counts = _repeats(places)
+    rank, counts = repeats(where)
     return alike[(counts >= n_averages) & (rank < n_averages)]
 
 
-def _measured_alike(reference: Entries, imaging: Entries, encoding: CartesianEncoding) -> Flags:
+def measured_alike(reference: Entries, imaging: Entries, encoding: CartesianEncoding) -> Flags:
     """Whether each reference line has encoding, coils, dwell time and readout in common with the lines of the image."""
     first = imaging[0]
     same = [reference[name] == first[name] for name in ("encoding_space_ref", "active_channels")]
@@ -183,17 +184,18 @@ def _measured_alike(reference: Entries, imaging: Entries, encoding: CartesianEnc
     readouts = {*zip(imaging["start"].tolist(), imaging["n_kept"].tolist(), strict=True)}
     pairs = zip(reference["start"].tolist(), reference["n_kept"].tolist(), strict=True)
     same_readout = np.fromiter((pair in readouts for pair in pairs), dtype=np.bool_, count=len(reference))
-    return _fits(reference, encoding) & dwell_time & same_readout & np.logical_and.reduce(same)
+    return fits(reference, encoding) & dwell_time & same_readout & np.logical_and.reduce(same)
 
 
-def _places(entries: Entries, encoding: CartesianEncoding) -> NDArray[np.int64]:
+def places(entries: Entries, encoding: CartesianEncoding) -> NDArray[np.int64]:
+    """Number the places of lines and partitions."""
     return entries["line"] * encoding.matrix[2] + entries["partition"]
 
 
-def _repeats(places: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def repeats(where: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """For each acquisition, how many of its place came before it, and how many its place has in all."""
-    _, place_of, counts = np.unique(places, return_inverse=True, return_counts=True)
+    _, place_of, counts = np.unique(where, return_inverse=True, return_counts=True)
     order = np.argsort(place_of, kind="stable")
-    rank = np.empty(len(places), dtype=np.int64)
-    rank[order] = np.arange(len(places)) - np.repeat(np.cumsum(counts) - counts, counts)
+    rank = np.empty(len(where), dtype=np.int64)
+    rank[order] = np.arange(len(where)) - np.repeat(np.cumsum(counts) - counts, counts)
     return rank, counts[place_of]
