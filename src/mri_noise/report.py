@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mri_noise.io.atomic import replacing
+from mri_noise.io.samples import counted
 from mri_noise.recon.checkpoint import read_training
 from mri_noise.recon.shipped import SHIPPED_NAMES, Shipped, ShippedName, shipped_weights
 from mri_noise.result import Result
@@ -87,7 +88,8 @@ def scan_table(scan: Scan) -> pd.DataFrame:
     facts = {
         "name": scan.name,
         "layout": scan.layout,
-        "slices": len(scan),
+        **_measurement(scan),
+        "slices": counted(scan.labels),
         "coils": scan.n_coils,
         "rows x columns": f"{scan.matrix[0]} x {scan.matrix[1]}",
         "phase-encode axes": ", ".join({-2: "rows", -1: "columns"}[axis] for axis in scan.phase_encode_axes),
@@ -100,6 +102,12 @@ def scan_table(scan: Scan) -> pd.DataFrame:
         "fingerprint": scan.fingerprint,
     }
     return pd.DataFrame({"fact": facts.keys(), "value": [str(value) for value in facts.values()]})
+
+
+def _measurement(scan: Scan) -> dict[str, str]:
+    """Which measurement of the file it is, and what the others are, where the format has any."""
+    chosen = {"measurement": scan.choice} if scan.choice else {}
+    return {**chosen, "the file holds": "; ".join(scan.contents)} if len(scan.contents) > 1 else chosen
 
 
 def shipped_table() -> pd.DataFrame:
@@ -135,6 +143,7 @@ def _summary(result: Result) -> dict[str, str | int | float]:
     planned = estimate.plan if estimate.channels.keys() == {"magnitude"} else None
     bound = float("nan") if planned is None else 100 * planned.upper_bound
     return {
+        **({"measurement": result.provenance.measurement} if result.provenance.measurement else {}),
         "slice": result.provenance.label,
         "R": round(acceleration(result.mask), 2),
         "reconstruction": reconstruction_name(result),

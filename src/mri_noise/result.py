@@ -38,6 +38,8 @@ class Provenance:
         UTC, ISO 8601.
     seconds, peak_memory
         Of the variance alone, [s] and [bytes].
+    measurement
+        Which of several in the file; empty where there was no choice.
     """
 
     scan: str
@@ -51,6 +53,7 @@ class Provenance:
     started: str
     seconds: float
     peak_memory: int
+    measurement: str = ""
 
 
 def provenance_of(scan: Scan, index: int, device: torch.device) -> Provenance:
@@ -68,6 +71,7 @@ def provenance_of(scan: Scan, index: int, device: torch.device) -> Provenance:
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=0.0,
         peak_memory=0,
+        measurement=scan.measurement if len(scan.measurements) > 1 else "",
     )
 
 

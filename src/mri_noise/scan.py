@@ -54,6 +54,10 @@ class Scan:
         Hash of the source, for provenance.
     read
         Reads one slice. Raises ValueError for unusable data, in one sentence.
+    measurement
+        Name of what was read of the file; empty where a file of the format holds no more than one scan.
+    measurements, contents
+        Names of all that could have been read, and for each a line such as ``dataset_2: 128 x 128, 24 slices``.
     """
 
     name: str
@@ -65,6 +69,16 @@ class Scan:
     voxel_size: tuple[float, float, float] | None
     fingerprint: str
     read: Callable[[int], Slice]
+    measurement: str = ""
+    measurements: tuple[str, ...] = ()
+    contents: tuple[str, ...] = ()
+
+    @property
+    def choice(self) -> str:
+        """The measurement, and what it was chosen from if there are several."""
+        if len(self.measurements) < 2:
+            return self.measurement
+        return f"{self.measurement} (of {', '.join(self.measurements)})"
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -62,3 +62,11 @@ def integrated_scan(path: Path, group: str = "dataset") -> Path:
         integrated(lines_of(phantom_kspace(index, oversampled=True), slice=index)) for index in range(PHANTOM.n_slices)
     ]
     return write_ismrmrd(path, header, [*prescan_lines(2.5), *(line for lines in slices for line in lines)], group)
+
+
+def two_measurements(path: Path) -> Path:
+    """An adjustment scan of 16 x 16, and the scan with an integrated reference."""
+    small = Phantom(matrix=(16, 16), n_slices=2, n_coils=PHANTOM.n_coils)()
+    lines = [line for index in range(2) for line in lines_of(small[index].kspace.numpy(), slice=index)]
+    write_ismrmrd(path, Header((16, 16, 1)), [*prescan_lines(), *lines], "dataset_1")
+    return integrated_scan(path, "dataset_2")

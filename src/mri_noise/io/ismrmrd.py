@@ -1,7 +1,8 @@
 """ISMRMRD HDF5: acquisitions with an XML header, sorted into slices."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -14,10 +15,18 @@ from mri_noise.coils import calibration_size
 from mri_noise.encoding import central
 from mri_noise.io.fingerprint import fingerprint
 from mri_noise.io.hdf5 import open_hdf5
-from mri_noise.io.ismrmrd_acquisitions import Entries, read_headers, read_samples, sort_by_purpose
+from mri_noise.io.ismrmrd_acquisitions import Acquisitions, Entries, read_samples, sort_by_purpose
 from mri_noise.io.ismrmrd_calibration import Calibration, calibrations
 from mri_noise.io.ismrmrd_frames import Frame, Index, index_frames, places, repeats
-from mri_noise.io.ismrmrd_header import CartesianEncoding, cartesian_encoding, read_header, usable_encodings
+from mri_noise.io.ismrmrd_header import (
+    CartesianEncoding,
+    cartesian_encoding,
+    noise_bandwidth,
+    read_header,
+    usable_encodings,
+)
+from mri_noise.io.ismrmrd_measurements import Group, measurements_of, prescan_for, read_groups
+from mri_noise.io.measurements import Measurement, choose, stated, told_apart
 from mri_noise.io.readout import crop_readout, readout_ifft, remaining_samples, remove_oversampling, resample
 from mri_noise.io.samples import as_complex64, label
 from mri_noise.io.volume import Volume, temporary_array
@@ -30,7 +39,7 @@ _N_BLOCKS = 4
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """An indexed file: what it takes to read any slice of it."""
+    """An indexed measurement: what it takes to read any slice of it."""
 
     path: Path
     group: str
@@ -40,25 +49,59 @@ class _Source:
     prescan: Noise | None
 
 
-def open_ismrmrd(path: Path, group: str) -> Scan:
-    """Open the acquisitions in a group with ``xml`` and ``data``: 2-D slices, or 3-D slabs cut across the readout.
+def open_ismrmrd(path: Path, measurement: str | None = None) -> Scan:
+    """Open a measurement, the one with most samples by default: 2-D slices, or 3-D slabs cut across the readout.
 
     Raises
     ------
     ValueError
-        If header or acquisitions are damaged, do not fit together, or are not Cartesian.
+        If there is none of that name, or its header or acquisitions are damaged, do not fit together, or are not
+        Cartesian.
     """
     with open_hdf5(path) as file:
-        header = read_header(file[group]["xml"], path)
-        encoding = cartesian_encoding(header, path)
-        data = file[group]["data"]
-        acquired = sort_by_purpose(read_headers(data, path), 0)
-        index = index_frames(acquired, encoding, path)
-        prescan = _prescan(data, index.prescan, path)
-    encodings = {**usable_encodings(header, path), 0: encoding}
-    found = calibrations(index, acquired.reference, encodings, 0)
-    source = _Source(path, group, encoding, index, found, prescan)
+        groups = read_groups(file, path)
+        measurements = measurements_of(file, groups, path)
+        chosen = choose(measurements, measurement, path)
+        try:
+            scan = _open(file, groups, chosen, path)
+        except ValueError as error:
+            raise ValueError(told_apart(str(error), chosen, measurements)) from None
+    several = chosen.name if len(measurements) > 1 else ""
+    return stated(replace(scan, fingerprint=fingerprint(path, part=several)), chosen, measurements)
+
+
+def list_ismrmrd(path: Path) -> list[Measurement]:
+    """List the measurements of a file; none if nothing in it is of an image."""
+    with open_hdf5(path) as file, suppress(ValueError):
+        return measurements_of(file, read_groups(file, path), path)
+    return []
+
+
+def _open(file: h5py.File, groups: list[Group], chosen: Measurement, path: Path) -> Scan:
+    header = read_header(file[chosen.group]["xml"], path)
+    encoding = cartesian_encoding(header, path, chosen.encoding)
+    (entries,) = (group.entries for group in groups if group.name == chosen.group and group.entries is not None)
+    acquired, prescan_group = _with_prescan(sort_by_purpose(entries, chosen.encoding), groups, chosen)
+    index = index_frames(acquired, encoding, path)
+    encodings = usable_encodings(header, path)
+    found = calibrations(index, acquired.reference, encodings, chosen.encoding)
+    elsewhere = "" if prescan_group == chosen.group else f", {prescan_group}"
+    said = f"noise prescan of '{path.name}'{elsewhere}"
+    prescan = _prescan(file[prescan_group]["data"], index.prescan, path, said)
+    if elsewhere:
+        encoding = _with_bandwidth_of(file[prescan_group]["xml"], encoding, path)
+    source = _Source(path, chosen.group, encoding, index, found, prescan)
     return _scan_of_slabs(source) if index.volumetric else _scan_of_slices(source)
+
+
+def _with_prescan(acquired: Acquisitions, groups: list[Group], chosen: Measurement) -> tuple[Acquisitions, str]:
+    """Take the noise measurements of the group, or those of a group that holds nothing else; and name it."""
+    elsewhere = None
+    if len(acquired.prescan) == 0:
+        elsewhere = prescan_for(groups, chosen.group, int(acquired.imaging["active_channels"][0]))
+    if elsewhere is None:
+        return acquired, chosen.group
+    return replace(acquired, prescan=elsewhere[1]), elsewhere[0]
 
 
 def _scan_of_slices(source: _Source) -> Scan:
@@ -194,12 +237,20 @@ def _volume(source: _Source, encoding: CartesianEncoding, entries: Entries) -> V
     return Volume(hybrid, mask)
 
 
-def _prescan(data: h5py.Dataset, entries: Entries, path: Path) -> Noise | None:
+def _prescan(data: h5py.Dataset, entries: Entries, path: Path, said: str) -> Noise | None:
     """Covariance times dwell time, which no bandwidth changes: the noise of a sample has the variance of 1 / dwell."""
     if len(entries) == 0:
         return None
     samples = [values * np.sqrt(entry["sample_time_us"]) for entry, values in read_samples(data, entries, path)]
-    return noise_from_samples(torch.from_numpy(np.concatenate(samples, axis=1)), f"noise prescan of '{path.name}'")
+    return noise_from_samples(torch.from_numpy(np.concatenate(samples, axis=1)), said)
+
+
+def _with_bandwidth_of(xml: h5py.Dataset, encoding: CartesianEncoding, path: Path) -> CartesianEncoding:
+    """Take the receiver's bandwidth from the header of the prescan, which it attenuated, if that says it."""
+    with suppress(ValueError):  # the prescan is as good without its header
+        bandwidth = noise_bandwidth(read_header(xml, path))
+        return encoding if bandwidth is None else replace(encoding, noise_bandwidth=bandwidth)
+    return encoding
 
 
 def _noise(source: _Source, frame: Frame, share: float) -> Noise | None:

@@ -80,14 +80,27 @@ class Acquisitions:
 
 def sort_by_purpose(entries: Entries, encoding: int) -> Acquisitions:
     """Pick out the acquisitions that are of use: imaging ones of one encoding, and all others."""
-    flags = entries["flags"]
-    image_like = flags & _NOT_IMAGING == 0
-    calibration_only = (flags & (_CALIBRATION | _CALIBRATION_AND_IMAGING)) == _CALIBRATION
+    imaging, flags = imaging_acquisitions(entries), entries["flags"]
+    reference = (flags & (_NOT_IMAGING | UNREADABLE) == 0) & _for_calibration_only(entries)
     return Acquisitions(
-        imaging=entries[image_like & ~calibration_only & (entries["encoding_space_ref"] == encoding)],
-        reference=entries[image_like & calibration_only & (flags & UNREADABLE == 0)],
-        prescan=entries[flags & _NOISE != 0],
+        imaging=imaging[imaging["encoding_space_ref"] == encoding],
+        reference=entries[reference],
+        prescan=noise_acquisitions(entries),
     )
+
+
+def imaging_acquisitions(entries: Entries) -> Entries:
+    """Pick out the lines of images, of all encodings."""
+    return entries[(entries["flags"] & _NOT_IMAGING == 0) & ~_for_calibration_only(entries)]
+
+
+def noise_acquisitions(entries: Entries) -> Entries:
+    """Pick out the noise measurements."""
+    return entries[entries["flags"] & _NOISE != 0]
+
+
+def _for_calibration_only(entries: Entries) -> NDArray[np.bool_]:
+    return (entries["flags"] & (_CALIBRATION | _CALIBRATION_AND_IMAGING)) == _CALIBRATION
 
 
 def read_headers(data: h5py.Dataset, path: Path) -> Entries:

@@ -14,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mri_noise.io.ismrmrd_acquisitions import LOOPS, UNREADABLE, Acquisitions, Entries
+from mri_noise.io.ismrmrd_acquisitions import LOOPS, Acquisitions, Entries
 from mri_noise.io.ismrmrd_header import CartesianEncoding
 
 _SAME_DWELL_TIME = 1e-3
@@ -61,28 +61,25 @@ class Index:
 
 
 def index_frames(acquired: Acquisitions, encoding: CartesianEncoding, path: Path) -> Index:
-    """Sort the acquisitions of an encoding into frames.
+    """Sort the acquisitions of an encoding, of which some are imaging ones, into frames.
 
     Raises
     ------
     ValueError
-        If there are none to make images of, or they are of a kind that cannot be read, or do not fit the header.
+        If their coils differ, or they do not fit the header.
     """
-    _require_readable(acquired.imaging, path)
     _settle_dwell_times(acquired)
     n_coils = _one_number_of_coils(acquired, path)
-    volumetric = encoding.matrix[2] > 1 and bool(acquired.imaging["kspace_encode_step_2"].any())
+    volumetric = is_volumetric(acquired.imaging, encoding)
     for entries in (acquired.imaging, acquired.reference):
         place(entries, encoding, volumetric)
     _require_fit(acquired.imaging, encoding, path)
     return Index(tuple(_frames(acquired, encoding)), volumetric, n_coils, acquired.prescan)
 
 
-def _require_readable(imaging: Entries, path: Path) -> None:
-    if len(imaging) == 0:
-        raise ValueError(f"'{path}' holds no imaging acquisitions; choose a file with k-space lines of an image")
-    if bool((imaging["flags"] & UNREADABLE).any()):
-        raise ValueError(f"'{path}' holds reversed or compressed readouts, which cannot be read; convert them first")
+def is_volumetric(imaging: Entries, encoding: CartesianEncoding) -> bool:
+    """Whether the second phase encode counts, rather than slices stacked in a 3-D matrix."""
+    return encoding.matrix[2] > 1 and bool(imaging["kspace_encode_step_2"].any())
 
 
 def _settle_dwell_times(acquired: Acquisitions) -> None:

@@ -95,7 +95,7 @@ def cartesian_encoding(header: ismrmrdHeader, path: Path, number: int = 0) -> Ca
                 _center(limits.kspace_encoding_step_1, matrix[1]),
                 _center(limits.kspace_encoding_step_2, matrix[2]),
             ),
-            noise_bandwidth=_noise_bandwidth(header),
+            noise_bandwidth=noise_bandwidth(header) or 1.0,
             voxel_size=_voxel_size(encoding.encodedSpace, matrix[:2]),
         )
     except (TypeError, ValueError) as error:
@@ -151,7 +151,8 @@ def _center(limit: limitType | None, n_samples: int) -> int:
     return n_samples // 2 if limit is None or int(limit.maximum) == 0 else int(limit.center)
 
 
-def _noise_bandwidth(header: ismrmrdHeader) -> float:
+def noise_bandwidth(header: ismrmrdHeader) -> float | None:
+    """Noise-equivalent bandwidth of the receiver as a fraction of its sampling bandwidth; None if it is not said."""
     system = header.acquisitionSystemInformation
     bandwidth = None if system is None else system.relativeReceiverNoiseBandwidth
-    return 1.0 if bandwidth is None or not float(bandwidth) > 0 else float(bandwidth)
+    return None if bandwidth is None or not float(bandwidth) > 0 else float(bandwidth)
