@@ -133,6 +133,16 @@ def test_a_reference_of_a_partial_oversampled_asymmetric_scan(tmp_path: Path) ->
     np.testing.assert_allclose(piece.kspace, narrowed * expected, atol=1e-6)
 
 
+def test_a_reference_goes_over_the_end_with_the_image(tmp_path: Path) -> None:
+    """All counters fit, but not about the centre that the header states."""
+    kspace = random_complex(RNG, 2, 6, N_LINES)
+    lines = [*_image(kspace), *_between(kspace)]
+    for center in (0, 2, 11):
+        header = replace(HEADER, centers=(center, 0))
+        scan = open_scan(write_ismrmrd(tmp_path / f"{center}.h5", header, lines))
+        _require(scan, 0, np.roll(kspace, 6 - center, axis=2), np.roll(INTEGRATED, 6 - center))
+
+
 def test_a_reference_between_the_lines_of_a_3d_scan(tmp_path: Path) -> None:
     """R = 2 x 2 with a centre of 4 x 3; the same file with a reference at the image's own places has none of it."""
     kspace = random_complex(RNG, 2, 5, 8, 6)

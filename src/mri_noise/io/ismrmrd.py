@@ -5,10 +5,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from mri_noise.arrays import CalibrationKSpace, KSpace, Mask
 from mri_noise.coils import calibration_size
@@ -138,13 +140,18 @@ def _average(source: _Source, encoding: CartesianEncoding, entries: Entries, n_a
     n_measured = np.zeros((n_lines, n_samples), dtype=np.int64)
     with open_hdf5(source.path) as file:
         for entry, samples in read_samples(file[source.group]["data"], entries, source.path):
-            place = (entry["line"], slice(entry["start"], entry["start"] + entry["n_kept"]))
+            place = (entry["line"], _columns(entry, n_samples))
             lines[:, *place] += samples
             n_measured[place] += 1
     mask = torch.from_numpy(n_measured >= n_averages)
     averaged = torch.from_numpy(lines / np.maximum(n_measured, 1).astype(np.float32)) * mask
     kept = mask[:, remaining_samples(n_samples, encoding.n_readout)].T.contiguous()
     return remove_oversampling(averaged, encoding.n_readout).mT * kept, kept
+
+
+def _columns(entry: Any, n_samples: int) -> NDArray[np.int64]:
+    """Where the samples of an acquisition go along the readout, which goes on at its start."""
+    return np.arange(entry["start"], entry["start"] + entry["n_kept"]) % n_samples
 
 
 def _block(source: _Source, calibration: Calibration) -> CalibrationKSpace | None:
@@ -230,7 +237,7 @@ def _volume(source: _Source, encoding: CartesianEncoding, entries: Entries) -> V
         for entry, samples in read_samples(file[source.group]["data"], entries, source.path):
             line = torch.zeros(n_coils, n_samples, dtype=torch.complex64)
             share = torch.from_numpy(samples / n_measured[int(entry["row"])])
-            line[:, entry["start"] : entry["start"] + entry["n_kept"]] = share
+            line[:, _columns(entry, n_samples)] = share
             profile = resample(crop_readout(readout_ifft(line), encoding.n_readout), n_readout)
             hybrid[:, :, entry["line"], entry["partition"]] += profile.T.numpy()
             mask[entry["line"], entry["partition"]] = True

@@ -89,7 +89,7 @@ def _of_references(
 
 def _with_image(lines: Entries, image: Frame, encoding: CartesianEncoding) -> Entries:
     integrated = np.isin(lines["row"], image.entries["row"])
-    alike = measured_alike(lines, image.entries, encoding)
+    alike = measured_alike(lines, image.entries)
     repeated = np.isin(places(lines, encoding), places(image.entries, encoding)) & ~integrated
     if repeated.any() or not alike.any():
         return lines

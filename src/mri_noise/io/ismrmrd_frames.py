@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from mri_noise.io.ismrmrd_acquisitions import LOOPS, Acquisitions, Entries
 from mri_noise.io.ismrmrd_header import CartesianEncoding
 
+_AXES = ("start", "line", "partition")
+"""Where an acquisition lies along the axes of the encoded matrix."""
 _SAME_DWELL_TIME = 1e-3
 
 Flags: TypeAlias = NDArray[np.bool_]
@@ -73,8 +75,7 @@ def index_frames(acquired: Acquisitions, encoding: CartesianEncoding, path: Path
     volumetric = is_volumetric(acquired.imaging, encoding)
     for entries in (acquired.imaging, acquired.reference):
         place(entries, encoding, volumetric)
-    _require_fit(acquired.imaging, encoding, path)
-    return Index(tuple(_frames(acquired, encoding)), volumetric, n_coils, acquired.prescan)
+    return Index(tuple(_frames(acquired, encoding, path)), volumetric, n_coils, acquired.prescan)
 
 
 def is_volumetric(imaging: Entries, encoding: CartesianEncoding) -> bool:
@@ -114,17 +115,28 @@ def place(entries: Entries, encoding: CartesianEncoding, volumetric: bool) -> No
 
 def fits(entries: Entries, encoding: CartesianEncoding) -> Flags:
     """Whether each acquisition, as it is placed, lies in the encoded matrix."""
-    n_samples, n_lines, n_partitions = encoding.matrix
-    inside = (entries["n_kept"] > 0) & (entries["start"] >= 0) & (entries["start"] + entries["n_kept"] <= n_samples)
-    for name, n_places in (("line", n_lines), ("partition", n_partitions)):
-        inside &= (entries[name] >= 0) & (entries[name] < n_places)
+    inside = entries["n_kept"] > 0
+    for name, n_places in zip(_AXES, encoding.matrix, strict=True):
+        inside &= (entries[name] >= 0) & (_end(entries, name) <= n_places)
     return inside
 
 
+def _fits_beside(entries: Entries, others: Entries, encoding: CartesianEncoding) -> Flags:
+    """Whether each acquisition spans, together with all others, no more than the encoded matrix."""
+    together = entries["n_kept"] > 0
+    for name, n_places in zip(_AXES, encoding.matrix, strict=True):
+        first = np.minimum(entries[name], others[name].min())
+        together &= np.maximum(_end(entries, name), _end(others, name).max()) - first <= n_places
+    return together
+
+
+def _end(entries: Entries, axis: str) -> NDArray[np.int64]:
+    return entries[axis] + (entries["n_kept"] if axis == "start" else 1)
+
+
 def _require_fit(entries: Entries, encoding: CartesianEncoding, path: Path) -> None:
-    inside = fits(entries, encoding)
-    if not inside.all():
-        wrong = entries[~inside][0]
+    if not _fits_beside(entries, entries, encoding).all():
+        wrong = entries[~fits(entries, encoding)][0]
         raise ValueError(
             f"acquisition {wrong['row']} of '{path}' does not fit the encoded matrix {encoding.matrix}: it has "
             f"{wrong['n_kept']} samples from {wrong['start']}, at line {wrong['line']} and partition "
@@ -132,12 +144,27 @@ def _require_fit(entries: Entries, encoding: CartesianEncoding, path: Path) -> N
         )
 
 
-def _frames(acquired: Acquisitions, encoding: CartesianEncoding) -> Iterator[Frame]:
+def _wrap(entries: Entries, encoding: CartesianEncoding) -> None:
+    """Let what goes over one end of the encoded matrix go on at the other.
+
+    Where all lines fit into the matrix but not about the centre that the header states, that centre is wrong. A
+    circular shift of k-space is a phase over the image, so that nothing is lost until the echo is found.
+    """
+    for name, n_places in zip(_AXES, encoding.matrix, strict=True):
+        entries[name] %= n_places
+
+
+def _frames(acquired: Acquisitions, encoding: CartesianEncoding, path: Path) -> Iterator[Frame]:
     imaging, reference = by_loops(acquired.imaging), by_loops(acquired.reference)
     runs_through = {name for name, counts in zip(LOOPS, zip(*imaging, strict=True), strict=True) if len({*counts}) > 1}
     for loops, members in imaging.items():
+        _require_fit(members, encoding, path)
+        lines = reference.get(loops, acquired.reference[:0])
+        lines = lines[_fits_beside(lines, members, encoding)]
+        for placed in (members, lines):
+            _wrap(placed, encoding)
         entries, n_averages = _equally_often(members, encoding)
-        between = _integrated(reference.get(loops, acquired.reference[:0]), members, n_averages, encoding)
+        between = _integrated(lines, members, n_averages, encoding)
         counts = dict(zip(LOOPS, loops, strict=True))
         named = tuple((name, counts[name]) for name in LOOPS[:-1] if name in runs_through)
         yield Frame(counts["slice"], named, np.sort(np.concatenate([entries, between]), order="row"), n_averages)
@@ -165,7 +192,7 @@ def _integrated(reference: Entries, imaging: Entries, n_averages: int, encoding:
     Places that were measured less often than those of the image have more noise, and are left out. The image is not
     cut down to their number of averages: that would cost all of it signal, for the sake of a few lines.
     """
-    alike = reference[measured_alike(reference, imaging, encoding)]
+    alike = reference[measured_alike(reference, imaging)]
     where = places(alike, encoding)
     if len(alike) == 0 or np.isin(where, places(imaging, encoding)).any():
         return reference[:0]
@@ -173,7 +200,7 @@ def _integrated(reference: Entries, imaging: Entries, n_averages: int, encoding:
     return alike[(counts >= n_averages) & (rank < n_averages)]
 
 
-def measured_alike(reference: Entries, imaging: Entries, encoding: CartesianEncoding) -> Flags:
+def measured_alike(reference: Entries, imaging: Entries) -> Flags:
     """Whether each reference line has encoding, coils, dwell time and readout in common with the lines of the image."""
     first = imaging[0]
     same = [reference[name] == first[name] for name in ("encoding_space_ref", "active_channels")]
@@ -181,7 +208,7 @@ def measured_alike(reference: Entries, imaging: Entries, encoding: CartesianEnco
     readouts = {*zip(imaging["start"].tolist(), imaging["n_kept"].tolist(), strict=True)}
     pairs = zip(reference["start"].tolist(), reference["n_kept"].tolist(), strict=True)
     same_readout = np.fromiter((pair in readouts for pair in pairs), dtype=np.bool_, count=len(reference))
-    return fits(reference, encoding) & dwell_time & same_readout & np.logical_and.reduce(same)
+    return dwell_time & same_readout & np.logical_and.reduce(same)
 
 
 def places(entries: Entries, encoding: CartesianEncoding) -> NDArray[np.int64]:
