@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -18,7 +19,9 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from mri_noise.cli import app
-from mri_noise.io.results import load_results
+from mri_noise.io.results import load_results, save_results
+from tests.io.random_results import random_result
+from tests.io.reference_scans import two_measurements
 from tests.scan_files import kspace, write
 
 RUNNER = CliRunner()
@@ -66,6 +69,46 @@ def test_run_saves_what_it_prints_and_repeats_bit_for_bit(scan: Path, tmp_path: 
         assert torch.equal(first.image, second.image)
         assert torch.equal(first.estimate.variance, second.estimate.variance)
         assert torch.equal(first.estimate.standard_error_magnitude, second.estimate.standard_error_magnitude)
+
+
+def test_a_measurement_is_chosen_said_and_repeated(tmp_path: Path) -> None:
+    path = two_measurements(tmp_path / "scan.h5")
+    facts = {row["fact"]: row["value"] for row in json.loads(_mri_noise("info", path, "--json").stdout)}
+    assert facts["measurement"] == "dataset_2 (of dataset_1, dataset_2)"
+    assert facts["the file holds"] == "dataset_1: 16 x 16, 2 slices; dataset_2: 32 x 36, 2 slices"
+    named = {
+        row["fact"]: row["value"]
+        for row in json.loads(_mri_noise("info", path, "--measurement", "dataset_1", "--json").stdout)
+    }
+    assert named["rows x columns"] == "16 x 16"
+    out, again = tmp_path / "out.h5", tmp_path / "again.h5"
+    settings = ["-s", "variance.kind=sketch", "-s", "variance.n_probes=4", "-s", "coils.kind=low-resolution"]
+    for chosen, shape in ((["--measurement", "dataset_1"], (16, 16)), ([], (32, 36))):
+        result = _mri_noise("run", path, *chosen, *settings, "-o", out, "--json")
+        assert result.exit_code == 0, _text(result)
+        (row,) = json.loads(result.stdout)
+        assert row["measurement"] == ("dataset_1" if chosen else "dataset_2")
+        assert _mri_noise("run", path, "-e", out, "-o", again).exit_code == 0
+        first, second = load_results(out)[0], load_results(again)[0]
+        assert first.image.shape == shape
+        assert torch.equal(first.image, second.image)
+    changed = _mri_noise("run", path, "-e", out, "--measurement", "dataset_1", "-o", again)
+    assert changed.exit_code == 0, _text(changed)
+    assert load_results(again)[0].provenance.measurement == "dataset_1"
+
+
+def test_a_measurement_that_is_not_there_is_one_sentence(scan: Path, tmp_path: Path) -> None:
+    path = two_measurements(tmp_path / "several.h5")
+    for command in (["info", path], ["run", path, "-o", tmp_path / "out.h5"], ["compare", path]):
+        result = _mri_noise(*command, "--measurement", "x")
+        assert result.exit_code == 1
+        assert "no measurement 'x'; choose one of dataset_1, dataset_2" in " ".join(_text(result).split())
+    out = tmp_path / "saved.h5"
+    saved = random_result()
+    save_results([replace(saved, provenance=replace(saved.provenance, measurement="dataset_2"))], out)
+    result = _mri_noise("run", scan, "-e", out, "-o", tmp_path / "again.h5")
+    assert result.exit_code == 1
+    assert "no measurement 'dataset_2'" in " ".join(_text(result).split())
 
 
 def test_the_printed_experiment_runs(scan: Path, tmp_path: Path) -> None:

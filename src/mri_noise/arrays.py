@@ -17,6 +17,9 @@ Image: TypeAlias = Complex[Tensor, "*batch rows columns"]
 KSpace: TypeAlias = Complex[Tensor, "*batch coils rows columns"]
 """Multi-coil k-space, zero where not sampled; centred, orthonormal Fourier convention."""
 
+CalibrationKSpace: TypeAlias = Complex[Tensor, "coils calibration_rows calibration_columns"]
+"""The fully sampled centre of multi-coil k-space, by itself."""
+
 CoilMaps: TypeAlias = Complex[Tensor, "coils rows columns"]
 """Coil sensitivity maps; zero where unknown."""
 

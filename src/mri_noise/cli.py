@@ -29,18 +29,22 @@ Assignments = Annotated[
     list[str] | None,
     typer.Option("--set", "-s", metavar="a.b=c", help="Change one setting (repeatable), such as variance.seed=1"),
 ]
+MeasurementName = Annotated[
+    str | None,
+    typer.Option("--measurement", metavar="NAME", help="Which of several in the file, see info; else the largest"),
+]
 SliceChoice = Annotated[str | None, typer.Option("--slice", metavar="N|all", help="Slice number from 0, or all")]
 Folder = Annotated[Path | None, typer.Option("--output", "-o", help="Folder for tables and figures")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else")]
 
 
 @app.command()
-def info(scan: ScanPath, json: AsJson = False) -> None:
+def info(scan: ScanPath, measurement: MeasurementName = None, json: AsJson = False) -> None:
     """Say what a scan file holds."""
     with _one_sentence():
         from mri_noise import commands
 
-        commands.info(scan, as_json=json)
+        commands.info(scan, measurement=measurement, as_json=json)
 
 
 @app.command()
@@ -55,6 +59,7 @@ def models(json: AsJson = False) -> None:
 @app.command()
 def run(
     scan: Annotated[Path | None, typer.Argument(metavar="SCAN", help="fastMRI or ISMRMRD HDF5, or BART .cfl")] = None,
+    measurement: MeasurementName = None,
     experiment: ExperimentPath = None,
     assignments: Assignments = None,
     slices: SliceChoice = None,
@@ -78,6 +83,7 @@ def run(
         else:
             commands.run(
                 scan,
+                measurement=measurement,
                 experiment=experiment,
                 assignments=assignments or [],
                 slices=slices,
@@ -90,6 +96,7 @@ def run(
 @app.command()
 def compare(
     scan: ScanPath,
+    measurement: MeasurementName = None,
     experiment: ExperimentPath = None,
     assignments: Assignments = None,
     slices: SliceChoice = None,
@@ -103,6 +110,7 @@ def compare(
 
         commands.compare(
             scan,
+            measurement=measurement,
             experiment=experiment,
             assignments=assignments or [],
             slices=slices,
@@ -143,6 +151,7 @@ def evaluate(
     models: Annotated[str, typer.Option(metavar="M1,M2", help="Shipped models, or files of weights")] = "",
     masks: Annotated[str, typer.Option(help="Kinds of masks")] = "random-lines, equispaced, poisson-disc",
     accelerations: Annotated[str, typer.Option(help="Net accelerations, calibration included")] = "4,8",
+    measurement: MeasurementName = None,
     assignments: Assignments = None,
     replicas: Annotated[int, typer.Option(min=0, help="Monte Carlo replicas; 0: no noise maps")] = 200,
     probes: Annotated[int, typer.Option(min=1, help="Probes of the sketch")] = 100,
@@ -155,6 +164,7 @@ def evaluate(
 
         evaluate_scans(
             scans,
+            measurement=measurement,
             models=models,
             masks=masks,
             accelerations=accelerations,

@@ -11,6 +11,7 @@ from mri_noise import console, pipeline, report
 from mri_noise.experiment import Experiment
 from mri_noise.io import open_scan
 from mri_noise.io.atomic import check_writable
+from mri_noise.io.measurements import NoSuchMeasurement
 from mri_noise.io.nifti import save_nifti
 from mri_noise.io.results import load_experiment, save_results
 from mri_noise.result import Result
@@ -19,9 +20,9 @@ from mri_noise.settings import override, read_yaml
 from mri_noise.variance.replica import MonteCarlo
 
 
-def info(path: Path, *, as_json: bool) -> None:
+def info(path: Path, *, measurement: str | None, as_json: bool) -> None:
     """Print what a scan file holds."""
-    console.show(report.scan_table(open_scan(path)), as_json=as_json)
+    console.show(report.scan_table(open_scan(path, measurement)), as_json=as_json)
 
 
 def models(*, as_json: bool) -> None:
@@ -31,13 +32,14 @@ def models(*, as_json: bool) -> None:
 
 def print_experiment(experiment: Path | None, assignments: Sequence[str]) -> None:
     """Print a complete experiment as YAML."""
-    choices, _ = _experiment(experiment, assignments)
+    choices, *_ = _experiment(experiment, assignments)
     sys.stdout.write(choices.to_yaml())
 
 
 def run(
     path: Path,
     *,
+    measurement: str | None,
     experiment: Path | None,
     assignments: Sequence[str],
     slices: str | None,
@@ -46,8 +48,8 @@ def run(
     as_json: bool,
 ) -> None:
     """Run an experiment on a scan and save its results."""
-    choices, saved_slices = _experiment(experiment, assignments)
-    scan = open_scan(path)
+    choices, saved_slices, saved_measurement = _experiment(experiment, assignments)
+    scan = _open(path, measurement, saved_measurement)
     chosen = _slices(slices, saved_slices, scan)
     if output.exists() and output.samefile(path):
         raise ValueError(f"'{output}' is the scan itself and would be overwritten; give another --output")
@@ -73,6 +75,7 @@ def run(
 def compare(
     path: Path,
     *,
+    measurement: str | None,
     experiment: Path | None,
     assignments: Sequence[str],
     slices: str | None,
@@ -81,11 +84,11 @@ def compare(
     as_json: bool,
 ) -> None:
     """Compare the variance map of an experiment with Monte Carlo."""
-    choices, saved_slices = _experiment(experiment, assignments)
+    choices, saved_slices, saved_measurement = _experiment(experiment, assignments)
     if isinstance(choices.variance, MonteCarlo):
         raise ValueError("compare sets a method against Monte Carlo; set variance.kind to lattice, sketch or exact")
     reference_choices = choices.model_copy(update={"variance": MonteCarlo(n_replicas=n_replicas)})
-    scan, cache = open_scan(path), pipeline.StageCache()
+    scan, cache = _open(path, measurement, saved_measurement), pipeline.StageCache()
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
     for index in _slices(slices, saved_slices, scan):
@@ -103,18 +106,31 @@ def compare(
         console.say(f"written: {output}")
 
 
-def _experiment(path: Path | None, assignments: Sequence[str]) -> tuple[Experiment, tuple[int, ...] | None]:
-    """The experiment of a YAML file or of a saved result (with its slices, and its threads), with settings changed."""
-    slices = None
+def _experiment(path: Path | None, assignments: Sequence[str]) -> tuple[Experiment, tuple[int, ...] | None, str]:
+    """The experiment of a YAML file or of a saved result, with settings changed.
+
+    Beside it, what a saved result says of its slices and of the measurement that they are of; its threads are taken.
+    """
+    slices, measurement = None, ""
     if path is None:
         choices = Experiment()
     elif path.suffix in (".h5", ".hdf5"):
         saved = load_experiment(path)
-        choices, slices = saved.experiment, saved.slices
+        choices, slices, measurement = saved.experiment, saved.slices, saved.measurement
         torch.set_num_threads(saved.n_threads)
     else:
         choices = Experiment.parse(read_yaml(path))
-    return override(choices, assignments), slices
+    return override(choices, assignments), slices, measurement
+
+
+def _open(path: Path, named: str | None, saved: str) -> Scan:
+    """Open the measurement that is named, or else that of a saved result."""
+    if named is not None or not saved:
+        return open_scan(path, named)
+    try:
+        return open_scan(path, saved)
+    except NoSuchMeasurement as error:
+        raise ValueError(f"{error}; --measurement goes before that of the saved result") from None
 
 
 def _slices(choice: str | None, saved: tuple[int, ...] | None, scan: Scan) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mri_noise.io.atomic import replacing
+from mri_noise.io.samples import counted
 from mri_noise.noise import Noise
 from mri_noise.noise_sources import MeasuredNoise
 from mri_noise.recon.checkpoint import read_training
@@ -89,7 +90,8 @@ def scan_table(scan: Scan) -> pd.DataFrame:
     facts = {
         "name": scan.name,
         "layout": scan.layout,
-        "slices": len(scan),
+        **_measurement(scan),
+        "slices": counted(scan.labels),
         "coils": scan.n_coils,
         "rows x columns": f"{scan.matrix[0]} x {scan.matrix[1]}",
         "phase-encode axes": ", ".join({-2: "rows", -1: "columns"}[axis] for axis in scan.phase_encode_axes),
@@ -111,14 +113,20 @@ def _noise_facts(first: Slice) -> dict[str, str]:
         noise = MeasuredNoise()(first.kspace, first.mask, first.noise)
     except ValueError as error:
         return {"noise": f"not known: {error}"}
-    return {"noise": noise.source, "noise samples": _counted(noise), "noise level": f"{noise.level:.4g}"}
+    return {"noise": noise.source, "noise samples": _known_from(noise), "noise level": f"{noise.level:.4g}"}
 
 
-def _counted(noise: Noise) -> str:
+def _known_from(noise: Noise) -> str:
     """How many samples a covariance was estimated from, and how well it is known."""
     if noise.n_samples is None:
         return "not known: taken to be exact"
     return f"{noise.n_samples}, so that a std is known to {100 * noise.uncertainty:.2g} %"
+
+
+def _measurement(scan: Scan) -> dict[str, str]:
+    """Which measurement of the file it is, and what the others are, where the format has any."""
+    chosen = {"measurement": scan.choice} if scan.choice else {}
+    return {**chosen, "the file holds": "; ".join(scan.contents)} if len(scan.contents) > 1 else chosen
 
 
 def shipped_table() -> pd.DataFrame:
@@ -154,6 +162,7 @@ def _summary(result: Result) -> dict[str, str | int | float]:
     planned = estimate.plan if estimate.channels.keys() == {"magnitude"} else None
     bound = float("nan") if planned is None else 100 * planned.upper_bound
     return {
+        **({"measurement": result.provenance.measurement} if result.provenance.measurement else {}),
         "slice": result.provenance.label,
         "R": round(acceleration(result.mask), 2),
         "reconstruction": reconstruction_name(result),
@@ -170,7 +179,7 @@ def _summary(result: Result) -> dict[str, str | int | float]:
         "linearity": "not needed" if result.linearity is None else result.linearity.verdict,
         "derivative": "not needed" if result.linearity is None else result.linearity.arithmetic,
         "noise": result.noise.source,
-        "noise samples": _counted(result.noise),
+        "noise samples": _known_from(result.noise),
         "noise level": result.noise.level,
         "not in coil maps [%]": float("nan") if result.unexplained is None else 100 * result.unexplained,
         "remarks": "; ".join(result.provenance.remarks) or "none",

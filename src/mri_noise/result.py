@@ -40,6 +40,8 @@ class Provenance:
         Of the variance alone, [s] and [bytes].
     remarks
         What was taken otherwise than the file says, and what is to be said against the coil maps.
+    measurement
+        Which of several in the file; empty where there was no choice.
     """
 
     scan: str
@@ -54,6 +56,7 @@ class Provenance:
     seconds: float
     peak_memory: int
     remarks: tuple[str, ...] = ()
+    measurement: str = ""
 
 
 def provenance_of(scan: Scan, index: int, device: torch.device, remarks: tuple[str, ...]) -> Provenance:
@@ -72,6 +75,7 @@ def provenance_of(scan: Scan, index: int, device: torch.device, remarks: tuple[s
         seconds=0.0,
         peak_memory=0,
         remarks=remarks,
+        measurement=scan.measurement if len(scan.measurements) > 1 else "",
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from mri_noise.arrays import CoilMaps, KSpace, Mask, RealMap
+from mri_noise.arrays import CalibrationKSpace, CoilMaps, KSpace, Mask, RealMap
 from mri_noise.noise import Noise, mix_coils, whitening_matrix
 
 
@@ -20,6 +20,10 @@ class Slice:
     reference : shape (rows, columns), magnitude image of the file, where it has one
     remarks
         What was taken otherwise than the file says, a sentence each without its full stop.
+    calibration : shape (coils, rows, columns), of its own size
+        The fully sampled centre of k-space, with its centre at index n // 2, where the file shows more of it than
+        ``kspace`` does: a separate reference, or other repetitions. Of the same coils and field of view; its noise and
+        its contrast may differ.
     """
 
     kspace: KSpace
@@ -28,6 +32,7 @@ class Slice:
     coil_maps: CoilMaps | None = None
     reference: RealMap | None = None
     remarks: tuple[str, ...] = ()
+    calibration: CalibrationKSpace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,10 @@ class Scan:
         Hash of the source, for provenance.
     read
         Reads one slice. Raises ValueError for unusable data, in one sentence.
+    measurement
+        Name of what was read of the file; empty where a file of the format holds no more than one scan.
+    measurements, contents
+        Names of all that could have been read, and for each a line such as ``dataset_2: 128 x 128, 24 slices``.
     """
 
     name: str
@@ -63,6 +72,16 @@ class Scan:
     voxel_size: tuple[float, float, float] | None
     fingerprint: str
     read: Callable[[int], Slice]
+    measurement: str = ""
+    measurements: tuple[str, ...] = ()
+    contents: tuple[str, ...] = ()
+
+    @property
+    def choice(self) -> str:
+        """The measurement, and what it was chosen from if there are several."""
+        if len(self.measurements) < 2:
+            return self.measurement
+        return f"{self.measurement} (of {', '.join(self.measurements)})"
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -76,5 +95,8 @@ class Scan:
 def prewhitened(acquired: Slice, noise: Noise) -> tuple[Slice, Noise]:
     """Return a slice in a coil basis in which its noise is white, and that noise."""
     matrix, white = whitening_matrix(noise)
-    maps = None if acquired.coil_maps is None else mix_coils(matrix, acquired.coil_maps)
-    return replace(acquired, kspace=mix_coils(matrix, acquired.kspace), coil_maps=maps), white
+    maps, calibration = (
+        None if each is None else mix_coils(matrix, each) for each in (acquired.coil_maps, acquired.calibration)
+    )
+    mixed = mix_coils(matrix, acquired.kspace)
+    return replace(acquired, kspace=mixed, coil_maps=maps, calibration=calibration), white

@@ -21,25 +21,29 @@ class Header:
     centers: tuple[int, int] | None = None
     trajectory: xsd.trajectoryType = xsd.trajectoryType.CARTESIAN
     noise_bandwidth: float | None = None
+    others: tuple["Header", ...] = ()
+    """Further encodings."""
 
-    def to_xml(self) -> str:
+    def encoding(self) -> xsd.encodingType:
         centers = self.centers or (self.matrix[1] // 2, self.matrix[2] // 2)
         limits = [
             xsd.limitType(minimum=0, maximum=n - 1, center=center)
             for n, center in zip(self.matrix[1:], centers, strict=True)
         ]
-        encoding = xsd.encodingType(
+        return xsd.encodingType(
             encodedSpace=_space(self.matrix, self.fov),
             reconSpace=_space(self.recon_matrix or self.matrix, self.recon_fov or self.fov),
             encodingLimits=xsd.encodingLimitsType(kspace_encoding_step_1=limits[0], kspace_encoding_step_2=limits[1]),
             trajectory=self.trajectory,
         )
+
+    def to_xml(self) -> str:
         header = xsd.ismrmrdHeader(
             experimentalConditions=xsd.experimentalConditionsType(H1resonanceFrequency_Hz=123_000_000),
             acquisitionSystemInformation=xsd.acquisitionSystemInformationType(
                 relativeReceiverNoiseBandwidth=self.noise_bandwidth
             ),
-            encoding=[encoding],
+            encoding=[each.encoding() for each in (self, *self.others)],
         )
         return xsd.ToXML(header)
 

@@ -45,3 +45,8 @@ def test_bytes_that_move_from_one_file_to_the_next_change_it(tmp_path: Path) -> 
     a.write_bytes(b"x")
     b.write_bytes(b"yz")
     assert fingerprint(a, b) != before
+
+
+def test_each_part_of_a_file_has_its_own(big: Path) -> None:
+    assert len({fingerprint(big), fingerprint(big, part="a"), fingerprint(big, part="b")}) == 3
+    assert fingerprint(big, part="") == fingerprint(big)

@@ -93,6 +93,47 @@ def test_partial_fourier_lines_lie_about_the_centre_of_their_counter(tmp_path: P
     np.testing.assert_array_equal(piece.kspace, kspace * expected)
 
 
+@pytest.mark.parametrize("center", [-1, 0, 1, 3, 4, 5, 9])
+def test_lines_that_a_wrong_centre_puts_over_the_end_go_on_at_the_start(tmp_path: Path, center: int) -> None:
+    """The same lines about a centre that is not theirs: a circular shift, which the image shows as a phase alone."""
+    kspace = random_complex(RNG, 2, 6, 9)
+    lines = [replace(line, line=line.line - 2) for line in lines_of(kspace)[2:8]]
+    piece = open_scan(write_ismrmrd(tmp_path / "a.h5", Header((6, 9, 1), centers=(center, 0)), lines))[0]
+    measured = np.isin(np.arange(9), np.arange(2, 8))
+    np.testing.assert_array_equal(piece.mask, np.broadcast_to(np.roll(measured, 2 - center), (6, 9)))
+    np.testing.assert_array_equal(piece.kspace, np.roll(kspace * measured, 2 - center, axis=2))
+    images = [np.abs(ifft_along(each, 2)) for each in (piece.kspace.numpy(), kspace * measured)]
+    np.testing.assert_allclose(*images, atol=1e-6)
+
+
+@pytest.mark.parametrize(("center", "n_readout"), [(0, 12), (9, 12), (0, 6), (8, 6)])
+def test_samples_that_a_wrong_echo_puts_over_the_end_go_on_at_the_start(
+    tmp_path: Path, center: int, n_readout: int
+) -> None:
+    """Samples 4 to 11 of 12, whose echo is their sample 2."""
+    kspace = random_complex(RNG, 2, 12, 4)
+    header = Header((12, 4, 1), (n_readout, 4, 1), (240.0, 1.0, 1.0), (20.0 * n_readout, 1.0, 1.0))
+    lines = [replace(line, samples=line.samples[:, 4:], center=center) for line in lines_of(kspace)]
+    piece = open_scan(write_ismrmrd(tmp_path / "a.h5", header, lines))[0]
+    shifted = np.roll(kspace * (np.arange(12) >= 4)[:, None], 2 - center, axis=1)
+    narrowed = fft_along(ifft_along(shifted, 1)[:, 6 - n_readout // 2 : 6 - n_readout // 2 + n_readout], 1)
+    np.testing.assert_allclose(piece.kspace, narrowed * piece.mask.numpy(), atol=1e-6)
+    if n_readout == 12:
+        np.testing.assert_array_equal(piece.mask, np.broadcast_to((shifted != 0).all((0, 2))[:, None], (12, 4)))
+
+
+def test_a_3d_scan_goes_on_at_the_start_along_both_phase_encodes_and_its_readout(tmp_path: Path) -> None:
+    kspace = random_complex(RNG, 2, 8, 6, 5)
+    places = [(y, z) for y in range(4) for z in range(3)]
+    lines = [Line(kspace[:, 2:, y, z], y, z, center=0) for y, z in places]
+    piece = open_scan(write_ismrmrd(tmp_path / "a.h5", Header((8, 6, 5), centers=(0, 0)), lines))[3]
+    measured = np.zeros((8, 6, 5), dtype=bool)
+    measured[2:, :4, :3] = True
+    shifted = np.roll(kspace * measured, (2, 3, 2), axis=(1, 2, 3))
+    np.testing.assert_allclose(piece.kspace, ifft_along(shifted, 1)[:, 3], atol=1e-6)
+    np.testing.assert_array_equal(piece.mask, np.roll(measured[2], (3, 2), axis=(0, 1)))
+
+
 def test_an_asymmetric_echo_lies_about_its_centre_sample(tmp_path: Path) -> None:
     """Of 11 samples about sample 5 the first three are missing, and one more at either end is discarded."""
     kspace = random_complex(RNG, 2, 11, 4)
@@ -316,7 +357,12 @@ PRESCAN = noise_lines(RNG, 2, 30)
         (Header((6, 5, 1)), PRESCAN, "'.*a.h5' holds no imaging acquisitions"),
         (Header((6, 4, 1)), LINES, r"acquisition 4 of '.*a.h5' does not fit the encoded matrix \(6, 4, 1\)"),
         (Header((5, 5, 1)), LINES, r"acquisition 0 of '.*a.h5' does not fit .* has 6 samples from"),
-        (Header((6, 5, 1), centers=(4, 0)), LINES, "acquisition 0 of '.*a.h5' does not fit .* at line -2"),
+        (
+            Header((6, 5, 1), centers=(4, 0)),
+            [*LINES, replace(LINES[0], line=5)],
+            "acquisition 0 of '.*a.h5' does not fit .* at line -2",
+        ),
+        (Header((6, 5, 1)), [Line(np.ones((2, 4)), center=center) for center in (0, 3)], "does not fit .* from 3"),
         (Header((6, 5, 1)), [*LINES, replace(LINES[0], partition=3, line=9)], "acquisition 5 of '.*a.h5' does not fit"),
         (Header((6, 5, 1)), [replace(LINES[0], discard=(3, 3))], "acquisition 0 of '.*a.h5' does not fit .* 0 samples"),
         (Header((6, 5, 1)), [*LINES, Line(np.ones((3, 6)))], r"'.*a.h5' should have the same coils.* \[2, 3\]"),

@@ -42,13 +42,6 @@ def test_an_ismrmrd_group_of_another_name_is_found(tmp_path: Path) -> None:
     assert open_scan(path).n_coils == 2
 
 
-def test_the_group_called_dataset_goes_first(tmp_path: Path) -> None:
-    path = tmp_path / "a.h5"
-    write_ismrmrd(path, Header((6, 5, 1)), lines_of(random_complex(RNG, 2, 6, 5)), group="a")
-    write_ismrmrd(path, Header((6, 5, 1)), lines_of(random_complex(RNG, 3, 6, 5)), group="dataset")
-    assert open_scan(path).n_coils == 3
-
-
 def _empty(path: Path) -> None:
     path.write_bytes(b"")
 

@@ -1,9 +1,17 @@
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mri_noise.io.readout import crop_readout, readout_fft, readout_ifft, remaining_samples, remove_oversampling
+from mri_noise.io.readout import (
+    crop_readout,
+    readout_fft,
+    readout_ifft,
+    remaining_samples,
+    remove_oversampling,
+    resample,
+)
 from tests.io.ismrmrd_files import fft_along, ifft_along, random_complex
 
 lengths = st.integers(1, 24).flatmap(lambda n: st.tuples(st.just(n), st.integers(1, n)))
@@ -50,3 +58,13 @@ def test_remaining_samples_lie_in_the_line_and_keep_its_centre(lengths: tuple[in
 def test_the_centre_stays_the_centre() -> None:
     assert crop_readout(torch.arange(9), 4).tolist() == [2, 3, 4, 5]
     assert crop_readout(torch.arange(8), 3).tolist() == [3, 4, 5]
+
+
+@pytest.mark.parametrize(("n", "n_new"), [(4, 7), (5, 8), (8, 5), (6, 6)])
+def test_resampling_keeps_what_the_middle_of_kspace_shows(n: int, n_new: int) -> None:
+    line = random_complex(np.random.default_rng(n), 2, n).astype(np.complex128)
+    expected = np.zeros((2, n_new), dtype=np.complex128)
+    steps = np.arange(min(n, n_new)) - min(n, n_new) // 2
+    expected[:, n_new // 2 + steps] = line[:, n // 2 + steps]
+    resampled = resample(readout_ifft(torch.from_numpy(line)), n_new)
+    np.testing.assert_allclose(readout_fft(resampled).numpy(), expected, atol=1e-12)

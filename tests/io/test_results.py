@@ -1,3 +1,4 @@
+import json
 import signal
 import tempfile
 import weakref
@@ -247,3 +248,14 @@ def test_a_saved_experiment_repeats_bit_for_bit(tmp_path: Path, precision: str) 
     assert first[0].rois[0].noise.standard_deviation > 0
     for a, b in zip(first, second, strict=True):
         assert_same(a, replace(b, provenance=a.provenance))
+
+
+def test_the_measurement_comes_back_and_former_files_name_none(tmp_path: Path) -> None:
+    result, path = random_result(), tmp_path / "out.h5"
+    save_results([replace(result, provenance=replace(result.provenance, measurement="dataset_2"))], path)
+    assert load_results(path)[0].provenance.measurement == load_experiment(path).measurement == "dataset_2"
+    with h5py.File(path, "r+") as file:
+        former = json.loads(file.attrs["provenance"])
+        del former[0]["measurement"]
+        file.attrs["provenance"] = json.dumps(former)
+    assert load_results(path)[0].provenance.measurement == load_experiment(path).measurement == ""

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from mri_noise.io.samples import as_complex64, label, measured_lines, measured_points
+from mri_noise.io.samples import as_complex64, counted, label, measured_lines, measured_points
 
 
 def test_samples_become_complex64_of_their_own() -> None:
@@ -48,3 +48,20 @@ def test_a_lone_zero_is_a_measured_value_and_many_are_a_pattern() -> None:
 def test_labels() -> None:
     assert label(3, ()) == "slice 3"
     assert label(3, (("repetition", 2), ("set", 0))) == "slice 3, repetition 2, set 0"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ({}, "4"),
+        ({"contrast": 2}, "8 (4 slices x 2 contrasts)"),
+        ({"slab": 1, "echo": 3}, "12 (4 slices x 1 slab x 3 echoes)"),
+        ({"batch": 2}, "8 (4 slices x 2 batches)"),
+    ],
+)
+def test_slices_are_counted_by_what_they_are_made_up_of(sizes: dict[str, int], expected: str) -> None:
+    places = np.ndindex(4, *sizes.values())
+    labels = [label(index, zip(sizes, counts, strict=True)) for index, *counts in places]
+    assert counted(labels) == expected
+    if sizes == {"contrast": 2}:
+        assert counted(labels[1:]) == "7 (4 slices, 2 contrasts, not in every combination)"

@@ -7,7 +7,7 @@ from napari import Viewer
 from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QApplication
 
-from mri_noise.masks import Equispaced
+from mri_noise.masks import AsAcquired, Equispaced
 from mri_noise.plugin.layers import Shelf
 from mri_noise.plugin.noise_dock import NoiseDock
 from mri_noise.recon.linear import CGSense, ZeroFilled
@@ -15,6 +15,7 @@ from mri_noise.recon.shipped import Shipped
 from mri_noise.session.layers import METADATA, ON_DEMAND_QUANTITIES, QUANTITIES
 from mri_noise.variance.magnitude import LatticeProbing
 from mri_noise.variance.sketch import Sketch
+from tests.io.reference_scans import integrated_scan, two_measurements
 from tests.plugin.users import LONG, PATIENCE, QUICK, finish, open_dock, open_sample, run
 
 
@@ -49,6 +50,38 @@ def test_a_new_window_undersamples_a_full_scan_and_maps_a_network(viewer: Viewer
     assert experiment.undersampling == Equispaced(acceleration=4)
     assert experiment.reconstruction == Shipped(name="modl")
     assert "by MoDL" in dock.status.text.text()
+
+
+def test_a_scan_with_an_integrated_reference_is_mapped_as_it_opens(
+    qtbot: QtBot, viewer: Viewer, dock: NoiseDock, tmp_path: Path
+) -> None:
+    viewer.open(integrated_scan(tmp_path / "scan.h5"), plugin="napari-mri-noise")
+    assert dock.shared.session.experiment.undersampling == AsAcquired()
+    dock.run()
+    finish(qtbot, dock)
+    assert dock.shared.session.status.kind == "done", dock.status.text.text()
+    assert "std" in dock.shared.shelf.present()
+
+
+def test_a_measurement_is_chosen_in_place(viewer: Viewer, dock: NoiseDock, tmp_path: Path, said: list[str]) -> None:
+    open_sample(viewer)
+    assert dock.scan._measurement.isHidden()
+    viewer.layers.clear()
+    path = two_measurements(tmp_path / "scan.h5")
+    viewer.open(path, plugin="napari-mri-noise")
+    box, opened = dock.scan._measurement, dock.scan.opened
+    assert opened is not None and opened.scan.measurement == box.currentText() == "dataset_2"
+    assert not box.isHidden() and "dataset_2 (of dataset_1, dataset_2)" in dock.scan._facts.text()
+    dock.scan.add_kspace()
+    box.setCurrentText("dataset_1")
+    box.textActivated.emit("dataset_1")
+    chosen = dock.shared.session.opened
+    assert chosen is not None and chosen.scan.measurement == box.currentText() == "dataset_1"
+    assert [layer.data.shape for layer in viewer.layers] == [(2, 16, 16)]
+    assert "dataset_1 (of dataset_1, dataset_2)" in dock.scan._facts.text()
+    path.unlink()
+    box.textActivated.emit("dataset_2")
+    assert box.currentText() == "dataset_1" and "there is no file" in said[-1]
 
 
 def test_what_the_user_chose_before_the_scan_stays(viewer: Viewer, dock: NoiseDock) -> None:

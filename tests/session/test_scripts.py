@@ -46,6 +46,14 @@ def test_the_command_holds_the_experiment(experiment: Experiment) -> None:
     assert override(Experiment(), words[8::2]) == experiment
 
 
+def test_command_and_program_name_the_measurement() -> None:
+    command = as_command(Path("a.h5"), 2, Experiment(), measurement="dataset_2/encoding 1")
+    assert shlex.split(command)[7:] == ["--measurement", "dataset_2/encoding 1"]
+    assert "open_scan('a.h5', 'dataset_2/encoding 1')" in as_python(
+        Path("a.h5"), 2, Experiment(), measurement="dataset_2/encoding 1"
+    )
+
+
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_overrides_say_no_more_than_they_must(experiment: Experiment) -> None:
     assert (overrides(experiment) == {}) == (experiment == Experiment())

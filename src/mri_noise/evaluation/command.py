@@ -30,6 +30,7 @@ _VARIED = {
 def evaluate_scans(
     paths: Sequence[Path],
     *,
+    measurement: str | None = None,
     models: str,
     masks: str,
     accelerations: str,
@@ -51,7 +52,7 @@ def evaluate_scans(
     methods = all_methods(_words(models), tune=tune)
     experiment = _experiment(assignments)
     noise_maps = NoiseMaps.parse({"n_probes": n_probes, "n_replicas": n_replicas}) if n_replicas else None
-    chosen = list(cases(_scans(paths), _kinds(masks), _rates(accelerations)))
+    chosen = list(cases(_scans(paths, measurement), _kinds(masks), _rates(accelerations)))
     if bart_program() is None:
         console.say("BART is not installed: its compressed sensing is left out")
     output.mkdir(parents=True, exist_ok=True)
@@ -105,8 +106,8 @@ def _experiment(assignments: Sequence[str]) -> Experiment:
     return override(Experiment(), assignments)
 
 
-def _scans(paths: Sequence[Path]) -> list[Scan]:
-    scans = [open_scan(path) for path in paths]
+def _scans(paths: Sequence[Path], measurement: str | None) -> list[Scan]:
+    scans = [open_scan(path, measurement) for path in paths]
     names = [scan.name for scan in scans]
     twice = [name for name in names if names.count(name) > 1]
     if twice:

@@ -1,52 +1,109 @@
 """ISMRMRD HDF5: acquisitions with an XML header, sorted into slices."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from mri_noise.arrays import CalibrationKSpace, KSpace, Mask
+from mri_noise.calibration import calibration_size
+from mri_noise.encoding import central
 from mri_noise.io.fingerprint import fingerprint
 from mri_noise.io.hdf5 import open_hdf5
-from mri_noise.io.ismrmrd_acquisitions import Entries, Frame, Index, index_acquisitions, read_samples
-from mri_noise.io.ismrmrd_header import CartesianEncoding, cartesian_encoding, read_header
-from mri_noise.io.readout import crop_readout, readout_ifft, remaining_samples, remove_oversampling
+from mri_noise.io.ismrmrd_acquisitions import Acquisitions, Entries, read_samples, sort_by_purpose
+from mri_noise.io.ismrmrd_calibration import Calibration, calibrations
+from mri_noise.io.ismrmrd_frames import Frame, Index, index_frames, places, repeats
+from mri_noise.io.ismrmrd_header import (
+    CartesianEncoding,
+    cartesian_encoding,
+    noise_bandwidth,
+    read_header,
+    usable_encodings,
+)
+from mri_noise.io.ismrmrd_measurements import Group, measurements_of, prescan_for, read_groups
+from mri_noise.io.measurements import Measurement, choose, stated, told_apart
+from mri_noise.io.readout import crop_readout, readout_ifft, remaining_samples, remove_oversampling, resample
 from mri_noise.io.samples import as_complex64, label
 from mri_noise.io.volume import Volume, temporary_array
 from mri_noise.noise import Noise, noise_from_samples
 from mri_noise.scan import Scan, Slice
 
+_N_BLOCKS = 4
+"""Centres for calibration that are kept: slices of several repetitions share them."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """An indexed file: what it takes to read any slice of it."""
+    """An indexed measurement: what it takes to read any slice of it."""
 
     path: Path
     group: str
     encoding: CartesianEncoding
     index: Index
+    calibrations: tuple[Calibration | None, ...]
     prescan: Noise | None
 
 
-def open_ismrmrd(path: Path, group: str) -> Scan:
-    """Open the acquisitions in a group with ``xml`` and ``data``: 2-D slices, or 3-D slabs cut across the readout.
+def open_ismrmrd(path: Path, measurement: str | None = None) -> Scan:
+    """Open a measurement, the one with most samples by default: 2-D slices, or 3-D slabs cut across the readout.
 
     Raises
     ------
     ValueError
-        If header or acquisitions are damaged, do not fit together, or are not Cartesian.
+        If there is none of that name, or its header or acquisitions are damaged, do not fit together, or are not
+        Cartesian.
     """
     with open_hdf5(path) as file:
-        header = read_header(file[group]["xml"], path)
-        encoding = cartesian_encoding(header, path)
-        data = file[group]["data"]
-        index = index_acquisitions(data, encoding, path)
-        prescan = _prescan(data, index.prescan, path)
-    source = _Source(path, group, encoding, index, prescan)
+        groups = read_groups(file, path)
+        measurements = measurements_of(file, groups, path)
+        chosen = choose(measurements, measurement, path)
+        try:
+            scan = _open(file, groups, chosen, path)
+        except ValueError as error:
+            raise ValueError(told_apart(str(error), chosen, measurements)) from None
+    several = chosen.name if len(measurements) > 1 else ""
+    return stated(replace(scan, fingerprint=fingerprint(path, part=several)), chosen, measurements)
+
+
+def list_ismrmrd(path: Path) -> list[Measurement]:
+    """List the measurements of a file; none if nothing in it is of an image."""
+    with open_hdf5(path) as file, suppress(ValueError):
+        return measurements_of(file, read_groups(file, path), path)
+    return []
+
+
+def _open(file: h5py.File, groups: list[Group], chosen: Measurement, path: Path) -> Scan:
+    header = read_header(file[chosen.group]["xml"], path)
+    encoding = cartesian_encoding(header, path, chosen.encoding)
+    (entries,) = (group.entries for group in groups if group.name == chosen.group and group.entries is not None)
+    acquired, prescan_group = _with_prescan(sort_by_purpose(entries, chosen.encoding), groups, chosen)
+    index = index_frames(acquired, encoding, path)
+    encodings = usable_encodings(header, path)
+    found = calibrations(index, acquired.reference, encodings, chosen.encoding)
+    elsewhere = "" if prescan_group == chosen.group else f", {prescan_group}"
+    said = f"noise prescan of '{path.name}'{elsewhere}"
+    prescan = _prescan(file[prescan_group]["data"], index.prescan, path, said)
+    if elsewhere:
+        encoding = _with_bandwidth_of(file[prescan_group]["xml"], encoding, path)
+    source = _Source(path, chosen.group, encoding, index, found, prescan)
     return _scan_of_slabs(source) if index.volumetric else _scan_of_slices(source)
+
+
+def _with_prescan(acquired: Acquisitions, groups: list[Group], chosen: Measurement) -> tuple[Acquisitions, str]:
+    """Take the noise measurements of the group, or those of a group that holds nothing else; and name it."""
+    elsewhere = None
+    if len(acquired.prescan) == 0:
+        elsewhere = prescan_for(groups, chosen.group, int(acquired.imaging["active_channels"][0]))
+    if elsewhere is None:
+        return acquired, chosen.group
+    return replace(acquired, prescan=elsewhere[1]), elsewhere[0]
 
 
 def _scan_of_slices(source: _Source) -> Scan:
@@ -60,30 +117,53 @@ def _scan_of_slices(source: _Source) -> Scan:
         phase_encode_axes=(-1,),
         voxel_size=None if size is None else (size[2], size[0], size[1]),
         fingerprint=fingerprint(source.path),
-        read=partial(_read_slice, source),
+        read=partial(_read_slice, source, lru_cache(maxsize=_N_BLOCKS)(partial(_block, source))),
     )
 
 
-def _read_slice(source: _Source, index: int) -> Slice:
-    """Read the acquisitions of one 2-D slice, average them and remove the oversampling of their readout."""
-    frame, n_readout = source.index.frames[index], source.encoding.n_readout
-    n_samples, n_lines, _ = source.encoding.matrix
+def _read_slice(source: _Source, block: Callable[[Calibration], CalibrationKSpace | None], index: int) -> Slice:
+    """Read the acquisitions of one 2-D slice."""
+    frame, calibration = source.index.frames[index], source.calibrations[index]
+    kspace, mask = _average(source, source.encoding, frame.entries, frame.n_averages)
+    return Slice(
+        kspace=as_complex64(kspace.numpy(), f"slice {index} of '{source.path}'"),
+        mask=mask,
+        noise=_noise(source, frame, share=1.0),
+        calibration=None if calibration is None else block(calibration),
+    )
+
+
+def _average(source: _Source, encoding: CartesianEncoding, entries: Entries, n_averages: int) -> tuple[KSpace, Mask]:
+    """Average samples that were measured so many times at least, and remove the oversampling of their readout."""
+    n_samples, n_lines, _ = encoding.matrix
     lines = np.zeros((source.index.n_coils, n_lines, n_samples), dtype=np.complex64)
     n_measured = np.zeros((n_lines, n_samples), dtype=np.int64)
     with open_hdf5(source.path) as file:
-        for entry, samples in read_samples(file[source.group]["data"], frame.entries, source.path):
-            place = (entry["line"], slice(entry["start"], entry["start"] + entry["n_kept"]))
+        for entry, samples in read_samples(file[source.group]["data"], entries, source.path):
+            place = (entry["line"], _columns(entry, n_samples))
             lines[:, *place] += samples
             n_measured[place] += 1
-    mask = torch.from_numpy(n_measured == frame.n_averages)
-    averaged = torch.from_numpy(lines / np.float32(frame.n_averages)) * mask
-    kept = mask[:, remaining_samples(n_samples, n_readout)].T.contiguous()
-    kspace = remove_oversampling(averaged, n_readout).mT * kept
-    return Slice(
-        kspace=as_complex64(kspace.numpy(), f"slice {index} of '{source.path}'"),
-        mask=kept,
-        noise=_noise(source, frame, share=1.0),
-    )
+    mask = torch.from_numpy(n_measured >= n_averages)
+    averaged = torch.from_numpy(lines / np.maximum(n_measured, 1).astype(np.float32)) * mask
+    kept = mask[:, remaining_samples(n_samples, encoding.n_readout)].T.contiguous()
+    return remove_oversampling(averaged, encoding.n_readout).mT * kept, kept
+
+
+def _columns(entry: Any, n_samples: int) -> NDArray[np.int64]:
+    """Where the samples of an acquisition go along the readout, which goes on at its start."""
+    return np.arange(entry["start"], entry["start"] + entry["n_kept"]) % n_samples
+
+
+def _block(source: _Source, calibration: Calibration) -> CalibrationKSpace | None:
+    """Cut the fully sampled centre out of the lines for calibration; None if it shows nothing, or NaN."""
+    kspace, mask = _average(source, calibration.encoding, calibration.entries, 1)
+    return _central(kspace, calibration_size(mask))
+
+
+def _central(kspace: KSpace, size: tuple[int, int]) -> CalibrationKSpace | None:
+    rows, columns = (central(n, n_kept) for n, n_kept in zip(kspace.shape[-2:], size, strict=True))
+    block = kspace[:, rows, columns].contiguous()
+    return block if bool(block.any()) and bool(torch.isfinite(torch.view_as_real(block)).all()) else None
 
 
 def _scan_of_slabs(source: _Source) -> Scan:
@@ -100,7 +180,12 @@ def _scan_of_slabs(source: _Source) -> Scan:
         phase_encode_axes=(-2, -1),
         voxel_size=source.encoding.voxel_size,
         fingerprint=fingerprint(source.path),
-        read=partial(_read_across, source, lru_cache(maxsize=1)(partial(_volume, source))),
+        read=partial(
+            _read_across,
+            source,
+            lru_cache(maxsize=1)(partial(_slab, source)),
+            lru_cache(maxsize=1)(partial(_calibration_slab, source)),
+        ),
     )
 
 
@@ -114,38 +199,65 @@ def _require_equal_readouts(source: _Source) -> None:
             )
 
 
-def _read_across(source: _Source, volume: Callable[[int], Volume], index: int) -> Slice:
+def _read_across(
+    source: _Source, volume: Callable[[int], Volume], reference: Callable[[Calibration], Volume], index: int
+) -> Slice:
     """Read one position along the readout; the first to be read of a slab transforms the slab."""
     number, position = divmod(index, source.encoding.n_readout)
-    frame, slab = source.index.frames[number], volume(number)
+    frame, slab, calibration = source.index.frames[number], volume(number), source.calibrations[number]
     return Slice(
         kspace=as_complex64(slab.samples[position], f"slice {index} of '{source.path}'"),
         mask=slab.mask,
         noise=_noise(source, frame, share=float(frame.entries["n_kept"][0]) / source.encoding.matrix[0]),
+        calibration=None if calibration is None else _block_across(reference(calibration), calibration, position),
     )
 
 
-def _volume(source: _Source, number: int) -> Volume:
-    """Transform the lines of a slab along the readout, one after the other, into a temporary file."""
-    frame, (n_samples, n_lines, n_partitions) = source.index.frames[number], source.encoding.matrix
-    hybrid = temporary_array((source.encoding.n_readout, source.index.n_coils, n_lines, n_partitions))
+def _block_across(slab: Volume, calibration: Calibration, position: int) -> CalibrationKSpace | None:
+    return _central(torch.from_numpy(np.array(slab.samples[position])), calibration.size)
+
+
+def _slab(source: _Source, number: int) -> Volume:
+    return _volume(source, source.encoding, source.index.frames[number].entries)
+
+
+def _calibration_slab(source: _Source, calibration: Calibration) -> Volume:
+    return _volume(source, calibration.encoding, calibration.entries)
+
+
+def _volume(source: _Source, encoding: CartesianEncoding, entries: Entries) -> Volume:
+    """Transform lines along the readout, one after the other, into a temporary file; repeated ones are averaged."""
+    n_samples, n_lines, n_partitions = encoding.matrix
+    n_readout, n_coils = source.encoding.n_readout, source.index.n_coils
+    _, counts = repeats(places(entries, encoding))
+    n_measured = dict(zip(entries["row"].tolist(), counts.tolist(), strict=True))
+    hybrid = temporary_array((n_readout, n_coils, n_lines, n_partitions))
     mask = torch.zeros(n_lines, n_partitions, dtype=torch.bool)
-    line = torch.zeros(source.index.n_coils, n_samples, dtype=torch.complex64)
     with open_hdf5(source.path) as file:
-        for entry, samples in read_samples(file[source.group]["data"], frame.entries, source.path):
-            line[:, entry["start"] : entry["start"] + entry["n_kept"]] = torch.from_numpy(samples / frame.n_averages)
-            profile = crop_readout(readout_ifft(line), source.encoding.n_readout)
+        for entry, samples in read_samples(file[source.group]["data"], entries, source.path):
+            line = torch.zeros(n_coils, n_samples, dtype=torch.complex64)
+            share = torch.from_numpy(samples / n_measured[int(entry["row"])])
+            line[:, _columns(entry, n_samples)] = share
+            profile = resample(crop_readout(readout_ifft(line), encoding.n_readout), n_readout)
             hybrid[:, :, entry["line"], entry["partition"]] += profile.T.numpy()
             mask[entry["line"], entry["partition"]] = True
     return Volume(hybrid, mask)
 
 
-def _prescan(data: h5py.Dataset, entries: Entries, path: Path) -> Noise | None:
+def _prescan(data: h5py.Dataset, entries: Entries, path: Path, said: str) -> Noise | None:
     """Covariance times dwell time, which no bandwidth changes: the noise of a sample has the variance of 1 / dwell."""
     if len(entries) == 0:
         return None
     samples = [values * np.sqrt(entry["sample_time_us"]) for entry, values in read_samples(data, entries, path)]
-    return noise_from_samples(torch.from_numpy(np.concatenate(samples, axis=1)), f"noise prescan of '{path.name}'")
+    return noise_from_samples(torch.from_numpy(np.concatenate(samples, axis=1)), said)
+
+
+def _with_bandwidth_of(xml: h5py.Dataset, encoding: CartesianEncoding, path: Path) -> CartesianEncoding:
+    """Take the receiver's bandwidth from the header of the prescan, which it attenuated, if that says it."""
+    with suppress(ValueError):  # the prescan is as good without its header
+        bandwidth = noise_bandwidth(read_header(xml, path))
+        return encoding if bandwidth is None else replace(encoding, noise_bandwidth=bandwidth)
+    return encoding
 
 
 def _noise(source: _Source, frame: Frame, share: float) -> Noise | None:

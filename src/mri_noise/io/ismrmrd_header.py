@@ -1,6 +1,7 @@
 """The XML header of ISMRMRD: matrix, field of view, centre of k-space."""
 
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,15 +68,20 @@ def read_header(dataset: h5py.Dataset, path: Path) -> ismrmrdHeader:
     return header
 
 
-def cartesian_encoding(header: ismrmrdHeader, path: Path) -> CartesianEncoding:
-    """Take the first encoding of the header.
+def cartesian_encoding(header: ismrmrdHeader, path: Path, number: int = 0) -> CartesianEncoding:
+    """Take an encoding of the header, the first by default.
 
     Raises
     ------
     ValueError
-        If it is not Cartesian, or has values that are not the numbers they should be.
+        If there is none of that number, or it is not Cartesian, or has values that are not the numbers they should be.
     """
-    encoding = header.encoding[0]
+    if number >= len(header.encoding):
+        raise ValueError(
+            f"acquisitions of '{path}' are of encoding {number}, and its header describes no more than "
+            f"{len(header.encoding)}; convert the raw data anew"
+        )
+    encoding = header.encoding[number]
     trajectory = getattr(encoding.trajectory, "value", encoding.trajectory)
     if trajectory != "cartesian":
         raise ValueError(f"'{path}' has a {trajectory} trajectory; only Cartesian acquisitions can be read")
@@ -89,8 +95,8 @@ def cartesian_encoding(header: ismrmrdHeader, path: Path) -> CartesianEncoding:
                 _center(limits.kspace_encoding_step_1, matrix[1]),
                 _center(limits.kspace_encoding_step_2, matrix[2]),
             ),
-            noise_bandwidth=_noise_bandwidth(header),
-            voxel_size=voxel_size(header, matrix[:2]),
+            noise_bandwidth=noise_bandwidth(header) or 1.0,
+            voxel_size=_voxel_size(encoding.encodedSpace, matrix[:2]),
         )
     except (TypeError, ValueError) as error:
         raise ValueError(f"the header of '{path}' has an unusable encoding: {error}") from None
@@ -101,13 +107,25 @@ def voxel_size(header: ismrmrdHeader, samples: tuple[int, int]) -> tuple[float, 
 
     Returns lengths along (readout, first phase encode, second phase encode or slice) [mm].
     """
-    space = header.encoding[0].encodedSpace
+    return _voxel_size(header.encoding[0].encodedSpace, samples)
+
+
+def _voxel_size(space: encodingSpaceType, samples: tuple[int, int]) -> tuple[float, float, float] | None:
     sides = _field_of_view(space)
     counts = (*samples, _matrix(space)[2])
     if not all(0 < side < float("inf") for side in sides):
         return None
     x, y, z = (side / count for side, count in zip(sides, counts, strict=True))
     return x, y, z
+
+
+def usable_encodings(header: ismrmrdHeader, path: Path) -> dict[int, CartesianEncoding]:
+    """Take all encodings of the header that are Cartesian and sound, by their numbers."""
+    usable = {}
+    for number in range(len(header.encoding)):
+        with suppress(ValueError):
+            usable[number] = cartesian_encoding(header, path, number)
+    return usable
 
 
 def _matrix(space: encodingSpaceType) -> tuple[int, int, int]:
@@ -133,7 +151,8 @@ def _center(limit: limitType | None, n_samples: int) -> int:
     return n_samples // 2 if limit is None or int(limit.maximum) == 0 else int(limit.center)
 
 
-def _noise_bandwidth(header: ismrmrdHeader) -> float:
+def noise_bandwidth(header: ismrmrdHeader) -> float | None:
+    """Noise-equivalent bandwidth of the receiver as a fraction of its sampling bandwidth; None if it is not said."""
     system = header.acquisitionSystemInformation
     bandwidth = None if system is None else system.relativeReceiverNoiseBandwidth
-    return 1.0 if bandwidth is None or not float(bandwidth) > 0 else float(bandwidth)
+    return None if bandwidth is None or not float(bandwidth) > 0 else float(bandwidth)

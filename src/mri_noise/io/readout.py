@@ -31,6 +31,16 @@ def remove_oversampling(lines: Tensor, n_readout: int) -> Tensor:
     return readout_fft(crop_readout(readout_ifft(lines), n_readout))
 
 
+def resample(profiles: Tensor, n: int) -> Tensor:
+    """Show the same field of view in ``n`` points: cut k-space to its middle, or surround it by zeros."""
+    if profiles.shape[-1] == n:
+        return profiles
+    kspace, n_kept = readout_fft(profiles), min(n, profiles.shape[-1])
+    resampled = kspace.new_zeros(*kspace.shape[:-1], n)
+    resampled[..., central(n, n_kept)] = kspace[..., central(kspace.shape[-1], n_kept)]
+    return readout_ifft(resampled)
+
+
 def remaining_samples(n_samples: int, n_readout: int) -> Tensor:
     """Where the samples that :func:`remove_oversampling` leaves lie in the original line: the nearest index of each."""
     steps = torch.arange(n_readout, dtype=torch.float64) - n_readout // 2

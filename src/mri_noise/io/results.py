@@ -97,11 +97,12 @@ def load_results(path: Path | str) -> list[Result]:
 
 @dataclass(frozen=True, slots=True)
 class SavedExperiment:
-    """What repeats a result: its experiment, its slices, and the number of threads that ordered its sums."""
+    """What repeats a result: experiment, slices, the number of threads that ordered its sums, and the measurement."""
 
     experiment: Experiment
     slices: tuple[int, ...]
     n_threads: int
+    measurement: str = ""
 
 
 def load_experiment(path: Path | str) -> SavedExperiment:
@@ -115,7 +116,8 @@ def load_experiment(path: Path | str) -> SavedExperiment:
     with open_hdf5(path) as file:
         summary = _read_summary(file)
     slices = tuple(of_slice.index for of_slice in summary.slices)
-    return SavedExperiment(summary.experiment, slices, summary.provenance[0].n_threads)
+    first = summary.provenance[0]
+    return SavedExperiment(summary.experiment, slices, first.n_threads, first.measurement)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What all readers do with samples: check them, find which were measured, name their slice."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -46,3 +47,21 @@ def measured_points(kspace: KSpace) -> Mask:
 def label(index: int, loops: Iterable[tuple[str, int]]) -> str:
     """Name a slice, such as ``slice 3, repetition 2``."""
     return ", ".join(f"{name} {count}" for name, count in (("slice", index), *loops))
+
+
+def counted(labels: Sequence[str]) -> str:
+    """Say how many slices there are, and of what they are made up, such as ``24 (12 slices x 2 contrasts)``."""
+    counts: dict[str, set[str]] = {}
+    for part in (part for text in labels for part in text.split(", ")):
+        name, _, count = part.rpartition(" ")
+        counts.setdefault(name, set()).add(count)
+    if len(counts) < 2:
+        return str(len(labels))
+    complete = prod(map(len, counts.values())) == len(labels)
+    each = (" x " if complete else ", ").join(_plural(name, len(values)) for name, values in counts.items())
+    return f"{len(labels)} ({each}{'' if complete else ', not in every combination'})"
+
+
+def _plural(name: str, n: int) -> str:
+    ending = "" if n == 1 else "es" if name.endswith(("ch", "o")) else "s"
+    return f"{n} {name}{ending}"

@@ -2,13 +2,17 @@
 
 from napari.components import ViewerModel
 from napari.layers import Layer
+from napari.utils.notifications import show_error
 from psygnal import Signal
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QSpinBox, QVBoxLayout, QWidget
 
+from mri_noise.io import open_scan
+from mri_noise.io.samples import counted
 from mri_noise.plugin.editors import leave_wheel_to_scrolling, let_shrink
 from mri_noise.plugin.forms import LABEL_WIDTH, SPACING
 from mri_noise.plugin.layers import add_layer, source_of
-from mri_noise.plugin.opening import view_layer
+from mri_noise.plugin.opening import scan_layer, view_layer
 from mri_noise.plugin.sections import buttons
 from mri_noise.plugin.viewers import show_slice, shown_slice
 from mri_noise.session.jobs import OpenedScan
@@ -25,10 +29,13 @@ class ScanPanel(QWidget):
         self._viewer = viewer
         self._scans: dict[str, OpenedScan] = {}
         self._menu, self._slice, self._facts = QComboBox(), QSpinBox(), QLabel()
+        self._measurement, self._measurement_row = QComboBox(), QLabel("measurement")
         self._facts.setWordWrap(True)
-        for box in (self._menu, self._slice):
+        for box in (self._menu, self._slice, self._measurement):
             leave_wheel_to_scrolling(box)
         let_shrink(self._menu)
+        let_shrink(self._measurement)
+        self._measurement.setToolTip("Which of the measurements in the file; another one takes the place of this")
         self._slice.setToolTip("Slice that Run computes; the slider under the image follows")
         rows = QFormLayout()
         rows.setHorizontalSpacing(SPACING)
@@ -37,6 +44,8 @@ class ScanPanel(QWidget):
             label = QLabel(title)
             label.setFixedWidth(LABEL_WIDTH)
             rows.addRow(label, widget)
+        self._measurement_row.setFixedWidth(LABEL_WIDTH)
+        rows.addRow(self._measurement_row, self._measurement)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(rows)
@@ -50,6 +59,7 @@ class ScanPanel(QWidget):
         )
         self._menu.currentTextChanged.connect(lambda _name: self._choose())
         self._slice.valueChanged.connect(self._step)
+        self._measurement.textActivated.connect(self.choose_measurement)
         viewer.layers.events.inserted.connect(self._list)
         viewer.layers.events.removed.connect(self._list)
         viewer.dims.events.point.connect(self._follow)
@@ -86,10 +96,41 @@ class ScanPanel(QWidget):
     def _choose(self) -> None:
         opened = self.opened
         self._facts.setText("" if opened is None else facts(opened))
+        self._offer_measurements()
         if opened is not None:
             self._slice.setRange(0, len(opened.scan) - 1)
             self._follow()
         self.chosen.emit()
+
+    def _offer_measurements(self) -> None:
+        """List what the file holds, where that is more than one measurement."""
+        scan = None if self.opened is None else self.opened.scan
+        names, contents = ((), ()) if scan is None else (scan.measurements, scan.contents)
+        self._measurement.clear()
+        for name, content in zip(names, contents, strict=True):
+            self._measurement.addItem(name)
+            self._measurement.setItemData(self._measurement.count() - 1, content, Qt.ItemDataRole.ToolTipRole)
+        self._measurement.setCurrentText("" if scan is None else scan.measurement)
+        for widget in (self._measurement_row, self._measurement):
+            widget.setVisible(len(names) > 1)
+
+    def choose_measurement(self, name: str) -> None:
+        """Open another measurement of the file in the place of the chosen one."""
+        former = self.opened
+        if former is None or name == former.scan.measurement:
+            return
+        try:
+            opened = OpenedScan(open_scan(former.path, name), former.path)
+            made = scan_layer(opened)
+        except (ValueError, OSError) as error:
+            show_error(str(error))
+            self._measurement.setCurrentText(former.scan.measurement)
+            return
+        replaced = [layer for layer in self._viewer.layers if _scan_of(layer) is former]
+        add_layer(self._viewer, made)
+        for layer in replaced:
+            self._viewer.layers.remove(layer)
+        self._choose()
 
     def _step(self, index: int) -> None:
         if self.opened is not None:
@@ -119,11 +160,13 @@ class ScanPanel(QWidget):
 
 
 def facts(opened: OpenedScan) -> str:
-    """What a scan is, in two lines."""
+    """What a scan is, in two lines, and which measurement of several in a third."""
     scan = opened.scan
     size = "" if scan.voxel_size is None else " x ".join(f"{length:.3g}" for length in scan.voxel_size) + " mm, "
     matrix = f"{scan.matrix[0]} x {scan.matrix[1]}"
-    return f"{_counted(len(scan), 'slice')}, {_counted(scan.n_coils, 'coil')}, {matrix}\n{size}{scan.layout}"
+    of_several = f"\n{scan.choice}" if len(scan.measurements) > 1 else ""
+    slices = counted(scan.labels) if "(" in counted(scan.labels) else _counted(len(scan), "slice")
+    return f"{slices}, {_counted(scan.n_coils, 'coil')}, {matrix}\n{size}{scan.layout}{of_several}"
 
 
 def _counted(number: int, name: str) -> str:

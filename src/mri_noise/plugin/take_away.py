@@ -73,12 +73,13 @@ class TakeAway(QPushButton):
         """Copy the Python program that repeats the run that is shown."""
         self._copy(as_python)
 
-    def _copy(self, write: Callable[[Path, int, Experiment], str]) -> None:
+    def _copy(self, write: Callable[..., str]) -> None:
         shown = self._shown()
         if shown.job.opened is None:
             raise ValueError(f"{shown.job.name} came from a file, and where its scan is is not known; run it again")
+        chosen = shown.result.provenance.measurement
         clipboard = QApplication.clipboard()
-        clipboard.setText(write(shown.job.opened.path, shown.job.index, shown.result.experiment))
+        clipboard.setText(write(shown.job.opened.path, shown.job.index, shown.result.experiment, measurement=chosen))
         whole = " It computes the whole map, of which this run has a part." if shown.stopped else ""
         show_info(f"Copied: paste it into a shell or an editor.{whole}")
 

@@ -12,22 +12,24 @@ from mri_noise.session.differences import overrides
 OUTPUT = "result.h5"
 
 
-def as_command(path: Path, index: int, experiment: Experiment, output: str = OUTPUT) -> str:
-    """The command that repeats a run."""
+def as_command(path: Path, index: int, experiment: Experiment, output: str = OUTPUT, *, measurement: str = "") -> str:
+    """The command that repeats a run; ``measurement`` is the one of several in the file."""
     parts = ["mri-noise", "run", str(path), "--output", output, "--slice", str(index)]
+    parts += ["--measurement", measurement] if measurement else []
     for name, value in overrides(experiment).items():
         parts += ["--set", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
     return shlex.join(parts)
 
 
-def as_python(path: Path, index: int, experiment: Experiment, output: str = OUTPUT) -> str:
-    """The Python program that repeats a run."""
+def as_python(path: Path, index: int, experiment: Experiment, output: str = OUTPUT, *, measurement: str = "") -> str:
+    """The Python program that repeats a run; ``measurement`` is the one of several in the file."""
+    opened = ", ".join(repr(word) for word in (str(path), measurement) if word)
     return f"""from mri_noise import Experiment, open_scan, run, save_results
 
 experiment = Experiment.parse(
 {_indented(_literal(experiment))}
 )
-*_, result = run(open_scan({str(path)!r}), experiment, slices=[{index}])
+*_, result = run(open_scan({opened}), experiment, slices=[{index}])
 save_results([result], {output!r})
 """
 
