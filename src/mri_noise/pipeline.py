@@ -18,7 +18,7 @@ from mri_noise.noise import Colouring, Noise, white_probes
 from mri_noise.recon.linear import ZeroFilled
 from mri_noise.recon.reconstructor import Reconstructor
 from mri_noise.result import Result, RoiReadout, provenance_of
-from mri_noise.scan import Scan, Slice, prewhitened
+from mri_noise.scan import Scan, Slice, prewhitened, shown_centre
 from mri_noise.seeds import generator_of
 from mri_noise.variance.checked import Checked, check
 from mri_noise.variance.choices import VarianceMethod
@@ -259,7 +259,7 @@ def _prepare(scan: Scan, experiment: Experiment, index: int, cache: StageCache) 
         kspace = kspace + _added_noise(experiment, noise, mask, kspace, index)
     level = experiment.noise_scale**2 + experiment.added_noise**2
     of_data = noise.scaled(1 + experiment.added_noise**2)
-    maps, unexplained = calibrated(experiment.coils, kspace, mask, data.coil_maps, of_data)
+    maps, unexplained = calibrated(experiment.coils, *shown_centre(data, kspace, mask), data.coil_maps, of_data)
     maps = maps.to(**target)
     encoding = Sense(maps, mask.to(target["device"]))
     everything = Sense(maps, acquired.mask.to(target["device"]))

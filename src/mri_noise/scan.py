@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import torch
+
 from mri_noise.arrays import CalibrationKSpace, CoilMaps, KSpace, Mask, RealMap
+from mri_noise.encoding import central
 from mri_noise.noise import Noise, mix_coils, whitening_matrix
 
 
@@ -100,3 +103,19 @@ def prewhitened(acquired: Slice, noise: Noise) -> tuple[Slice, Noise]:
     )
     mixed = mix_coils(matrix, acquired.kspace)
     return replace(acquired, kspace=mixed, coil_maps=maps, calibration=calibration), white
+
+
+def shown_centre(acquired: Slice, kspace: KSpace, mask: Mask) -> tuple[KSpace, Mask]:
+    """Return the k-space, and its mask, that coil maps are calibrated on: the ``calibration`` of a slice if it has one.
+
+    ``kspace`` and ``mask`` are what is left of the slice's own.
+    """
+    if acquired.calibration is None:
+        return kspace, mask
+    sizes = [(n, min(n, shown)) for n, shown in zip(mask.shape, acquired.calibration.shape[1:], strict=True)]
+    place = tuple(central(n, n_kept) for n, n_kept in sizes)
+    block = tuple(central(n, kept) for n, (_, kept) in zip(acquired.calibration.shape[1:], sizes, strict=True))
+    centre, sampled = torch.zeros_like(kspace), torch.zeros_like(mask)
+    centre[:, *place] = acquired.calibration[:, *block].to(kspace)
+    sampled[place] = True
+    return centre, sampled

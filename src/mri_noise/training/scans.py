@@ -17,7 +17,7 @@ from mri_noise.encoding import Sense, central
 from mri_noise.io import open_scan
 from mri_noise.noise_sources import MeasuredNoise, NoiseSource
 from mri_noise.roi import ObjectThreshold
-from mri_noise.scan import Scan, prewhitened
+from mri_noise.scan import Scan, prewhitened, shown_centre
 from mri_noise.settings import Settings
 from mri_noise.training.cache import AcquisitionCache
 from mri_noise.training.example import Acquisition, AcquisitionSet
@@ -154,7 +154,7 @@ def _acquisition(scan: Scan, index: int, settings: Scans) -> Acquisition:
     """Read one slice, prewhiten it, find its coil maps and scale it."""
     acquired = scan[index]
     data, noise = prewhitened(acquired, settings.noise(acquired.kspace, acquired.mask, acquired.noise))
-    maps = settings.coils(data.kspace, data.mask, data.coil_maps)
+    maps = settings.coils(*shown_centre(data, data.kspace, data.mask), data.coil_maps)
     scale = _brightness(Sense(maps, data.mask).adjoint(data.kspace), maps)
     return Acquisition(
         kspace=data.kspace / scale,
