@@ -1,7 +1,8 @@
 """The one place that makes napari layers."""
 
+import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,9 @@ LayerData = tuple[Any, dict[str, Any], str]
 SOURCE = "mri_noise_source"
 """The key of a layer's metadata under which its :class:`Source` is."""
 
+
+_NUMBERED = re.compile(r"(?<=\S) \[\d+\]$")
+"""What napari adds to a name that another layer has."""
 
 _BAR = (14, 110)  # width and height of a colour bar [pixel]
 
@@ -84,9 +88,16 @@ def _shown(spec: LayerSpec, component: Component) -> _Shown:
     data = component.values(spec.data).astype(np.float32)
     if component.name == "magnitude":
         return _Shown(data, spec.name, spec.look.colormap, spec.look.window)
-    unit = {"phase": "rad", "log magnitude": "log10"}.get(component.name, spec.unit)
     window = component.window(_plane(spec.data))
-    return _Shown(data, f"{spec.title}, {component.name} [{unit}]", component.colormap, window)
+    return _Shown(data, _called(spec, component), component.colormap, window)
+
+
+def _called(spec: LayerSpec, component: Component) -> str:
+    """The name of a layer that shows a component."""
+    if not np.issubdtype(spec.data.dtype, np.complexfloating) or component.name == "magnitude":
+        return spec.name
+    unit = {"phase": "rad", "log magnitude": "log10"}.get(component.name, spec.unit)
+    return f"{spec.title}, {component.name} [{unit}]"
 
 
 def _plane(data: Any) -> Any:
@@ -100,6 +111,18 @@ def show_component(layer: Image, component: str) -> None:
     if source is not None and source.is_complex:
         layer.metadata = {**layer.metadata, METADATA: {**layer.metadata[METADATA], "component": component}}
         _redraw(layer, _shown(source.spec, COMPONENTS[component]))
+
+
+def entitle(layer: Image, title: str) -> None:
+    """Call a layer otherwise, unless the user has given it a name."""
+    source = source_of(layer)
+    if source is None or source.spec.title == title:
+        return
+    component = COMPONENTS[layer.metadata[METADATA]["component"]]
+    after, called = replace(source.spec, title=title), _called(source.spec, component)
+    layer.metadata = {**layer.metadata, SOURCE: Source(source.origin, after)}
+    if _NUMBERED.sub("", layer.name) == called:
+        layer.name = _called(after, component)
 
 
 def _redraw(layer: Image, shown: _Shown) -> None:

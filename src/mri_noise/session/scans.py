@@ -66,7 +66,7 @@ KSPACE = ScanView("kspace", "k-space", lambda acquired: acquired.kspace, compone
 COILS = ScanView("coils", "coil images", coil_images)
 MAPS = ScanView("coil_maps", "coil maps", coil_maps)
 
-ON_DEMAND_VIEWS = {view.key: view for view in (KSPACE, COILS, MAPS)}
+VIEWS = {view.key: view for view in (COMBINED, KSPACE, COILS, MAPS)}
 
 
 def as_array(view: ScanView, acquired: Slice) -> NDArray[Any]:
