@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from mri_noise.experiment import Experiment
-from mri_noise.report import estimate_of, map_error
+from mri_noise.report import estimate_of, map_error, total_error
 from mri_noise.session.differences import described, differences
 from mri_noise.session.identities import Identity, distinct_titles, identity
 from mri_noise.session.jobs import Snapshot
 from mri_noise.session.models import title_of_model
+from mri_noise.session.verdicts import linear_mark
 from mri_noise.variance.maps import acceleration
 from mri_noise.variance.replica import MonteCarlo
 
@@ -38,8 +39,8 @@ def runs_table(runs: Sequence[Snapshot]) -> pd.DataFrame:
     """A row a run: what it asks for, where that differs from the one before it, and what came of it."""
     before = [None, *runs[:-1]]
     titles = distinct_titles([run.job.opened for run in runs if run.job.opened is not None])
-    rows = {run.job.name: _row(run, former, titles) for run, former in zip(runs, before, strict=True)}
-    return pd.DataFrame.from_dict(rows, orient="index")
+    rows = [_row(run, former, titles) for run, former in zip(runs, before, strict=True)]
+    return pd.DataFrame(rows, index=[run.job.name for run in runs])
 
 
 def _row(run: Snapshot, former: Snapshot | None, titles: Mapping[Identity, str]) -> dict[str, str | int | float]:
@@ -53,6 +54,8 @@ def _row(run: Snapshot, former: Snapshot | None, titles: Mapping[Identity, str])
         "model": title_of_model(result.experiment.reconstruction),
         "method": result.experiment.variance.kind,
         "samples": samples if estimate.complete else f"{samples} of {estimate.n_total}",
+        "total error [%]": 100 * total_error(result),
+        "linear": linear_mark(result),
         "map error [%]": 100 * map_error(result),
         "seconds": result.provenance.seconds,
         "scan": _scan_of(run, titles),
