@@ -6,14 +6,17 @@ import h5py
 import numpy as np
 import pytest
 from napari import Viewer
+from napari.layers import Layer
 from pytestqt.qtbot import QtBot
 
 from mri_noise.coils import LowResolution
 from mri_noise.experiment import Experiment
 from mri_noise.masks import Equispaced
 from mri_noise.plugin.noise_dock import NoiseDock
+from mri_noise.plugin.runs_dock import RunsDock
+from mri_noise.session.layers import geometry
 from mri_noise.variance.sketch import Sketch
-from tests.plugin.users import open_dock, run
+from tests.plugin.users import PATIENCE, open_dock, run
 from tests.scan_files import kspace, write
 
 pytestmark = pytest.mark.shown
@@ -96,3 +99,87 @@ def test_a_name_that_the_user_gave_a_layer_stays(viewer: Viewer, dock: NoiseDock
     open_files(viewer, paths[1])
     assert [layer.name for layer in viewer.layers] == ["before", "s2/scan.h5 [a.u.]"]
     assert menu_of(dock) == ["s1/scan.h5", "s2/scan.h5"]
+
+
+def geometry_of(layer: Layer) -> tuple[object, ...]:
+    return (tuple(layer.scale), tuple(layer.translate), tuple(map(str, layer.units)), layer.axis_labels)
+
+
+def test_the_layers_of_a_second_scan_lie_where_its_voxels_are(
+    qtbot: QtBot, viewer: Viewer, dock: NoiseDock, tmp_path: Path
+) -> None:
+    """Maps, regions, correlation, film, sweep and grid."""
+    open_files(viewer, scan_file(tmp_path / "a.h5", 2, (5.0, 1.0, 2.0)))
+    roi, runs = open_dock(viewer, "ROI noise"), open_dock(viewer, "Runs")
+    run(qtbot, dock, CHEAP)
+    roi.draw("select")
+    shapes = roi.regions.shapes
+    shapes.add(np.array([[0, 8, 8], [0, 8, 16], [0, 20, 16], [0, 20, 8]], dtype=float), shape_type="ellipse")
+    show_correlation_and_film(qtbot, dock)
+    for name, size, units in (("b.h5", (3.0, 1.5, 0.5), "millimeter"), ("c.h5", None, "pixel")):
+        before = [shapes.data_to_world(vertex) for vertex in shapes.data[0]]
+        open_files(viewer, scan_file(tmp_path / name, 2, size))
+        dock.scan._menu.setCurrentIndex(dock.scan._menu.count() - 1)
+        dock.scan._slice.setValue(1)
+        run(qtbot, dock, CHEAP)
+        show_correlation_and_film(qtbot, dock)
+        sweep_noise(qtbot, runs)
+        scale = size or (1.0, 1.0, 1.0)
+        expected = (scale, (scale[0], 0.0, 0.0), (units,) * 3, ("slice", "row", "column"))
+        assert {geometry_of(layer) for layer in dock.shared.shelf.present().values()} == {expected}
+        for layer in (layer for layer in viewer.layers if "correlation" in layer.name):
+            assert geometry_of(layer) == expected
+        stacks = [layer for layer in viewer.layers if layer.ndim == 4]
+        assert len(stacks) == 5
+        for layer in stacks:
+            assert tuple(layer.scale) == (1.0, *scale)
+            assert tuple(layer.translate) == (0.0, scale[0], 0.0, 0.0)
+            assert tuple(map(str, layer.units)) == ("pixel", *(units,) * 3)
+        runs.leave()
+        assert geometry_of(shapes) == (scale, (0.0, 0.0, 0.0), (units,) * 3, ("slice", "row", "column"))
+        after = [shapes.data_to_world(vertex) for vertex in shapes.data[0]]
+        assert np.allclose(after, before)
+        assert list(shapes.shape_type) == ["ellipse"]
+        assert list(shapes.features["region"]) == ["ROI 1"]
+    first, *_, last = dock.shared.session.runs
+    dock.shared.grid.show(first, last)
+    cells = [layer for layer in viewer.layers if layer.visible and "std" in layer.name]
+    assert {geometry_of(layer) for layer in cells} == {geometry_of(cells[0])}
+    assert tuple(cells[0].scale) == (5.0, 1.0, 2.0)
+
+
+def show_correlation_and_film(qtbot: QtBot, dock: NoiseDock) -> None:
+    panel = dock.show_panel
+    panel.correlation.ask((14, 12))
+    qtbot.waitUntil(lambda: not panel.correlation.busy, timeout=PATIENCE)
+    panel.film.n_frames.setValue(2)
+    panel.film.draw()
+    qtbot.waitUntil(panel.film.play.isChecked, timeout=PATIENCE)
+    panel.film.play.setChecked(False)
+
+
+def sweep_noise(qtbot: QtBot, runs: RunsDock) -> None:
+    runs.sweep.parameter.setCurrentText("noise level")
+    runs.sweep.values.setText("1, 2")
+    runs.sweep.start()
+    qtbot.waitUntil(lambda: not runs.sweep.busy, timeout=PATIENCE)
+
+
+def test_a_region_counts_the_voxels_that_it_covers_on_screen(
+    qtbot: QtBot, viewer: Viewer, dock: NoiseDock, tmp_path: Path
+) -> None:
+    open_files(
+        viewer, scan_file(tmp_path / "a.h5", 1, (5.0, 1.0, 1.0)), scan_file(tmp_path / "b.h5", 1, (5.0, 2.0, 0.5))
+    )
+    roi = open_dock(viewer, "ROI noise")
+    run(qtbot, dock, CHEAP)
+    roi.draw("select")
+    corners = np.array([[0, 3.5, 3.5], [0, 3.5, 9.5], [0, 11.5, 9.5], [0, 11.5, 3.5]])
+    roi.regions.shapes.add(corners, shape_type="rectangle")
+    assert roi.table.frame.loc["voxels", "ROI 1"] == 8 * 6
+    roi.regions.shapes.translate = (0.0, 4.0, 0.0)
+    assert roi.regions.drawn(geometry((5.0, 1.0, 1.0)))[0].roi.corners[0] == pytest.approx((7.5, 3.5))
+    roi.regions.shapes.translate = (0.0, 0.0, 0.0)
+    dock.scan._menu.setCurrentIndex(1)
+    run(qtbot, dock, CHEAP)
+    qtbot.waitUntil(lambda: roi.table.frame.loc["voxels", "ROI 1"] == 4 * 12, timeout=PATIENCE)
