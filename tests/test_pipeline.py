@@ -321,7 +321,7 @@ def test_forward_products_in_place_of_a_lattice_are_saved_and_shared(tmp_path: P
         assert loaded.estimate.channels.keys() == {"magnitude"}
     (row, _) = summary_table([first, second]).to_dict(orient="records")
     assert row["plan"] == first.estimate.plan.words
-    assert row["95 % bound of it [%]"] <= 25
+    assert row["95 % bound of map error [%]"] <= 25
 
 
 def test_the_linearity_check_is_made_once_and_not_for_monte_carlo() -> None:

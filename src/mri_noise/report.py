@@ -1,5 +1,6 @@
 """From results to what a person reads: tables and figures."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -75,6 +76,15 @@ def map_error(result: Result) -> float:
     sigma = variance.sqrt()
     error = (variance + estimate.standard_error_magnitude[result.object]).sqrt() - sigma
     return float((error.square().mean() / sigma.square().mean()).sqrt())
+
+
+def total_error(result: Result) -> float:
+    """Relative error of the magnitude's standard deviation map over the object, whatever it comes from.
+
+    The error of its samples, what the linearisation is off by, and the error of the noise covariance, in quadrature.
+    """
+    bias = 0.0 if result.linearity is None else result.linearity.remaining_bias
+    return math.hypot(map_error(result), bias, result.noise.uncertainty)
 
 
 def prior_share(result: Result) -> float:
@@ -174,7 +184,8 @@ def _summary(result: Result) -> dict[str, str | int | float]:
         "median g": float(np.median(g)),
         "95 % g": float(np.percentile(g, 95)),
         "map error [%]": 100 * map_error(result),
-        "95 % bound of it [%]": bound,
+        "95 % bound of map error [%]": bound,
+        "total error [%]": 100 * total_error(result),
         "prior dominates [%]": 100 * prior_share(result),
         "linearity": "not needed" if result.linearity is None else result.linearity.verdict,
         "derivative": "not needed" if result.linearity is None else result.linearity.arithmetic,
@@ -261,6 +272,7 @@ def cost_table(results: Sequence[Result]) -> pd.DataFrame:
                 "seconds": result.provenance.seconds,
                 "peak memory [MB]": result.provenance.peak_memory / 1e6,
                 "own error [%]": 100 * map_error(result),
+                "total error [%]": 100 * total_error(result),
             }
             for result in results
         }

@@ -5,8 +5,10 @@ from napari.utils.events import Event
 from pytestqt.qtbot import QtBot
 
 from mri_noise.plugin.arrivals import Arrivals
+from mri_noise.plugin.furniture import CanvasFurniture
 from mri_noise.plugin.layers import Shelf
 from mri_noise.session.layers import METADATA, image_layers, map_layers
+from mri_noise.session.state import Session
 from tests.plugin.users import PATIENCE
 from tests.session.examples import steps
 
@@ -15,6 +17,7 @@ FIRST, EARLY, LAST = steps()[0], steps()[3], steps()[-1]
 
 def test_layers_come_one_at_a_time_the_visible_one_first(qtbot: QtBot) -> None:
     shelf = Shelf(ViewerModel())
+    _furniture = CanvasFurniture(shelf.viewer, Session)
     arrivals = Arrivals(shelf)
     arrivals.show(image_layers(FIRST.result, "run 1", FIRST.reference), FIRST.result)
     assert shelf.present() == {}
@@ -62,8 +65,11 @@ def test_a_layer_in_colours_is_shown_before_its_bar_and_its_name_which_are_made_
         name.events.visible.connect(lambda: order.append(("name", name.visible)))
 
     shelf.viewer.layers.events.inserted.connect(listen)
+    _furniture = CanvasFurniture(shelf.viewer, Session)
     arrivals = Arrivals(shelf)
     arrivals.show(map_layers(LAST.result, "run 1", ["std"]), LAST.result)
     qtbot.waitUntil(lambda: arrivals.settled, timeout=PATIENCE)
     made = [("bar", True), ("bar", False), ("name", True), ("name", False)]
     assert order == [*made, ("layer", True), ("bar", True), ("name", True)]
+    shelf["std"].visible = False
+    assert order[-3:] == [("layer", False), ("bar", False), ("name", False)]

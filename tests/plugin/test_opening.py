@@ -7,6 +7,7 @@ from napari.components import ViewerModel
 from napari.layers import Image
 
 from mri_noise import open_scan, save_results
+from mri_noise.plugin.furniture import CanvasFurniture
 from mri_noise.plugin.hooks import get_reader, open_fastmri_sample, open_ismrmrd_sample, write_hdf5, write_nifti
 from mri_noise.plugin.layers import Shelf, add_layer, layer_data, show_component, source_of
 from mri_noise.plugin.opening import view_layer
@@ -14,6 +15,7 @@ from mri_noise.plugin.samples import FASTMRI, sample_path
 from mri_noise.session.jobs import OpenedScan
 from mri_noise.session.layers import METADATA, image_layers, map_layers
 from mri_noise.session.scans import COILS, KSPACE, MAPS, as_array
+from mri_noise.session.state import Session
 from tests.session.examples import steps
 
 PATH = sample_path(FASTMRI)
@@ -66,6 +68,7 @@ def test_a_layer_of_views_lies_on_that_of_the_scan() -> None:
 
 def test_components_are_switched_and_the_phase_keeps_its_window() -> None:
     viewer = ViewerModel()
+    _furniture = CanvasFurniture(viewer, Session)
     layer = add_layer(viewer, layer_data(image_layers(FIRST, "run 1")[1], FIRST))
     assert np.allclose(layer.data[0], FIRST.image.abs(), atol=1e-6)
     show_component(layer, "phase")

@@ -11,6 +11,7 @@ from mri_noise.pipeline import StageCache
 from mri_noise.plugin.compare_dock import CompareDock
 from mri_noise.plugin.noise_dock import NoiseDock
 from mri_noise.plugin.roi_dock import RoiDock
+from mri_noise.report import total_error
 from mri_noise.roi import Ellipse, Polygon
 from mri_noise.session.readouts import linearised
 from mri_noise.session.state import Session
@@ -164,7 +165,10 @@ def test_the_table_is_saved(qtbot: QtBot, docks: tuple[NoiseDock, RoiDock], tmp_
     table = wait_for_exact(qtbot, roi, 1)
     roi.save(tmp_path / "regions.csv")
     read = pd.read_csv(tmp_path / "regions.csv", index_col="region")
-    assert read.loc["ROI 1"].to_numpy(float) == pytest.approx(table["ROI 1"].to_numpy(float))
+    figures = read.loc["ROI 1"].drop("linear").to_numpy(float)
+    assert figures == pytest.approx(table["ROI 1"].drop("linear").to_numpy(float))
+    assert read["linear"]["ROI 1"] == "yes"
+    assert read["std known to [%]"]["ROI 1"] == pytest.approx(100 * total_error(noise.shared.session.shown.result))
     assert {"voxels", "mean signal [a.u.]", "median std [a.u.]", "mean g", "std of mean [a.u.]"} < set(read.columns)
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".csv"] == ["regions.csv"]
 

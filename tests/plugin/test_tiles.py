@@ -2,10 +2,12 @@ import pytest
 from napari.components import ViewerModel
 from pytestqt.qtbot import QtBot
 
+from mri_noise.plugin.furniture import CanvasFurniture
 from mri_noise.plugin.layers import Shelf, add_layer
 from mri_noise.plugin.opening import scan_layer
 from mri_noise.plugin.tiles import Tiles
 from mri_noise.session.layers import image_layers, map_layers
+from mri_noise.session.state import Session
 from tests.session.examples import OPENED, steps
 
 RESULT = steps()[-1].result
@@ -26,6 +28,7 @@ def visible(viewer: ViewerModel) -> list[str]:
 
 def test_the_image_and_its_maps_are_laid_out_and_taken_back(qtbot: QtBot, shelf: Shelf) -> None:
     viewer = shelf.viewer
+    _furniture = CanvasFurniture(viewer, Session)
     tiles = Tiles(viewer, shelf)
     qtbot.addWidget(tiles)
     before = visible(viewer)

@@ -93,7 +93,9 @@ def read_a_region(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
     press(qtbot, button_of(roi, "▭"))
     size = dock.shared.shelf["std"].scale[-1]
     mouse.drag(viewer, (50 * size, 40 * size), (70 * size, 60 * size))
-    qtbot.waitUntil(lambda: "the exact" not in roi.status.text.text() and not roi.table.frame.empty, timeout=PATIENCE)
+    qtbot.waitUntil(
+        lambda: "exact to first order" not in roi.status.text.text() and not roi.table.frame.empty, timeout=PATIENCE
+    )
     row = roi.table.frame["ROI 1"]
     shown, opened = dock.shared.session.shown, dock.shared.session.opened
     assert shown is not None

@@ -78,7 +78,10 @@ def test_g_is_relative_to_the_optimal_fully_sampled_combination_which_a_run_find
     result = LAST.result
     psi = torch.linalg.inv(result.noise.covariance)
     maps = result.coil_maps.to(torch.complex128)
-    full = 1 / torch.einsum("cyx,cd,dyx->yx", maps.conj(), psi, maps).real
+    n_samples = result.noise.n_samples
+    assert n_samples is not None
+    unbiased = n_samples / (n_samples - len(psi) + 1)
+    full = unbiased / torch.einsum("cyx,cd,dyx->yx", maps.conj(), psi, maps).real
     net = result.mask.numel() / result.mask.sum()
     expected = (2 * estimate_of(result).variance_magnitude / (full * net)).sqrt()
     (layer,) = map_layers(result, "run 1", ["g"])

@@ -11,8 +11,10 @@ from mri_noise.session.jobs import Job, OpenedScan, snapshots
 from mri_noise.session.runs import runs_table
 from mri_noise.session.state import N_RUNS_KEPT, Session, Status
 from mri_noise.variance.lattice import Lattice
+from mri_noise.variance.linearity import Linearity
 from mri_noise.variance.magnitude import LatticeProbing
 from mri_noise.variance.plan import Plan
+from mri_noise.variance.replica import MonteCarlo
 from mri_noise.variance.sketch import Sketch
 from tests.session.examples import EXPERIMENT, JOB, OPENED, steps
 
@@ -85,9 +87,52 @@ def test_a_run_says_that_it_took_no_lattice() -> None:
 def test_a_finished_run_is_kept_and_done() -> None:
     session = after(6).finished()
     assert session.status.kind == "done"
-    assert session.status.sentence.startswith("Run 1 is done: 8 probes")
+    assert session.status.sentence.startswith("Run 1 is done: linear at this noise, std known to 19.5 % (map 19.5 %, ")
+    assert "; 8 probes, 8 evaluations in " in session.status.sentence
+    assert session.advice is None
     assert session.runs == (steps()[-1],)
     assert session.job is None
+
+
+def not_linear() -> Session:
+    """A finished run whose linearisation does not hold."""
+    snapshot = steps()[-1]
+    linearity = Linearity(rho=0.1, bias=0.2, remaining_bias=0.095, corrected=True, n_pairs=8, n_evaluations=16)
+    provenance = replace(snapshot.result.provenance, seconds=0.8)
+    result = replace(snapshot.result, linearity=linearity, provenance=provenance)
+    return after(4).received(replace(snapshot, result=result)).finished()
+
+
+def test_a_run_that_is_not_linear_says_so_first_and_what_would_help() -> None:
+    session = not_linear()
+    assert session.status.kind == "doubtful"
+    assert session.status.sentence.startswith(
+        "Not linear at this noise: std known to 21.7 % only (map 19.5 %, linearisation 9.5 %, noise level 1.1 %); "
+        "Monte Carlo with 400 replicas would take about 40 s. Run 1: 8 probes"
+    )
+    advised = session.advice
+    assert advised is not None
+    assert (advised.variance, advised.seconds) == (MonteCarlo(n_replicas=400), pytest.approx(40))
+    assert not session.wants_run
+
+
+def test_what_is_advised_is_not_advised_where_it_is_wanted_impossible_or_there() -> None:
+    session = not_linear()
+    assert session.with_choices(EXPERIMENT.model_copy(update={"seed": 4}), None).advice is None
+    assert session.with_fault("tikhonov").advice is None
+    assert session.started()[0].advice is None
+    replicas = EXPERIMENT.model_copy(update={"variance": MonteCarlo(n_replicas=8)})
+    run = replace(steps()[-1], job=replace(JOB, number=2), result=replace(steps()[-1].result, experiment=replicas))
+    with_replicas = session.with_kept(run)
+    assert with_replicas.advice is None
+    assert "run 2, Monte Carlo, holds at this noise" in with_replicas.status.sentence
+
+
+def test_a_run_that_is_not_linear_says_so_while_it_is_on_and_where_it_was_cancelled() -> None:
+    result = replace(steps()[3].result, linearity=not_linear().shown.result.linearity)
+    running = OPEN.started()[0].received(replace(steps()[3], result=result))
+    assert "Not linear at this noise: std known to" in running.status.sentence
+    assert running.cancelled().status.sentence.startswith("Not linear at this noise: std known to")
 
 
 def test_a_changed_choice_makes_the_layers_stale_until_it_is_undone() -> None:

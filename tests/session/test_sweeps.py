@@ -102,7 +102,9 @@ def test_a_table_of_the_curves_names_units(levels: list[Sweep]) -> None:
     assert table.index.name == "noise level [measured level]"
     assert list(table.index) == ["1", "2"]
     assert list(table.columns) == [
-        f"{name}: {title} [{DATA_UNITS}]" for name in ("middle", "left") for title in ("mean noise std", "± (95 %)")
+        *(f"{name}: {title} [{DATA_UNITS}]" for name in ("middle", "left") for title in ("mean noise std", "± (95 %)")),
+        "std known to [%]",
+        "linear",
     ]
     assert tuple(table.iloc[:, 2]) == curves[1].means
     assert tuple(table.iloc[:, 3]) == curves[1].intervals

@@ -48,13 +48,6 @@ class ExperimentForm:
     def value(self, value: Experiment) -> None:
         self._form.value = value
 
-    def unchanged_from(self, experiment: Experiment) -> bool:
-        """Whether the form still says what an experiment says."""
-        try:
-            return self.value == experiment
-        except SettingsError:
-            return False
-
     @property
     def target(self) -> float | None:
         """The error of the map [%] at which a run stops; SettingsError if it is no positive number."""

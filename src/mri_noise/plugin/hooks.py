@@ -63,7 +63,8 @@ def _results_of(layers: Sequence[LayerData]) -> list[Result]:
         If no layer shows a result with a noise map.
     """
     sources = [arguments.get("metadata", {}).get(SOURCE) for _, arguments, _ in layers]
-    origins = [source.origin for source in sources if source is not None]
+    kept = [source.origin for source in sources if source is not None]
+    origins = [each for origin in kept for each in (origin if isinstance(origin, tuple) else (origin,))]
     results = [origin for origin in origins if isinstance(origin, Result) and origin.estimate is not None]
     if not results:
         raise ValueError("none of these layers shows a noise map of MRI noise; select the layers of a run")

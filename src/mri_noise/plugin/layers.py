@@ -1,24 +1,26 @@
 """The one place that makes napari layers."""
 
+import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Layer
-from napari.utils.events import Event
 
-from mri_noise.result import Result
 from mri_noise.session.components import COMPONENTS, Component, Window
-from mri_noise.session.jobs import OpenedScan
-from mri_noise.session.layers import METADATA, LayerSpec
+from mri_noise.session.furniture import Origin
+from mri_noise.session.layers import METADATA, Geometry, LayerSpec
 
 LayerData = tuple[Any, dict[str, Any], str]
 
 SOURCE = "mri_noise_source"
 """The key of a layer's metadata under which its :class:`Source` is."""
 
+
+_NUMBERED = re.compile(r"(?<=\S) \[\d+\]$")
+"""What napari adds to a name that another layer has."""
 
 _BAR = (14, 110)  # width and height of a colour bar [pixel]
 
@@ -30,11 +32,11 @@ class Source:
     Attributes
     ----------
     origin
-        The scan or the result that the layer shows something of.
+        What the layer shows something of.
     spec
     """
 
-    origin: OpenedScan | Result | None
+    origin: Origin
     spec: LayerSpec
 
     @property
@@ -49,24 +51,40 @@ def source_of(layer: Layer) -> Source | None:
     return source if isinstance(source, Source) else None
 
 
-def layer_data(spec: LayerSpec, origin: OpenedScan | Result | None = None, component: str = "magnitude") -> LayerData:
+def layer_data(spec: LayerSpec, origin: Origin = None, component: str = "magnitude") -> LayerData:
     """What napari makes a layer of."""
     shown = _shown(spec, COMPONENTS[component])
     metadata = {METADATA: {**spec.provenance, "component": component}, SOURCE: Source(origin, spec)}
-    where = spec.geometry
     arguments = {
         "name": shown.name,
         "colormap": shown.colormap,
         "contrast_limits": shown.window,
         "visible": spec.look.visible,
-        "scale": where.scale,
-        "translate": where.translate,
-        "units": where.units,
-        "axis_labels": where.axis_labels,
         "metadata": metadata,
         "blending": "translucent_no_depth",
+        **placement(spec.geometry),
     }
     return shown.data, arguments, "image"
+
+
+def placement(where: Geometry) -> dict[str, Any]:
+    """Every attribute of a layer that says where its voxels are, in the order in which napari takes them."""
+    n_axes = len(where.scale)
+    return {
+        "scale": where.scale,
+        "translate": where.translate,
+        "rotate": np.eye(n_axes),
+        "shear": np.zeros(n_axes * (n_axes - 1) // 2),
+        "affine": np.eye(n_axes + 1),
+        "units": where.units,
+        "axis_labels": where.axis_labels,
+    }
+
+
+def place(layer: Layer, where: Geometry) -> None:
+    """Put a layer where its voxels are."""
+    for name, value in placement(where).items():
+        setattr(layer, name, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +102,16 @@ def _shown(spec: LayerSpec, component: Component) -> _Shown:
     data = component.values(spec.data).astype(np.float32)
     if component.name == "magnitude":
         return _Shown(data, spec.name, spec.look.colormap, spec.look.window)
-    unit = {"phase": "rad", "log magnitude": "log10"}.get(component.name, spec.unit)
     window = component.window(_plane(spec.data))
-    return _Shown(data, f"{spec.title}, {component.name} [{unit}]", component.colormap, window)
+    return _Shown(data, _called(spec, component), component.colormap, window)
+
+
+def _called(spec: LayerSpec, component: Component) -> str:
+    """The name of a layer that shows a component."""
+    if not np.issubdtype(spec.data.dtype, np.complexfloating) or component.name == "magnitude":
+        return spec.name
+    unit = {"phase": "rad", "log magnitude": "log10"}.get(component.name, spec.unit)
+    return f"{spec.title}, {component.name} [{unit}]"
 
 
 def _plane(data: Any) -> Any:
@@ -102,39 +127,36 @@ def show_component(layer: Image, component: str) -> None:
         _redraw(layer, _shown(source.spec, COMPONENTS[component]))
 
 
+def entitle(layer: Image, title: str) -> None:
+    """Call a layer otherwise, unless the user has given it a name."""
+    source = source_of(layer)
+    if source is None or source.spec.title == title:
+        return
+    component = COMPONENTS[layer.metadata[METADATA]["component"]]
+    after, called = replace(source.spec, title=title), _called(source.spec, component)
+    layer.metadata = {**layer.metadata, SOURCE: Source(source.origin, after)}
+    if _NUMBERED.sub("", layer.name) == called:
+        layer.name = _called(after, component)
+
+
 def _redraw(layer: Image, shown: _Shown) -> None:
     layer.data = shown.data
     layer.name = shown.name
     layer.colormap = shown.colormap
     layer.contrast_limits_range = shown.window
     layer.contrast_limits = shown.window
-    label(layer)
-
-
-def label(layer: Image) -> None:
-    """Draw the colour bar of a layer in colours, and its name, which says of what the bar is."""
-    in_colours = layer.colormap.name != "gray"
-    layer.colorbar.size = _BAR
-    layer.colorbar.visible = in_colours
-    layer.name_overlay.visible = in_colours
 
 
 def appear(layer: Image) -> Iterator[None]:
-    """Show a layer that was added hidden, its colour bar and its name: napari needs a while to make and draw each.
+    """Show a layer that was added hidden, after its colour bar and its name are made: napari needs a while for each.
 
     What is made while the layer is hidden is not drawn yet.
     """
-    layer.events.visible.disconnect(_label_when_seen)
-    layer.colorbar.size = _BAR
-    labels = (layer.colorbar, layer.name_overlay) if layer.colormap.name != "gray" else ()
-    for each in labels:
+    for each in (layer.colorbar, layer.name_overlay) if layer.colormap.name != "gray" else ():
         each.visible = True
         yield
         each.visible = False
     layer.visible = True
-    for each in labels:
-        yield
-        each.visible = True
 
 
 class Shelf:
@@ -164,11 +186,11 @@ class Shelf:
             self._layers.pop(key, None)
 
     def put_on_top(self, key: str) -> None:
-        """Show a layer, and hide those whose names and colour bars would lie on its own."""
+        """Show a layer, and hide the other maps."""
         for other, layer in self.present().items():
             if other == key:
                 layer.visible = True
-            elif layer.colorbar.visible:
+            elif layer.colormap.name != "gray":
                 layer.visible = False
 
     def remove(self, key: str) -> None:
@@ -183,7 +205,7 @@ class Shelf:
         for key in list(self._layers):
             self.remove(key)
 
-    def show(self, specs: Iterable[LayerSpec], origin: OpenedScan | Result | None) -> None:
+    def show(self, specs: Iterable[LayerSpec], origin: Origin) -> None:
         """Draw specifications: in the layer of the same quantity if there is one, else in a new one."""
         for spec in specs:
             layer = self._layers.get(spec.key)
@@ -194,25 +216,14 @@ class Shelf:
 
 
 def add_layer(viewer: ViewerModel, made: LayerData) -> Image:
-    """Add an image to a window, with its colour bar and name where it has colours: when it is first seen.
-
-    napari takes as long to make them as to make the layer.
-    """
+    """Add an image to a window."""
     data, arguments, _ = made
     layer = Image(data, **arguments)
-    if layer.visible:
-        label(layer)
-    else:
-        layer.events.visible.connect(_label_when_seen)
+    layer.colorbar.size = _BAR
     return viewer.add_layer(layer)
 
 
-def _label_when_seen(event: Event) -> None:
-    event.source.events.visible.disconnect(_label_when_seen)
-    label(event.source)
-
-
-def _refine(layer: Image, spec: LayerSpec, origin: OpenedScan | Result | None) -> None:
+def _refine(layer: Image, spec: LayerSpec, origin: Origin) -> None:
     """Give a layer newer values; its window moves with them, unless the user has set it."""
     before = source_of(layer)
     component = layer.metadata[METADATA]["component"]
@@ -222,8 +233,8 @@ def _refine(layer: Image, spec: LayerSpec, origin: OpenedScan | Result | None) -
     layer.data = shown.data
     if layer.name != shown.name:
         layer.name = shown.name
-    if tuple(layer.translate) != spec.geometry.translate:
-        layer.translate = spec.geometry.translate
+    if before is None or before.spec.geometry != spec.geometry:
+        place(layer, spec.geometry)
     if untouched and not _is_window_of(layer, shown):
         layer.contrast_limits_range = shown.window
         layer.contrast_limits = shown.window

@@ -1,4 +1,4 @@
-"""A small picture of the sampling mask."""
+"""A small picture of which points of k-space a scan has, and which of them are kept."""
 
 from collections.abc import Iterator
 
@@ -7,17 +7,19 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QImage, QPixmap
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QWidget
 
-from mri_noise.arrays import Mask
 from mri_noise.masks import Undersampling
 from mri_noise.plugin.worker import Handlers, Runner
+from mri_noise.session.identities import Identity, identity
 from mri_noise.session.jobs import OpenedScan
-from mri_noise.variance.maps import acceleration
+from mri_noise.session.scans import SampledPoints, sampled_points
 
 _SIDE = 64
+_NOT_ACQUIRED, _DROPPED, _KEPT = (0, 0, 0), (72, 96, 150), (255, 255, 255)
+_LEGEND = "White: kept. Blue: acquired, and dropped by the mask. Black: not acquired."
 
 
 class MaskPicture(QWidget):
-    """The mask that an undersampling makes of a scan, drawn in a thread: some masks take a second to find."""
+    """What an undersampling keeps of a slice, drawn in a thread: some masks take a second to find."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,22 +27,25 @@ class MaskPicture(QWidget):
         self._picture, self.text = QLabel(), QLabel()
         self._picture.setFixedSize(_SIDE, _SIDE)
         self.text.setWordWrap(True)
+        self.setToolTip(_LEGEND)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._picture)
         layout.addWidget(self.text, 1)
-        self._asked: tuple[Undersampling, str] | None = None
+        self._asked: tuple[Undersampling, Identity, str, int] | None = None
 
-    def show_mask(self, undersampling: Undersampling, opened: OpenedScan | None) -> None:
-        """Draw the mask of a scan, if it is not drawn already."""
-        asked = None if opened is None else (undersampling, opened.scan.fingerprint)
-        if opened is None or asked == self._asked:
+    def show_mask(self, undersampling: Undersampling, opened: OpenedScan | None, index: int) -> None:
+        """Draw the points of a slice, if they are not drawn already; none without a scan."""
+        if opened is None:
+            self._clear()
             return
-        self._asked = asked
-        scan = opened.scan
+        asked = undersampling, identity(opened), opened.scan.fingerprint, index
+        if asked == self._asked:
+            return
+        self._asked, scan = asked, opened.scan
 
-        def make() -> Iterator[Mask]:
-            yield undersampling(scan.matrix, scan.phase_encode_axes)
+        def make() -> Iterator[SampledPoints]:
+            yield sampled_points(scan[index], undersampling, scan.phase_encode_axes)
 
         self._runner.start(make, Handlers(self._draw, _nothing, _nothing, self._cannot))
 
@@ -48,15 +53,21 @@ class MaskPicture(QWidget):
         """Draw nothing any more."""
         self._runner.leave()
 
-    def _draw(self, mask: Mask) -> None:
-        pixels = np.ascontiguousarray(mask.numpy() * np.uint8(255))
-        rows, columns = pixels.shape
-        image = QImage(pixels.tobytes(), columns, rows, columns, QImage.Format.Format_Grayscale8)
+    def _draw(self, points: SampledPoints) -> None:
+        tones = np.array([_NOT_ACQUIRED, _DROPPED, _KEPT], dtype=np.uint8)
+        pixels = np.ascontiguousarray(tones[points.acquired.numpy().astype(int) + points.kept.numpy()])
+        rows, columns, _ = pixels.shape
+        image = QImage(pixels.tobytes(), columns, rows, 3 * columns, QImage.Format.Format_RGB888)
         keep = Qt.AspectRatioMode.KeepAspectRatio
         smooth = Qt.TransformationMode.SmoothTransformation
         self._picture.setPixmap(QPixmap.fromImage(image).scaled(_SIDE, _SIDE, keep, smooth))
-        share = 100 * int(mask.sum()) / mask.numel()
-        self.text.setText(f"R = {acceleration(mask):.2f}\nkeeps {share:.0f} % of k-space\n{rows} x {columns} points")
+        self.text.setText(points.words)
+
+    def _clear(self) -> None:
+        self._asked = None
+        self._runner.cancel()
+        self._picture.clear()
+        self.text.clear()
 
     def _cannot(self, sentence: str) -> None:
         self._picture.clear()

@@ -1,18 +1,19 @@
 """The dock "MRI noise": choose, run, watch the map refine."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from mri_noise.experiment import Experiment
+from mri_noise.masks import Undersampling
 from mri_noise.plugin.experiment_form import ExperimentForm
 from mri_noise.plugin.keys import bind_component_keys
 from mri_noise.plugin.mask_picture import MaskPicture
 from mri_noise.plugin.preferences import first_undersampling, preferences, preferred_experiment
 from mri_noise.plugin.scan_panel import ScanPanel
-from mri_noise.plugin.sections import MUTED, PRIMARY, Section, StatusLine, ThinBar, scrolling, stacked
+from mri_noise.plugin.sections import MUTED, PRIMARY, Section, StatusLine, ThinBar, button, scrolling, stacked
 from mri_noise.plugin.show_panel import ShowPanel
 from mri_noise.plugin.take_away import TakeAway
 from mri_noise.plugin.tiles import Tiles
@@ -36,7 +37,9 @@ class NoiseDock(QWidget):
         self.shared = window_of(napari_viewer)
         self.scan, self.form, self._mask = ScanPanel(napari_viewer), ExperimentForm(), MaskPicture()
         self.form.value = preferred_experiment()
-        self._first: Experiment | None = self.form.value  # until a scan has been suited
+        self._suited: OpenedScan | None = None  # the scan for which a mask was suggested
+        self._suggesting = self._mask_is_chosen = False
+        self.form.editors["undersampling"].changed.connect(self._remember_choice)
         self.form.sections["Undersampling"].rows.addWidget(self._mask)
         self._prepared: OpenedScan | None = None  # the scan whose coil maps were asked for
         self._entered, self._rested = _timer(self, _PAUSE), _timer(self, _LIVE_PAUSE)
@@ -75,7 +78,9 @@ class NoiseDock(QWidget):
         footer = QVBoxLayout()
         footer.setContentsMargins(8, 2, 8, 8)
         footer.addLayout(pressed)
-        for widget in (self.bar, self._device, self.status):
+        self.advised = button("", "Run what is advised for this noise", self.follow_advice)
+        self.advised.hide()
+        for widget in (self.bar, self._device, self.status, self.advised):
             footer.addWidget(widget)
         layout.addLayout(footer)
         self.setMinimumWidth(300)
@@ -86,17 +91,33 @@ class NoiseDock(QWidget):
         if self.shared.session.can_run:
             self.shared.run()
 
+    def follow_advice(self) -> None:
+        """Choose the method that is advised for what is shown, and run it."""
+        advised = self.shared.session.advice
+        if advised is not None:
+            self.form.editors["variance"].value = advised.variance
+            self.run()
+
     def _suit(self) -> None:
-        """Undersample the first scan that holds all of k-space, unless the user has chosen something."""
+        """Undersample each scan as it allows, until the user has chosen a mask; take over what is chosen."""
         opened = self.scan.opened
-        if opened is not None and self._first is not None and self.form.unchanged_from(self._first):
-            undersampling = first_undersampling(opened.scan[self.scan.index])
-            self.form.value = self._first.model_copy(update={"undersampling": undersampling})
-            self._first = None
+        if opened is not None and opened is not self._suited and not self._mask_is_chosen:
+            self._suited = opened
+            with suppress(ValueError, OSError):  # the run says what is wrong with a slice that cannot be read
+                self._suggest(first_undersampling(opened.scan[self.scan.index]))
         self._take_over()
         if opened is not None and opened is not self._prepared:
             self._prepared = opened
             self.shared.prepare()
+
+    def _suggest(self, undersampling: Undersampling) -> None:
+        self._suggesting = True
+        self.form.editors["undersampling"].value = undersampling
+        self._suggesting = False
+
+    def _remember_choice(self) -> None:
+        """Leave the mask to the user from the first entry on."""
+        self._mask_is_chosen = self._mask_is_chosen or not self._suggesting
 
     def _wait(self) -> None:
         """Let a pause pass after an entry."""
@@ -115,7 +136,7 @@ class NoiseDock(QWidget):
         if opened is not None:
             self.shared.open(opened, self.scan.index)
         self.shared.choose(experiment, target)
-        self._mask.show_mask(experiment.undersampling, opened)
+        self._mask.show_mask(experiment.undersampling, opened, self.scan.index)
         if self.live.isChecked():
             self._rested.start()
 
@@ -134,6 +155,10 @@ class NoiseDock(QWidget):
         self.run_button.setEnabled(session.can_run)
         self.cancel_button.setEnabled(running and not session.stops)
         self.bar.share = status.progress or 0.0
+        advised = session.advice
+        self.advised.setVisible(advised is not None)
+        if advised is not None:
+            self.advised.setText(f"Run {advised.words}, {advised.duration}")
 
 
 def _timer(parent: QWidget, milliseconds: int) -> QTimer:

@@ -6,6 +6,8 @@ from typing import Any
 import dask.array as da
 import numpy as np
 from dask.delayed import delayed
+from napari.components import ViewerModel
+from napari.layers import Layer
 from napari.utils.notifications import show_error
 from numpy.typing import NDArray
 
@@ -13,10 +15,11 @@ from mri_noise.io import open_scan
 from mri_noise.io.hdf5 import open_hdf5
 from mri_noise.io.results import FORMAT, load_results
 from mri_noise.plugin.keys import bind_component_keys
-from mri_noise.plugin.layers import LayerData, layer_data
+from mri_noise.plugin.layers import LayerData, entitle, layer_data, source_of
 from mri_noise.result import Result
 from mri_noise.scan import Scan
 from mri_noise.session.components import COMPONENTS
+from mri_noise.session.identities import distinct_titles, identity
 from mri_noise.session.jobs import OpenedScan
 from mri_noise.session.layers import (
     DATA_UNITS,
@@ -28,7 +31,7 @@ from mri_noise.session.layers import (
     image_layers,
     map_layers,
 )
-from mri_noise.session.scans import COMBINED, ScanView, as_array
+from mri_noise.session.scans import COMBINED, VIEWS, ScanView, as_array
 
 
 def open_file(path: Path) -> list[LayerData]:
@@ -61,9 +64,29 @@ def scan_layer(opened: OpenedScan) -> LayerData:
     return layer_data(view_spec(opened, COMBINED), opened)
 
 
-def view_layer(opened: OpenedScan, view: ScanView) -> LayerData:
-    """The k-space, the coils or the coil maps of a scan."""
-    return layer_data(view_spec(opened, view), opened, view.component)
+def view_layer(opened: OpenedScan, view: ScanView, name: str = "") -> LayerData:
+    """The k-space, the coils or the coil maps of a scan, which the layer calls by its own name or another one."""
+    return layer_data(view_spec(opened, view, name), opened, view.component)
+
+
+def scan_of(layer: Layer) -> OpenedScan | None:
+    """The scan that a layer shows something of."""
+    source = source_of(layer)
+    return source.origin if source is not None and isinstance(source.origin, OpenedScan) else None
+
+
+def scans_of(viewer: ViewerModel) -> list[OpenedScan]:
+    """The scans that the layers of a window show, in their order; one for each layer."""
+    return [opened for layer in viewer.layers if (opened := scan_of(layer)) is not None]
+
+
+def tell_scans_apart(viewer: ViewerModel) -> None:
+    """Let the layers of scans of one name say in which folders their files are, and others not."""
+    titles = distinct_titles(scans_of(viewer))
+    for layer in viewer.layers:
+        source, opened = source_of(layer), scan_of(layer)
+        if source is not None and opened is not None:
+            entitle(layer, _title(VIEWS[source.spec.key], titles[identity(opened)]))
 
 
 def result_layers(result: Result, run: str) -> list[LayerData]:
@@ -71,7 +94,7 @@ def result_layers(result: Result, run: str) -> list[LayerData]:
     return [layer_data(spec, result) for spec in (*image_layers(result, run), *map_layers(result, run))]
 
 
-def view_spec(opened: OpenedScan, view: ScanView) -> LayerSpec:
+def view_spec(opened: OpenedScan, view: ScanView, name: str = "") -> LayerSpec:
     """What a view shows of all slices of a scan; the coils are the first axis, where napari makes them a slider."""
     scan = opened.scan
     data = _lazy(scan, view)
@@ -79,7 +102,7 @@ def view_spec(opened: OpenedScan, view: ScanView) -> LayerSpec:
     component = COMPONENTS["magnitude"]
     return LayerSpec(
         key=view.key,
-        title=f"{view.title}, {scan.name}" if view.title else scan.name,
+        title=_title(view, name or scan.name),
         unit="" if view.key == "coil_maps" else DATA_UNITS,
         data=data,
         look=Look(component.colormap, component.window(example)),
@@ -92,6 +115,10 @@ def view_spec(opened: OpenedScan, view: ScanView) -> LayerSpec:
             "fingerprint": scan.fingerprint,
         },
     )
+
+
+def _title(view: ScanView, name: str) -> str:
+    return f"{view.title}, {name}" if view.title else name
 
 
 def _lazy(scan: Scan, view: ScanView) -> da.Array:

@@ -1,4 +1,4 @@
-"""The dock "ROI noise": draw regions, read their noise and the exact error bar of their means."""
+"""The dock "ROI noise": draw regions, read their noise and the error bar of their means, exact to first order."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,28 +16,31 @@ from mri_noise.plugin.worker import Handlers, Runner
 from mri_noise.report import write_table
 from mri_noise.result import Result
 from mri_noise.session.jobs import Snapshot
-from mri_noise.session.layers import DATA_UNITS, geometry
+from mri_noise.session.layers import DATA_UNITS, Geometry, geometry
 from mri_noise.session.readouts import Readouts, RegionQuestion, read_regions
 from mri_noise.session.region_table import ALIKE, MEANINGS, contrast_question, questions, region_table, with_units
 from mri_noise.session.regions import MONTE_CARLO_STD, STD_OF_COMPLEX_MEAN
 from mri_noise.session.state import Status
+from mri_noise.session.verdicts import NOT_LINEAR, doubt
 
 _NO_RUN = Status("missing", "No map: run the dock MRI noise first, then draw regions.")
-_NO_REGION = Status("ready", "Draw a region on the image: its figures follow the mouse, exact error bars its release.")
+_NO_REGION = Status(
+    "ready", "Draw a region on the image: its figures follow the mouse, error bars of means its release."
+)
 _SHORT = {STD_OF_COMPLEX_MEAN: "complex std", MONTE_CARLO_STD: "replicas"}
 _UNITS = f"Signal and std in [{DATA_UNITS}]; titles have tooltips."
 _MARGIN = 4  # [pixels]: as little as possible beside a table
 
 
 class RoiDock(QWidget):
-    """Regions of the run that is shown: the table follows a drag, and the exact error bars come on release."""
+    """Regions of the run that is shown: the table follows a drag, and the error bars of means come on release."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__()
         self.shared, self._runner = window_of(napari_viewer), Runner()
         self.regions = RegionLayer(napari_viewer, self.refresh, self.find_exact, self.commit)
         self.table, self.status, self.everywhere = (
-            Table(short=_SHORT, meanings=MEANINGS, alike=ALIKE),
+            Table(short=_SHORT, meanings=MEANINGS, alike=ALIKE, amber=(NOT_LINEAR,)),
             StatusLine(),
             QCheckBox("on every slice"),
         )
@@ -55,14 +58,19 @@ class RoiDock(QWidget):
 
     @property
     def busy(self) -> bool:
-        """Whether exact error bars are on their way."""
+        """Whether error bars of means are on their way."""
         return self._runner.busy
 
     def draw(self, mode: str) -> None:
         """Draw in a mode of napari's shapes: ``add_rectangle``, ``add_ellipse``, ``add_polygon``, ``select``."""
+        self.regions.draw(mode, self._where())
+
+    def _where(self) -> Geometry:
+        """Where the voxels of the run that is shown lie; without one, those of the scan."""
         shown, opened = self.shared.session.shown, self.shared.session.opened
-        size = None if opened is None else opened.scan.voxel_size
-        self.regions.draw(mode, geometry(size if shown is None else shown.result.provenance.voxel_size))
+        if shown is not None:
+            return geometry(shown.result.provenance.voxel_size)
+        return geometry(None if opened is None else opened.scan.voxel_size)
 
     def refresh(self) -> None:
         """Show the figures of the regions as they are now."""
@@ -102,7 +110,7 @@ class RoiDock(QWidget):
         if self._seen is None:
             return []
         everywhere = self.everywhere.isChecked()
-        asked = questions(self.shared.session, self._seen, self.regions.drawn(), everywhere=everywhere)
+        asked = questions(self.shared.session, self._seen, self.regions.drawn(self._where()), everywhere=everywhere)
         contrast = contrast_question(asked, self.regions.selected())
         return asked if contrast is None else [*asked, contrast]
 
@@ -116,14 +124,16 @@ class RoiDock(QWidget):
             return _NO_RUN
         run = self._seen.job
         if not asked:
-            slices = sorted({each.index for each in self.regions.drawn()})
+            slices = sorted({each.index for each in self.regions.drawn(self._where())})
             return elsewhere(slices, run.index) if slices else _NO_REGION
         said = f"Regions of {run.name}, slice {run.index}"
         if all(each.key in self._answers or not each.inside for each in asked):
+            if doubtful := doubt(self._seen.result):
+                return Status("doubtful", f"{doubtful}; the error bars of means are linearised too. {said}.")
             return Status("done", f"{said}; shift-click two regions, in edit, for their contrast.")
         if self.shared.session.opened is None:
-            return Status("stale", f"{said}; the exact error bars need the scan: open its file.")
-        return Status("running", f"{said}; the exact error bars come on release.")
+            return Status("stale", f"{said}; the error bars, exact to first order, need the scan: open its file.")
+        return Status("running", f"{said}; the error bars, exact to first order, come on release.")
 
     def _look(self) -> None:
         """Follow the run that is shown: its figures at each snapshot, its error bars once it is complete."""
@@ -133,6 +143,7 @@ class RoiDock(QWidget):
         if mapped is self._seen and n_runs == self._n_runs:
             return
         self._seen, self._n_runs = mapped, n_runs
+        self.regions.place(self._where())
         if mapped is not None and mapped.final:
             self.commit()
         else:

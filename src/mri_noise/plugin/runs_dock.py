@@ -14,10 +14,15 @@ from mri_noise.session.agreement import ALIKE, MEANINGS, agreement_table, requir
 from mri_noise.session.jobs import Snapshot
 from mri_noise.session.runs import runs_table
 from mri_noise.session.state import Status
+from mri_noise.session.verdicts import NOT_LINEAR
 
 _NO_RUNS = Status("missing", "No finished run: run the dock MRI noise first.")
 _READY = Status("ready", "Select one run to show it again, or two (with Ctrl) to see them side by side.")
-_SHORT = {"median std": "std", "map error [%]": "err %"}
+_SHORT = {"median std": "std", "total error [%]": "err %"}
+_MEANINGS = {
+    "total error [%]": "how well the std is known: error of the map's samples and of the linearisation together",
+    "linear": "whether the reconstruction is linear at this noise, as the map assumes; Monte Carlo assumes nothing",
+}
 _LIST_HEIGHT = 170  # [pixels]
 
 
@@ -27,7 +32,7 @@ class RunsDock(QWidget):
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__()
         self.shared = window_of(napari_viewer)
-        self.runs = Table(short=_SHORT, columns=("changed", *_SHORT))
+        self.runs = Table(short=_SHORT, meanings=_MEANINGS, columns=("changed", *_SHORT, "linear"), amber=(NOT_LINEAR,))
         self.agreement, self.status = Table(fits=True, meanings=MEANINGS, alike=ALIKE), StatusLine()
         self.sweep = SweepPanel(self.shared)
         self._listed: tuple[Snapshot, ...] = ()

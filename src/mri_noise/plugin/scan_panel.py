@@ -1,7 +1,6 @@
 """Which scan, and which of its slices; what else of it to show."""
 
 from napari.components import ViewerModel
-from napari.layers import Layer
 from napari.utils.notifications import show_error
 from psygnal import Signal
 from qtpy.QtCore import Qt
@@ -11,10 +10,11 @@ from mri_noise.io import open_scan
 from mri_noise.io.samples import counted
 from mri_noise.plugin.editors import leave_wheel_to_scrolling, let_shrink
 from mri_noise.plugin.forms import LABEL_WIDTH, SPACING
-from mri_noise.plugin.layers import add_layer, source_of
-from mri_noise.plugin.opening import scan_layer, view_layer
+from mri_noise.plugin.layers import add_layer
+from mri_noise.plugin.opening import scan_layer, scan_of, scans_of, tell_scans_apart, view_layer
 from mri_noise.plugin.sections import buttons
 from mri_noise.plugin.viewers import show_slice, shown_slice
+from mri_noise.session.identities import Identity, distinct_names, distinct_titles, identity
 from mri_noise.session.jobs import OpenedScan
 from mri_noise.session.scans import COILS, KSPACE, MAPS, ScanView
 
@@ -27,7 +27,9 @@ class ScanPanel(QWidget):
     def __init__(self, viewer: ViewerModel) -> None:
         super().__init__()
         self._viewer = viewer
-        self._scans: dict[str, OpenedScan] = {}
+        self._scans: dict[Identity, OpenedScan] = {}
+        self._names: dict[Identity, str] = {}  # what the menu offers, row by row
+        self._shown: OpenedScan | None = None  # whose facts are shown
         self._menu, self._slice, self._facts = QComboBox(), QSpinBox(), QLabel()
         self._measurement, self._measurement_row = QComboBox(), QLabel("measurement")
         self._facts.setWordWrap(True)
@@ -57,7 +59,7 @@ class ScanPanel(QWidget):
                 ("coil maps", "Add the coil sensitivities: of the file, or low-resolution ones", self.add_coil_maps),
             )
         )
-        self._menu.currentTextChanged.connect(lambda _name: self._choose())
+        self._menu.currentIndexChanged.connect(lambda _row: self._choose())
         self._slice.valueChanged.connect(self._step)
         self._measurement.textActivated.connect(self.choose_measurement)
         viewer.layers.events.inserted.connect(self._list)
@@ -68,7 +70,12 @@ class ScanPanel(QWidget):
     @property
     def opened(self) -> OpenedScan | None:
         """The chosen scan."""
-        return self._scans.get(self._menu.currentText())
+        return None if self._chosen is None else self._scans.get(self._chosen)
+
+    @property
+    def _chosen(self) -> Identity | None:
+        row = self._menu.currentIndex()
+        return list(self._names)[row] if row >= 0 else None
 
     @property
     def index(self) -> int:
@@ -82,21 +89,33 @@ class ScanPanel(QWidget):
         self._viewer.dims.events.point.disconnect(self._follow)
 
     def _list(self, _event: object = None) -> None:
-        """Offer the scans whose layers are in the window, each once."""
-        self._scans = {opened.path.name: opened for layer in self._viewer.layers if (opened := _scan_of(layer))}
-        shown = self._menu.currentText()
-        if [self._menu.itemText(row) for row in range(self._menu.count())] != list(self._scans):
-            self._menu.blockSignals(True)
-            self._menu.clear()
-            self._menu.addItems(list(self._scans))
-            self._menu.setCurrentText(shown if shown in self._scans else next(iter(self._scans), ""))
-            self._menu.blockSignals(False)
+        """Offer the scans whose layers are in the window, each once; the latest of what was read from one file."""
+        scans = scans_of(self._viewer)
+        self._scans = {identity(opened): opened for opened in scans}
+        tell_scans_apart(self._viewer)
+        names = distinct_names(scans)
+        if names != self._names:
+            self._offer(names)
+        if self.opened is not self._shown:
             self._choose()
 
+    def _offer(self, names: dict[Identity, str]) -> None:
+        """Fill the menu, and choose what was chosen, or the first."""
+        chosen, self._names = self._chosen, names
+        self._menu.blockSignals(True)
+        self._menu.clear()
+        self._menu.addItems(list(names.values()))
+        for row, key in enumerate(names):
+            self._menu.setItemData(row, str(self._scans[key].path), Qt.ItemDataRole.ToolTipRole)
+        if chosen in names:
+            self._menu.setCurrentIndex(list(names).index(chosen))
+        self._menu.blockSignals(False)
+
     def _choose(self) -> None:
-        opened = self.opened
+        self._shown = opened = self.opened
         self._facts.setText("" if opened is None else facts(opened))
         self._offer_measurements()
+        self._menu.setToolTip("" if opened is None else str(opened.path))
         if opened is not None:
             self._slice.setRange(0, len(opened.scan) - 1)
             self._follow()
@@ -126,11 +145,10 @@ class ScanPanel(QWidget):
             show_error(str(error))
             self._measurement.setCurrentText(former.scan.measurement)
             return
-        replaced = [layer for layer in self._viewer.layers if _scan_of(layer) is former]
+        replaced = [layer for layer in self._viewer.layers if scan_of(layer) is former]
         add_layer(self._viewer, made)
         for layer in replaced:
             self._viewer.layers.remove(layer)
-        self._choose()
 
     def _step(self, index: int) -> None:
         if self.opened is not None:
@@ -156,7 +174,8 @@ class ScanPanel(QWidget):
 
     def _add(self, view: ScanView) -> None:
         if self.opened is not None:
-            add_layer(self._viewer, view_layer(self.opened, view))
+            titles = distinct_titles(list(self._scans.values()))
+            add_layer(self._viewer, view_layer(self.opened, view, titles[identity(self.opened)]))
 
 
 def facts(opened: OpenedScan) -> str:
@@ -171,8 +190,3 @@ def facts(opened: OpenedScan) -> str:
 
 def _counted(number: int, name: str) -> str:
     return f"{number} {name}{'s' * (number != 1)}"
-
-
-def _scan_of(layer: Layer) -> OpenedScan | None:
-    source = source_of(layer)
-    return source.origin if source is not None and isinstance(source.origin, OpenedScan) else None

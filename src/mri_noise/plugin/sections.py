@@ -19,12 +19,16 @@ from qtpy.QtWidgets import (
 
 from mri_noise.session.state import Status, StatusKind
 
+AMBER = "#e0a030"
+"""The colour of what is not to be taken at its word."""
+
 _MARKS: dict[StatusKind, tuple[str, str]] = {
     "missing": ("○", "#d08770"),
     "ready": ("●", "#5b9bd5"),
     "running": ("●", "#b48ead"),
-    "stale": ("●", "#e0a030"),
+    "stale": ("●", AMBER),
     "done": ("●", "#5aa469"),
+    "doubtful": ("▲", AMBER),
     "failed": ("●", "#d9534f"),
 }
 

@@ -10,6 +10,8 @@ from napari.layers import Layer
 from mri_noise.plugin.backdrop import Backdrop
 from mri_noise.plugin.layers import Shelf
 from mri_noise.plugin.preferences import coloured
+from mri_noise.plugin.viewers import show_slice
+from mri_noise.session.furniture import Origin
 from mri_noise.session.jobs import Snapshot
 from mri_noise.session.layers import QUANTITIES, LayerSpec, difference_layer, map_layer
 
@@ -19,7 +21,10 @@ _LINKED = ("contrast_limits", "gamma", "colormap")
 
 
 class SideBySide:
-    """Three cells of napari's grid: the map of a run, that of another, and the first minus the second."""
+    """Three cells of napari's grid: the map of a run, that of another, and the first minus the second.
+
+    All lie where the first run has its slice, also if the other one is of another slice or scan.
+    """
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
@@ -36,20 +41,22 @@ class SideBySide:
     def show(self, run: Snapshot, other: Snapshot) -> None:
         """Show or refresh the grid."""
         specs = [_named(run, "std_run"), _named(other, "std_other")]
-        made = [specs[0], replace(specs[1], look=specs[0].look), _difference(run, other)]
+        alike = replace(specs[1], look=specs[0].look, geometry=specs[0].geometry)
+        made = [specs[0], alike, _difference(run, other)]
         pair = run.job.number, other.job.number
         if pair == self._pair:
-            self._shelf.show(made, run.result)
+            self._draw(made, run, other)
             return
         self.leave()
         self._pair = pair
         camera = self._viewer.scene.camera
         self._view = camera.center, camera.zoom
         self._backdrop.hide()
-        self._shelf.show(made, run.result)
+        self._draw(made, run, other)
         layers = list(self._shelf.present().values())
         link_layers(layers[:2], _LINKED)
         self._arrange(layers)
+        show_slice(self._viewer, run.result.index, run.result.provenance.voxel_size)
 
     def leave(self) -> None:
         """Take the grid away, and show again what it hid, as large as it was."""
@@ -66,13 +73,19 @@ class SideBySide:
         if self.on and not self._viewer.canvas.grid.enabled:
             self.leave()
 
+    def _draw(self, specs: list[LayerSpec], run: Snapshot, other: Snapshot) -> None:
+        """Draw the three cells, each with what it shows something of."""
+        origins: list[Origin] = [run.result, other.result, (run.result, other.result)]
+        for spec, origin in zip(specs, origins, strict=True):
+            self._shelf.show([spec], origin)
+
     def _arrange(self, layers: list[Layer]) -> None:
         height, width = self._viewer.canvas.size
         grid = self._viewer.canvas.grid
         grid.shape = (1, 3) if width > _WIDE * height else (2, 2)
         grid.stride, grid.spacing, grid.enabled = 1, 4, True
         for layer in layers:
-            layer.name_overlay.visible, layer.name_overlay.font_size = True, _FONT_SIZE
+            layer.name_overlay.font_size = _FONT_SIZE
             layer.colorbar.size, layer.colorbar.font_size = _BAR, _FONT_SIZE
         self._viewer.layers.selection.active = layers[0]
         self._viewer.reset_view(layers=layers)
@@ -89,7 +102,9 @@ def _difference(run: Snapshot, other: Snapshot) -> LayerSpec:
     name = f"{run.job.name} - {other.job.name}"
     spec = difference_layer(run.result, other.result, name)
     top = round_up(spec.look.window[1])
-    return replace(spec, title=f"{name}: std", look=replace(spec.look, window=(-top, top)))
+    runs = [{"run": each.job.name} for each in (run, other)]
+    provenance = {**spec.provenance, "runs": runs}
+    return replace(spec, title=f"{name}: std", look=replace(spec.look, window=(-top, top)), provenance=provenance)
 
 
 def round_up(value: float) -> float:

@@ -15,6 +15,7 @@ from mri_noise.plugin.table_file import csv_button
 from mri_noise.plugin.window import Window
 from mri_noise.plugin.worker import Handlers, Runner, sentence_of
 from mri_noise.report import write_table
+from mri_noise.session.layers import geometry
 from mri_noise.session.state import Status, StatusKind
 from mri_noise.session.sweeps import (
     PARAMETERS,
@@ -114,8 +115,8 @@ class SweepPanel(QWidget):
 
     def _curves(self, done: Sweep) -> list[SweepCurve]:
         """Of the regions on the slice of a sweep that has a run; of the object, if there are none."""
-        index = done.runs[0].job.index
-        return sweep_curves(done, [each.roi for each in self.regions.drawn() if each.index == index])
+        index, size = done.runs[0].job.index, done.runs[0].result.provenance.voxel_size
+        return sweep_curves(done, [each.roi for each in self.regions.drawn(geometry(size)) if each.index == index])
 
     def _propose(self) -> None:
         self.values.setText(", ".join(PARAMETERS[self.parameter.currentIndex()].values))
@@ -159,13 +160,12 @@ def _row(*widgets: QWidget) -> QHBoxLayout:
 def _farewell(panel: SweepPanel) -> Callable[..., None]:
     """What is done when the panel goes with its window."""
     dims, stepped, draw_soon = panel.shared.viewer.dims, panel._stepped, panel._draw_soon
-    runner, stack, regions = panel._runner, panel.stack, panel.regions
+    runner, regions = panel._runner, panel.regions
 
     def leave(*_: object) -> None:
         runner.leave()
         draw_soon.cancel()
         regions.leave()
-        stack.forget()
         dims.events.current_step.disconnect(stepped)
 
     return leave

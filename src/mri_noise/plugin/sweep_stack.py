@@ -6,18 +6,16 @@ from mri_noise.plugin.backdrop import Backdrop
 from mri_noise.plugin.layers import Shelf
 from mri_noise.plugin.preferences import coloured
 from mri_noise.plugin.viewers import show_slice
-from mri_noise.session.captions import caption
 from mri_noise.session.sweeps import Sweep, stack_layers
 
 
 class SweepStack:
-    """Stacks over the finished runs of a sweep; the text on screen says which run the slider is at."""
+    """Stacks over the finished runs of a sweep."""
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
         self._shelf, self._backdrop = Shelf(viewer), Backdrop(viewer)
         self._sweep: Sweep | None = None
-        viewer.dims.events.current_step.connect(self._write)
 
     @property
     def on(self) -> bool:
@@ -40,25 +38,15 @@ class SweepStack:
             self._backdrop.hide()
         self._sweep = sweep
         origin = sweep.runs[0].result
-        self._shelf.show([coloured(spec) for spec in stack_layers(sweep)], origin)
+        results = tuple(run.result for run in sweep.runs)
+        self._shelf.show([coloured(spec) for spec in stack_layers(sweep)], results)
         self._viewer.layers.selection.active = self._shelf["stack_std"]
         show_slice(self._viewer, origin.index, origin.provenance.voxel_size)
         dims = self._viewer.dims
         dims.set_current_step(dims.ndim - 4, len(sweep.runs) - 1)
-        self._write()
 
     def leave(self) -> None:
         """Take the stacks away, and show again what they hid."""
         self._shelf.clear()
         self._sweep = None
         self._backdrop.restore()
-
-    def forget(self) -> None:
-        """Stop listening to the slider."""
-        self._viewer.dims.events.current_step.disconnect(self._write)
-
-    def _write(self, _event: object = None) -> None:
-        position = self.position
-        if position is not None and self._sweep is not None:
-            text = self._viewer.canvas.overlays.text
-            text.text, text.visible = caption(self._sweep.runs[position].result), True

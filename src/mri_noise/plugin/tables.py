@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtGui import QFontMetrics
+from qtpy.QtGui import QColor, QFontMetrics
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
+
+from mri_noise.plugin.sections import AMBER
 
 _LEFT, _RIGHT = Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight
 _TITLE_SIZE = 10  # [pixels]: of the titles of rows
@@ -39,6 +41,8 @@ class Table(QTableWidget):
     alike
         Groups of rows in one unit: where their numbers are small or large they have a power of ten in common, which
         their titles name.
+    amber
+        Words that warn: their cells are amber, with a mark.
     """
 
     def __init__(
@@ -49,10 +53,11 @@ class Table(QTableWidget):
         meanings: Mapping[str, str] | None = None,
         columns: Sequence[str] = (),
         alike: Sequence[Collection[str]] = (),
+        amber: Collection[str] = (),
     ) -> None:
         super().__init__()
         self._fits, self._short, self._meanings, self._columns = fits, short or {}, meanings or {}, tuple(columns)
-        self._alike = alike
+        self._alike, self._amber = alike, amber
         self._settling = QTimer(self)  # the header tells of a new width before it has it
         self._settling.setSingleShot(True)
         self._settling.timeout.connect(self.resizeRowsToContents)
@@ -83,6 +88,9 @@ class Table(QTableWidget):
                 side = _LEFT if isinstance(shown.iat[row, column], str) else _RIGHT
                 item.setTextAlignment(side | Qt.AlignmentFlag.AlignVCenter)
                 item.setToolTip(whole)
+                if isinstance(shown.iat[row, column], str) and shown.iat[row, column] in self._amber:
+                    item.setText(f"▲ {item.text()}")
+                    item.setForeground(QColor(AMBER))
                 self.setItem(row, column, item)
         self.verticalHeader().setFixedWidth(self._width_of_titles())
         if self._columns and len(shown):

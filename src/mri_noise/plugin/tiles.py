@@ -6,7 +6,7 @@ from napari.components import ViewerModel
 from napari.layers import Image, Layer
 from qtpy.QtWidgets import QPushButton
 
-from mri_noise.plugin.layers import Shelf, label
+from mri_noise.plugin.layers import Shelf
 
 KEYS = ("reconstruction", "std", "snr", "g")
 """What is laid out, row by row."""
@@ -42,20 +42,15 @@ class Tiles(QPushButton):
         self._before = [layer for layer in self._viewer.layers if layer.visible]
         _set_visible(self._before, False)
         _set_visible(layers, True)
-        for layer in layers:
-            layer.name_overlay.visible = True
         grid = self._viewer.canvas.grid
         grid.shape, grid.stride, grid.spacing = (-1, -1), 1, SPACING
 
     def _take_back(self) -> None:
-        """Show what was visible before, and no other map of the run: their names would lie on each other."""
+        """Show what was visible before, and no other map of the run."""
         before, self._before = self._before, []
         if before:
             _set_visible(list(self._shelf.present().values()), False)
             _set_visible([layer for layer in before if layer in self._viewer.layers], True)
-            for key, layer in self._shelf.present().items():
-                if key in KEYS:
-                    label(layer)
 
     def _follow(self, _event: object = None) -> None:
         """Show what napari's own grid button, or another dock, did."""

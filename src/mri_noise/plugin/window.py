@@ -9,6 +9,7 @@ from psygnal import Signal
 from mri_noise.allocation import share_freed_memory
 from mri_noise.experiment import Experiment
 from mri_noise.plugin.arrivals import Arrivals
+from mri_noise.plugin.furniture import CanvasFurniture
 from mri_noise.plugin.layers import Shelf
 from mri_noise.plugin.letters import Letters
 from mri_noise.plugin.preferences import coloured
@@ -17,7 +18,6 @@ from mri_noise.plugin.viewers import is_open, show_slice
 from mri_noise.plugin.whole_view import WholeView
 from mri_noise.plugin.worker import SILENT, Handlers, Runner
 from mri_noise.result import Result
-from mri_noise.session.captions import caption
 from mri_noise.session.curves import Curve
 from mri_noise.session.jobs import Job, OpenedScan, SharedCache, Snapshot, ahead, snapshots
 from mri_noise.session.layers import DEFAULT_QUANTITIES, ON_DEMAND_QUANTITIES, QUANTITIES, image_layers, map_layers
@@ -39,6 +39,7 @@ class Window:
         self._whole = WholeView(viewer)
         self._arrivals, self._letters = Arrivals(self.shelf), Letters(viewer)
         self._runner, self._ahead = Runner(), Runner()
+        self._furniture = CanvasFurniture(viewer, lambda: self.session, self._letters.stop)
         self._curves: dict[int, Curve] = {}
 
     @property
@@ -107,10 +108,11 @@ class Window:
         return jobs
 
     def show_again(self, run: Snapshot) -> None:
-        """Show a finished run in the layers of the present one."""
+        """Show a finished run in the layers of the present one, and its slice."""
         self.shelf.renew()
         self.show(run)
         self._become(self.session.with_shown(run))
+        show_slice(self.viewer, run.result.index, run.result.provenance.voxel_size)
 
     def keep(self, run: Snapshot) -> None:
         """Keep a run that was computed beside what is shown."""
@@ -131,6 +133,7 @@ class Window:
         self._ahead.leave()
         self._arrivals.stop()
         self._letters.stop()
+        self._furniture.leave()
         self._whole.leave()
 
     def _take_in(self, snapshot: Snapshot) -> None:
@@ -158,9 +161,6 @@ class Window:
         specs = image_layers(result, name, snapshot.reference) if first or snapshot.final else ()
         keys = self._all_maps(result) if snapshot.final else self._looked_at()
         self._arrivals.show(map(coloured, (*specs, *map_layers(result, name, keys))), result)
-        self._letters.stop()
-        text = self.viewer.canvas.overlays.text
-        text.text, text.visible = caption(result), True
 
     def _all_maps(self, result: Result) -> list[str]:
         """The maps of every run, and those that were added; an added one that the run does not know is taken away."""
@@ -177,6 +177,8 @@ class Window:
 
     def _become(self, session: Session) -> None:
         self.session = session
+        if is_open(self.viewer):
+            self._furniture.draw()
         self.changed.emit()
 
 

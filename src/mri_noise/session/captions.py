@@ -1,38 +1,62 @@
 """What stands on screen beside a map: how it was made."""
 
-from mri_noise.report import estimate_of, map_error
+from collections.abc import Sequence
+
+from mri_noise.report import estimate_of
 from mri_noise.result import Result
 from mri_noise.session.models import title_of_model
+from mri_noise.session.verdicts import doubt, is_doubtful, known_to
 from mri_noise.variance.exact import Exact
 from mri_noise.variance.maps import acceleration
 from mri_noise.variance.replica import MonteCarlo
 from mri_noise.variance.sketch import Sketch
 
 _GAP = "   "
+_IMAGES = frozenset({"reference", "zero_filled", "reconstruction", "error"})
+"""What is seen of a result that is no map of its noise."""
+_DERIVED = frozenset({"correlation", "film"})
+"""What follows from the derivative alone, without samples."""
 
 
-def caption(result: Result) -> str:
-    """One line on the image and one on its map: how each was made, and how well the map is known."""
-    lines = [_of_image(result)] if result.estimate is None else [_of_image(result), _of_map(result)]
-    return "\n".join(lines)
+def caption(result: Result, key: str = "std", name: str = "") -> str:
+    """How what is seen was made, and how well it is known: a line on the image, and one on its map.
+
+    Parameters
+    ----------
+    key
+        What is seen of the result: an image says nothing of the map, and a map without a linearisation that holds says
+        so first.
+    name
+        What the run is called, and its scan where there are several.
+    """
+    image = _of_image(result, key, name)
+    if result.estimate is None or key in _IMAGES:
+        return image
+    lines = [doubt(result), image, "" if key in _DERIVED else _of_map(result)]
+    return "\n".join(line for line in lines if line)
 
 
-def _of_image(result: Result) -> str:
+def _of_image(result: Result, key: str, name: str) -> str:
     choices = result.experiment
-    parts = [result.provenance.label, f"R = {acceleration(result.mask):.2f}", title_of_model(choices.reconstruction)]
+    parts = [name, result.provenance.label]
+    if key == "reference":
+        return _joined([*parts, "fully sampled"])
+    parts += [f"R = {acceleration(result.mask):.2f}"]
+    parts += ["zero-filled" if key == "zero_filled" else title_of_model(choices.reconstruction)]
     if choices.noise_scale != 1:
         parts.append(f"noise x {choices.noise_scale:g}")
     if choices.added_noise > 0:
         parts.append(f"noise added x {choices.added_noise:g}")
-    return _GAP.join(parts)
+    return _joined(parts)
 
 
 def _of_map(result: Result) -> str:
-    n_samples = estimate_of(result).n_samples
-    parts = [reached(result), f"seed {result.experiment.seed}"]
-    if n_samples > 1:
-        parts.append(f"map error {100 * map_error(result):.1f} %")
-    return _GAP.join(parts)
+    known = "" if estimate_of(result).n_samples < 2 or is_doubtful(result) else known_to(result)
+    return _joined([reached(result), f"seed {result.experiment.seed}", known])
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return _GAP.join(part for part in parts if part)
 
 
 def reached(result: Result) -> str:

@@ -13,6 +13,8 @@ from mri_noise.session.readouts import Readouts, RegionQuestion
 from mri_noise.session.regions import (
     EXACT_FIGURES,
     INTERVAL,
+    IS_LINEAR,
+    KNOWN_TO,
     MEAN_G,
     MEAN_SIGNAL,
     MEAN_SNR,
@@ -23,6 +25,7 @@ from mri_noise.session.regions import (
     STD_OF_COMPLEX_MEAN,
     STD_OF_MEAN,
     VOXELS,
+    confidence,
     contrast_statistics,
     mean_statistics,
     region_statistics,
@@ -49,6 +52,8 @@ MEANINGS = {
     STD_OF_MEAN: "the error bar of the mean signal, or of the contrast; exact to first order",
     SNR_OF_MEAN: "the mean signal, or the contrast, over its error bar",
     STD_OF_COMPLEX_MEAN: "the noise of the mean of the complex image; exact to first order",
+    KNOWN_TO: "of the map over the whole object: error of its samples and of the linearisation together",
+    IS_LINEAR: "whether the reconstruction is linear at this noise, as the std and the error bars of means assume",
 }
 """What the figures are."""
 
@@ -87,8 +92,10 @@ def region_table(
 
     ``replicas`` are Monte Carlo results by the number of the run of the same image.
     """
-    rows = {_row_name(each, everywhere): _row(each, answers, replicas.get(each.run.job.number)) for each in asked}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("region")
+    runs = {each.run.job.number: each.run for each in asked}
+    known = {number: confidence(run.result) for number, run in runs.items()}
+    rows = [_row(each, answers, replicas.get(each.run.job.number)) | known[each.run.job.number] for each in asked]
+    return pd.DataFrame(rows, index=pd.Index([_row_name(each, everywhere) for each in asked], name="region"))
 
 
 def with_units(table: pd.DataFrame) -> pd.DataFrame:
@@ -102,9 +109,9 @@ def _row_name(question: RegionQuestion, everywhere: bool) -> str:
     return f"{name}, slice {question.run.job.index}" if everywhere else name
 
 
-def _row(question: RegionQuestion, answers: Readouts, replicas: Result | None) -> dict[str, float | int]:
+def _row(question: RegionQuestion, answers: Readouts, replicas: Result | None) -> dict[str, float | int | str]:
     answer = answers.get(question.key)
-    row: dict[str, float | int] = {"slice": question.run.job.index}
+    row: dict[str, float | int | str] = {"slice": question.run.job.index}
     if question.other is None:
         row |= region_statistics(question.run.result, question.roi, replicas)
     return row | dict.fromkeys(EXACT_FIGURES, float("nan")) | _exact(answer)

@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mri_noise.arrays import Mask
-from mri_noise.report import estimate_of
+from mri_noise.report import estimate_of, total_error
 from mri_noise.result import Result
 from mri_noise.roi import Ellipse, Polygon, Rectangle, Roi
+from mri_noise.session.verdicts import linear_mark
 from mri_noise.variance.maps import acceleration, g_factor
 from mri_noise.variance.readout import ContrastNoise, RegionNoise
 
@@ -17,6 +18,7 @@ VOXELS, MEAN_SIGNAL, MEAN_STD, MEDIAN_STD = "voxels", "mean signal", "mean std",
 MEAN_SNR, MEAN_G = "mean SNR", "mean g"
 MONTE_CARLO_STD, INTERVAL = "Monte Carlo std", "  ± (95 %)"
 STD_OF_MEAN, SNR_OF_MEAN, STD_OF_COMPLEX_MEAN = EXACT_FIGURES = ("std of mean", "SNR of mean", "std of complex mean")
+KNOWN_TO, IS_LINEAR = "std known to [%]", "linear"
 
 _N_OUTLINE = 64
 
@@ -147,6 +149,11 @@ def contrast_statistics(noise: ContrastNoise) -> dict[str, float]:
         STD_OF_MEAN: noise.standard_deviation,
         SNR_OF_MEAN: _ratio(abs(noise.difference), noise.standard_deviation),
     }
+
+
+def confidence(result: Result) -> dict[str, float | str]:
+    """How well the map of a result is known altogether, and whether its linearisation holds."""
+    return {KNOWN_TO: 100 * total_error(result), IS_LINEAR: linear_mark(result)}
 
 
 def _ratio(value: float, std: float) -> float:

@@ -1,14 +1,16 @@
 """The finished runs of a window: which belong together, and in what they differ."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from mri_noise.experiment import Experiment
-from mri_noise.report import estimate_of, map_error
+from mri_noise.report import estimate_of, map_error, total_error
 from mri_noise.session.differences import described, differences
+from mri_noise.session.identities import Identity, distinct_titles, identity
 from mri_noise.session.jobs import Snapshot
 from mri_noise.session.models import title_of_model
+from mri_noise.session.verdicts import linear_mark
 from mri_noise.variance.maps import acceleration
 from mri_noise.variance.replica import MonteCarlo
 
@@ -36,33 +38,44 @@ def _image_of(experiment: Experiment) -> Experiment:
 def runs_table(runs: Sequence[Snapshot]) -> pd.DataFrame:
     """A row a run: what it asks for, where that differs from the one before it, and what came of it."""
     before = [None, *runs[:-1]]
-    rows = {run.job.name: _row(run, former) for run, former in zip(runs, before, strict=True)}
-    return pd.DataFrame.from_dict(rows, orient="index")
+    titles = distinct_titles([run.job.opened for run in runs if run.job.opened is not None])
+    rows = [_row(run, former, titles) for run, former in zip(runs, before, strict=True)]
+    return pd.DataFrame(rows, index=[run.job.name for run in runs])
 
 
-def _row(run: Snapshot, former: Snapshot | None) -> dict[str, str | int | float]:
+def _row(run: Snapshot, former: Snapshot | None, titles: Mapping[Identity, str]) -> dict[str, str | int | float]:
     result, estimate = run.result, estimate_of(run.result)
     sigma, samples = estimate.variance_magnitude[result.object].sqrt(), estimate.n_samples
     return {
         "median std": float(sigma.median()),
-        "changed": "" if former is None else _changes(former, run),
+        "changed": "" if former is None else _changes(former, run, titles),
         "median SNR": float((result.image.abs()[result.object] / sigma).median()),
         "R": acceleration(result.mask),
         "model": title_of_model(result.experiment.reconstruction),
         "method": result.experiment.variance.kind,
         "samples": samples if estimate.complete else f"{samples} of {estimate.n_total}",
+        "total error [%]": 100 * total_error(result),
+        "linear": linear_mark(result),
         "map error [%]": 100 * map_error(result),
         "seconds": result.provenance.seconds,
+        "scan": _scan_of(run, titles),
         "slice": result.index,
         "at (UTC)": result.provenance.started[11:16],
     }
 
 
-def _changes(former: Snapshot, run: Snapshot) -> str:
+def _scan_of(run: Snapshot, titles: Mapping[Identity, str]) -> str:
+    """What the scan of a run is called among those of all runs; its plain name where its file is not known."""
+    opened = run.job.opened
+    return run.result.provenance.scan if opened is None else titles[identity(opened)]
+
+
+def _changes(former: Snapshot, run: Snapshot, titles: Mapping[Identity, str]) -> str:
     """Settings in which a run differs from the one before it."""
     changed = described(differences(former.result.experiment, run.result.experiment))
     parts = [f"slice {run.job.index}"] if run.job.index != former.job.index else []
     parts += [changed] if changed else []
-    if run.result.provenance.fingerprint != former.result.provenance.fingerprint:
-        parts.insert(0, f"scan {run.result.provenance.scan}")
+    names = [_scan_of(each, titles) for each in (former, run)]
+    if names[0] != names[1] or run.result.provenance.fingerprint != former.result.provenance.fingerprint:
+        parts.insert(0, f"scan {names[1]}")
     return ", ".join(parts) or "nothing"

@@ -8,10 +8,37 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mri_noise.arrays import Mask
 from mri_noise.coils import LowResolution
-from mri_noise.encoding import centered_ifft
+from mri_noise.encoding import centered_ifft, without_gaps
 from mri_noise.masks import AsAcquired, Equispaced, Undersampling
 from mri_noise.scan import Slice
+from mri_noise.variance.maps import acceleration
+
+
+@dataclass(frozen=True, slots=True)
+class SampledPoints:
+    """The points of k-space that a scan acquired, and those of them that are kept: shape (rows, columns) each."""
+
+    acquired: Mask
+    kept: Mask
+
+    @property
+    def words(self) -> str:
+        """How many there are, in three lines."""
+        rows, columns = self.kept.shape
+        if not bool(self.kept.any()):
+            return "keeps nothing of what was acquired\nchoose another mask"
+        share = 100 * int(self.kept.sum()) / int(self.acquired.sum())
+        of_scan = "" if bool(self.acquired.all()) else f" (acquired {acceleration(self.acquired):.2f})"
+        all_or_some = "all that was acquired" if share == 100 else f"{share:.0f} % of what was acquired"
+        return f"R = {acceleration(self.kept):.2f}{of_scan}\nkeeps {all_or_some}\n{rows} x {columns} points"
+
+
+def sampled_points(acquired: Slice, undersampling: Undersampling, phase_encode_axes: tuple[int, ...]) -> SampledPoints:
+    """What an undersampling keeps of a slice."""
+    rows, columns = acquired.mask.shape
+    return SampledPoints(acquired.mask, acquired.mask & undersampling((rows, columns), phase_encode_axes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +81,14 @@ def coil_maps(acquired: Slice) -> Tensor:
     return LowResolution()(acquired.kspace, acquired.mask, None)
 
 
-def suggested_undersampling(acquired: Slice, acceleration: float) -> Undersampling:
-    """Equispaced lines where all of k-space was acquired, so that there is something to reconstruct; else none."""
-    if acceleration <= 1 or not bool(acquired.mask.all()):
+def suggested_undersampling(acquired: Slice, factor: float) -> Undersampling:
+    """Equispaced lines where nothing was left out of k-space, so that there is something to reconstruct; else none.
+
+    Zero-filled ends, partial Fourier and an elliptical outline leave no gaps.
+    """
+    if factor <= 1 or not without_gaps(acquired.mask):
         return AsAcquired()
-    return Equispaced(acceleration=acceleration)
+    return Equispaced(acceleration=factor)
 
 
 COMBINED = ScanView("magnitude", "", combined, by_coil=False)
@@ -66,7 +96,7 @@ KSPACE = ScanView("kspace", "k-space", lambda acquired: acquired.kspace, compone
 COILS = ScanView("coils", "coil images", coil_images)
 MAPS = ScanView("coil_maps", "coil maps", coil_maps)
 
-ON_DEMAND_VIEWS = {view.key: view for view in (KSPACE, COILS, MAPS)}
+VIEWS = {view.key: view for view in (COMBINED, KSPACE, COILS, MAPS)}
 
 
 def as_array(view: ScanView, acquired: Slice) -> NDArray[Any]:

@@ -5,15 +5,16 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from mri_noise.experiment import Experiment
-from mri_noise.report import estimate_of, map_error
+from mri_noise.report import estimate_of
 from mri_noise.result import Result
 from mri_noise.session.captions import reached, seconds_left
 from mri_noise.session.differences import described, differences
 from mri_noise.session.jobs import Job, OpenedScan, Snapshot, kept, loaded
 from mri_noise.session.models import title_of_model
+from mri_noise.session.verdicts import Advice, advice, doubt, is_doubtful, known_to
 from mri_noise.variance.replica import MonteCarlo
 
-StatusKind = Literal["missing", "ready", "running", "stale", "done", "failed"]
+StatusKind = Literal["missing", "ready", "running", "stale", "done", "doubtful", "failed"]
 N_RUNS_KEPT = 20
 
 
@@ -247,7 +248,32 @@ class Session:
             return Status("stale", f"Stale: the layers show {self.shown.job.name}. Changed since: {self.stale}.")
         if self.shown.stopped:
             return Status("failed", _ended_early(self.shown))
-        return Status("done", _summary(self.shown))
+        return Status("doubtful" if is_doubtful(self.shown.result) else "done", self._summary(self.shown))
+
+    @property
+    def advice(self) -> Advice | None:
+        """What is advised now: nothing while a run is on or wanted, or where its answer is there already."""
+        if self.status.kind != "doubtful" or self.shown is None or not self.can_run:
+            return None
+        return None if self.replicas_of(self.shown) is not None else advice(self.shown.result)
+
+    def _summary(self, shown: Snapshot) -> str:
+        """What came of a run; first, where its linearisation does not hold, that, and what would help."""
+        result, estimate = shown.result, estimate_of(shown.result)
+        took = (
+            f"{reached(result)}, {estimate.n_evaluations} evaluations in {result.provenance.seconds:.1f} s."
+            f"{_without_lattice(result)}{_halved(shown.job, result)}"
+        )
+        if is_doubtful(result):
+            return f"{doubt(result)}{self._remedy(shown)}. {shown.job.title}: {took}"
+        verdict = "" if result.linearity is None else f"{result.linearity.verdict.partition(':')[0]}, "
+        return f"{shown.job.title} is done: {verdict}{known_to(result)}; {took}"
+
+    def _remedy(self, shown: Snapshot) -> str:
+        replicas, advised = self.replicas_of(shown), advice(shown.result)
+        if replicas is not None:
+            return f"; {replicas.job.name}, Monte Carlo, holds at this noise"
+        return "" if advised is None else f"; {advised.words} would take {advised.duration}"
 
 
 _NO_SCAN = "No scan: drop a file on the window, or choose File > Open Sample > MRI noise."
@@ -274,7 +300,7 @@ def _running(job: Job, latest: Snapshot | None) -> Status:
             "running", f"{job.title}: a first look at the noise is there, the map is on its way.{_halved(job, result)}"
         )
     share = estimate.n_samples / estimate.n_total
-    error = f"map error {100 * map_error(result):.1f} %, " if estimate.n_samples > 1 else ""
+    error = f"{doubt(result) or known_to(result)}, " if estimate.n_samples > 1 else ""
     return Status(
         "running",
         f"{job.title}: {reached(result)}, "
@@ -303,21 +329,5 @@ def _halved(job: Job, result: Result) -> str:
 
 def _ended_early(shown: Snapshot) -> str:
     """What is said of a cancelled run, also when it is shown again or comes from a file."""
-    return f"{shown.job.title} was cancelled; its map of {reached(shown.result)} is kept."
-
-
-def _summary(shown: Snapshot) -> str:
-    estimate, seconds = estimate_of(shown.result), shown.result.provenance.seconds
-    return (
-        f"{shown.job.title} is done: {reached(shown.result)}, "
-        f"{estimate.n_evaluations} evaluations in "
-        f"{seconds:.1f} s; the map's own error is {100 * map_error(shown.result):.1f} %."
-        f"{_without_lattice(shown.result)}"
-        f"{_linearity(shown.result)}{_halved(shown.job, shown.result)}"
-    )
-
-
-def _linearity(result: Result) -> str:
-    """The verdict on the linearisation as a sentence; nothing for a method that does without."""
-    verdict = "" if result.linearity is None else result.linearity.verdict
-    return f" {verdict[0].upper()}{verdict[1:]}." if verdict else ""
+    doubted = f"{doubt(shown.result)}. " if is_doubtful(shown.result) else ""
+    return f"{doubted}{shown.job.title} was cancelled; its map of {reached(shown.result)} is kept."

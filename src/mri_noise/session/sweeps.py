@@ -14,7 +14,7 @@ from mri_noise.roi import Roi
 from mri_noise.session.jobs import Job, Snapshot, snapshots
 from mri_noise.session.layers import DATA_UNITS, QUANTITIES, LayerSpec, Look, Quantity, image_layers, map_layer
 from mri_noise.session.models import choice_of_model
-from mri_noise.session.regions import mean_std, region_mask
+from mri_noise.session.regions import IS_LINEAR, KNOWN_TO, confidence, mean_std, region_mask
 from mri_noise.session.stacks import with_slider
 from mri_noise.settings import override
 
@@ -195,13 +195,16 @@ def sweep_curves(done: Sweep, rois: Sequence[Roi]) -> list[SweepCurve]:
 
 
 def sweep_table(done: Sweep, curves: Sequence[SweepCurve]) -> pd.DataFrame:
-    """A row a value, and of each region its mean and half its interval, with their units."""
-    columns = {
+    """A row a value: of each region its mean and half its interval, with their units; and how well all is known."""
+    columns: dict[str, Sequence[object]] = {
         f"{curve.name}: {title} [{DATA_UNITS}]": values
         for curve in curves
         for title, values in (("mean noise std", curve.means), ("± (95 %)", curve.intervals))
     }
     index = pd.Index(done.values[: len(done.runs)], name=done.parameter.heading)
+    known = [confidence(run.result) for run in done.runs]
+    for name in (KNOWN_TO, IS_LINEAR):
+        columns[name] = tuple(each[name] for each in known)
     return pd.DataFrame(columns, index=index)
 
 

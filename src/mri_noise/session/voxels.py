@@ -4,6 +4,7 @@ import math
 
 from mri_noise.report import estimate_of
 from mri_noise.result import Result
+from mri_noise.session.verdicts import is_doubtful
 
 
 def voxel_sentence(result: Result, voxel: tuple[int, int]) -> str:
@@ -15,7 +16,9 @@ def voxel_sentence(result: Result, voxel: tuple[int, int]) -> str:
         return f"{where}; its noise was not computed"
     if variance <= 0:
         return f"{where}, without noise"
-    share = 100 * float(estimate.standard_error_magnitude[voxel]) / (2 * variance)
+    bias = 0.0 if result.linearity is None else result.linearity.remaining_bias
+    share = 100 * math.hypot(float(estimate.standard_error_magnitude[voxel]) / (2 * variance), bias)
     std = variance**0.5
     known = f" ± {share:.0f} %" if estimate.n_samples > 1 else ""
+    known += ", not linear at this noise" if is_doubtful(result) else ""
     return f"{where}, noise std {std:.3g}{known}, SNR {value / std:.3g}"

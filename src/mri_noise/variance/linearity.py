@@ -61,10 +61,15 @@ class Linearity:
         return "full precision" if self.rounding is None else f"bfloat16, off by {100 * self.rounding:.2f} % in a probe"
 
     @property
+    def holds(self) -> bool:
+        """Whether the map, corrected or not, is off by no more than is tolerable."""
+        return self.remaining_bias <= _TOLERABLE
+
+    @property
     def verdict(self) -> str:
         """What that means, in words."""
         off, left = f"{100 * self.bias:.1f} %", f"{100 * self.remaining_bias:.1f} %"
-        if self.remaining_bias > _TOLERABLE:
+        if not self.holds:
             return f"not linear: the map is off by about {left}; use Monte Carlo at this noise"
         if self.corrected:
             return f"corrected regionally: the linear map is off by about {off}, this one by {left}"
