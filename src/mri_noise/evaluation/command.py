@@ -58,8 +58,9 @@ def evaluate_scans(
     measured = console.count(evaluate(chosen, methods, experiment, noise_maps), len(chosen) * len(methods))
     try:
         rows = _write_all(measured, output)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"interrupted; the rows until then are in '{output}'") from None
+    except KeyboardInterrupt as interrupt:
+        interrupt.args = (f"interrupted; the rows until then are in '{output}'",)
+        raise
     _report(rows, output)
 
 

@@ -162,4 +162,4 @@ def _noise(source: _Source, frame: Frame, share: float) -> Noise | None:
     bandwidth = encoding.noise_bandwidth if encoding.n_readout < encoding.matrix[0] else 1.0
     dwell_time = float(frame.entries["sample_time_us"][0])
     factor = share / (dwell_time * frame.n_averages * bandwidth)
-    return Noise(factor * source.prescan.covariance, source.prescan.source)
+    return source.prescan.scaled(factor)

@@ -20,6 +20,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from mri_noise.allocation import keep_freed_memory
 from mri_noise.recon.checkpoint import save_network
+from mri_noise.signals import Ended
 from mri_noise.training.callbacks import Log, Panels, Patience, Waiting
 from mri_noise.training.checkpoints import BEST, AtomicFiles, Checkpoints, Interrupted, read_checkpoint
 from mri_noise.training.data import Datasets
@@ -83,7 +84,7 @@ def train(
     ValueError
         In one sentence: about the recipe, its data, the folder or what it holds, or a gradient that is not finite.
     KeyboardInterrupt
-        After SIGINT or SIGTERM; the message says how to go on.
+        After a signal that asks the process to end; the message says how to go on.
     """
     recipe = _strict(recipe) if strict else recipe
     datasets, place = _labelled_as_needed(recipe), Folder(folder)
@@ -216,8 +217,8 @@ def _one_sentence(folder: Folder) -> Iterator[None]:
     try:
         yield
     except Interrupted as stop:
-        raise KeyboardInterrupt(
-            f"the training was stopped, and its state after step {stop.step} was saved; {resume}"
+        raise Ended(
+            stop.number, f"the training was stopped, and its state after step {stop.step} was saved; {resume}"
         ) from None
     except SystemExit:  # what Lightning makes of an interrupt that it has to obey at once
         raise KeyboardInterrupt(f"the training was stopped, and its latest checkpoint was kept; {resume}") from None

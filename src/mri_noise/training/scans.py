@@ -15,7 +15,7 @@ from pydantic import Field, field_validator
 from mri_noise.coils import CoilMapping, Espirit
 from mri_noise.encoding import Sense, central
 from mri_noise.io import open_scan
-from mri_noise.noise import MeasuredNoise, NoiseSource
+from mri_noise.noise_sources import MeasuredNoise, NoiseSource
 from mri_noise.roi import ObjectThreshold
 from mri_noise.scan import Scan, prewhitened
 from mri_noise.settings import Settings
@@ -160,7 +160,7 @@ def _acquisition(scan: Scan, index: int, settings: Scans) -> Acquisition:
         kspace=data.kspace / scale,
         mask=data.mask,
         coil_maps=maps,
-        noise_level=float(noise.covariance[0, 0].real.sqrt()) / scale,
+        noise_level=noise.level / scale,
         phase_encode_axes=scan.phase_encode_axes,
     )
 
