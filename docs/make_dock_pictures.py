@@ -17,7 +17,7 @@ from qtpy.QtWidgets import QApplication, QWidget
 from mri_noise.coils import MapsFromFile
 from mri_noise.experiment import Experiment
 from mri_noise.masks import Equispaced
-from mri_noise.noise_sources import NoiseFromPrescan
+from mri_noise.noise import NoiseFromPrescan
 from mri_noise.recon.shipped import Shipped
 from mri_noise.variance.sketch import Sketch
 

@@ -130,7 +130,9 @@ def train(
         from mri_noise.training.recipe import read_recipe
 
         choices = read_recipe(recipe, assignments or [])
-        trained = fit.train(choices, output, resume=resume, strict=strict, progress=console.on_terminal())
+        trained = fit.train(
+            choices, output, resume=resume, strict=strict, progress=console.on_terminal(), source=recipe
+        )
         if fit.is_first_process():
             console.show(trained.table())
             console.say(f"written: {trained.weights}")

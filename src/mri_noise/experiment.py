@@ -6,7 +6,7 @@ from pydantic import Field
 
 from mri_noise.coils import CoilMapping, Espirit
 from mri_noise.masks import AsAcquired, Undersampling
-from mri_noise.noise_sources import MeasuredNoise, NoiseSource
+from mri_noise.noise import MeasuredNoise, NoiseSource
 from mri_noise.recon.choices import Reconstruction
 from mri_noise.recon.linear import CGSense
 from mri_noise.roi import ObjectThreshold, Roi

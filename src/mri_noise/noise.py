@@ -6,15 +6,19 @@ the same Psi holds for a pixel of a fully sampled coil image. A "noise level" is
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from mri_noise.arrays import CoilCovariance, Mask
+from mri_noise.arrays import CoilCovariance, KSpace, Mask
+from mri_noise.encoding import centered_ifft
 from mri_noise.linop import LinearOperator, Shape
+from mri_noise.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +30,6 @@ class Noise:
     covariance : shape (coils, coils), complex128, in the data's units squared
     source
         Where it comes from, in words.
-    n_samples
-        Independent samples that the covariance was estimated from; None if it is given, and taken to be exact.
-    halves : two of shape (coils, coils), or None
-        Covariances of one half of the samples and of the other, which are independent of each other: coils that are
-        whitened by the first have the noise that the second says, see :func:`whitening_matrix`.
 
     Raises
     ------
@@ -40,31 +39,9 @@ class Noise:
 
     covariance: CoilCovariance
     source: str
-    n_samples: int | None = None
-    halves: tuple[CoilCovariance, CoilCovariance] | None = None
 
     def __post_init__(self) -> None:
         _require_positive_definite(self.covariance, self.source)
-
-    @property
-    def level(self) -> float:
-        """Root mean square over the coils, in the data's units."""
-        return float(self.covariance.diagonal().real.mean().sqrt())
-
-    @property
-    def uncertainty(self) -> float:
-        """Relative standard error that the covariance's own error gives to a standard deviation; 0 if it is given.
-
-        n w^H Psi_n w / w^H Psi w is a Gamma variable of shape n for a covariance Psi_n of n samples and any w that
-        does not depend on them (Goodman 1963, doi:10.1214/aoms/1177704250): the error is 1 / (2 sqrt(n)). Voxels whose
-        noise is a sum over many w are known better than that.
-        """
-        return 0.0 if self.n_samples is None else 0.5 / self.n_samples**0.5
-
-    def scaled(self, factor: float) -> "Noise":
-        """The same noise with its variance multiplied by a factor."""
-        halves = None if self.halves is None else (factor * self.halves[0], factor * self.halves[1])
-        return replace(self, covariance=factor * self.covariance, halves=halves)
 
 
 def _require_positive_definite(covariance: Tensor, source: str) -> None:
@@ -83,63 +60,22 @@ def _require_positive_definite(covariance: Tensor, source: str) -> None:
         )
 
 
-def noise_from_samples(samples: Tensor, source: str, n_independent: int | None = None) -> Noise:
+def noise_from_samples(samples: Tensor, source: str) -> Noise:
     """Estimate the covariance from samples that hold noise only, shape (coils, samples).
-
-    The first half of them and the second should be independent of each other. ``n_independent`` says as how many
-    independent samples they count where neighbours are correlated.
 
     Raises
     ------
     ValueError
         If there are fewer than four samples a coil, too few for a covariance.
     """
-    n_coils, n_stored = samples.shape
-    n_samples = n_stored if n_independent is None else n_independent
+    n_coils, n_samples = samples.shape
     if n_samples < 4 * n_coils:
         raise ValueError(
             f"the noise covariance of {n_coils} coils needs at least {4 * n_coils} noise samples, got {n_samples} "
             f"({source}); use a larger noise region"
         )
     x = samples.to(torch.complex128)
-    first, second = (half @ half.mH / half.shape[1] for half in (x[:, : n_stored // 2], x[:, n_stored // 2 :]))
-    return Noise(x @ x.mH / n_stored, source, n_samples, (first, second))
-
-
-def noise_from_covariance(covariance: CoilCovariance, source: str, n_samples: int | None, *, seed: int = 0) -> Noise:
-    """Take over a covariance that was estimated from a number of samples, or that is exact (None).
-
-    Two halves of the samples are drawn from it. With L L^H the sum of squares of all samples of Gaussian noise, the
-    share U in L U L^H of the first half is a complex matrix-variate beta variable that does not depend on L (Khatri
-    1965). Any draw of U therefore gives L U L^H and L (1 - U) L^H the distribution that the halves had.
-
-    Raises
-    ------
-    ValueError
-        If there were fewer than four samples a coil, or the covariance is not Hermitian positive definite.
-    """
-    noise = Noise(covariance, source, n_samples)
-    if n_samples is None:
-        return noise
-    n_coils = len(covariance)
-    if n_samples < 4 * n_coils:
-        raise ValueError(
-            f"the noise covariance of {n_coils} coils ({source}) should be estimated from at least {4 * n_coils} "
-            f"samples, got {n_samples}; measure more noise"
-        )
-    counts = n_samples // 2, n_samples - n_samples // 2
-    generator = np.random.default_rng(seed)
-    drawn = [_wishart(n_coils, count, generator) for count in counts]
-    root = n_samples**0.5 * torch.linalg.cholesky(covariance) @ torch.linalg.inv(torch.linalg.cholesky(sum(drawn)))
-    first, second = (root @ half @ root.mH / count for half, count in zip(drawn, counts, strict=True))
-    return replace(noise, halves=(first, second))
-
-
-def _wishart(n: int, n_samples: int, generator: np.random.Generator) -> CoilCovariance:
-    """Draw the sum of squares of white circular samples of unit variance, from its triangular root (Bartlett 1933)."""
-    below = np.tril(generator.normal(size=(n, n)) + 1j * generator.normal(size=(n, n)), -1) / 2**0.5
-    root = torch.from_numpy(below + np.diag(generator.gamma(n_samples - np.arange(n)) ** 0.5))
-    return root @ root.mH
+    return Noise(x @ x.mH / n_samples, source)
 
 
 def noise_of_level(level: float, n_coils: int) -> Noise:
@@ -147,41 +83,119 @@ def noise_of_level(level: float, n_coils: int) -> Noise:
     return Noise(level**2 * torch.eye(n_coils, dtype=torch.complex128), f"level {level:g}")
 
 
+class MeasuredNoise(Settings):
+    """The scan's own noise: its prescan; else the image corners; else, if undersampled, the edge of k-space."""
+
+    kind: Literal["measured"] = "measured"
+
+    def __call__(self, kspace: KSpace, mask: Mask, prescan: Noise | None) -> Noise:
+        """Return the noise of a slice."""
+        if prescan is not None:
+            return prescan
+        return NoiseFromCorners()(kspace, mask, None) if bool(mask.all()) else NoiseFromEdge()(kspace, mask, None)
+
+
+class NoiseFromPrescan(Settings):
+    """The noise measured without excitation, stored with the scan."""
+
+    kind: Literal["prescan"] = "prescan"
+
+    def __call__(self, kspace: KSpace, mask: Mask, prescan: Noise | None) -> Noise:
+        """Return the prescan's noise; ValueError if the scan has none."""
+        if prescan is None:
+            raise ValueError("this scan has no noise prescan; set noise.kind to measured, corners, edge or level")
+        return prescan
+
+
+class NoiseFromCorners(Settings):
+    """Signal-free corners of the fully sampled coil images.
+
+    Corners with more than twice the power of the quietest one hold signal or artefact, and are left out.
+    """
+
+    kind: Literal["corners"] = "corners"
+    fraction: float = Field(0.1, gt=0, le=0.5, description="Side of a corner as a fraction of the image")
+
+    def __call__(self, kspace: KSpace, mask: Mask, prescan: Noise | None) -> Noise:
+        """Return the noise of a slice; ValueError if it is undersampled (aliasing fills the corners)."""
+        if not bool(mask.all()):
+            raise ValueError(
+                "image corners show the noise of a fully sampled slice only, and this one is undersampled; "
+                "set noise.kind to edge, prescan, level or file"
+            )
+        images = centered_ifft(kspace.to(torch.complex128))
+        height, width = (max(1, round(self.fraction * n)) for n in mask.shape)
+        rows, columns = (slice(None, height), slice(-height, None)), (slice(None, width), slice(-width, None))
+        corners = [images[:, r, c].flatten(1) for r in rows for c in columns]
+        powers = [float(corner.abs().square().mean()) for corner in corners]
+        quiet = [corner for corner, power in zip(corners, powers, strict=True) if power <= 2 * min(powers)]
+        return noise_from_samples(torch.cat(quiet, dim=1), f"{len(quiet)} image corners of {height} x {width}")
+
+
+class NoiseFromEdge(Settings):
+    """The outermost samples of k-space, where an image has next to no signal: an upper bound."""
+
+    kind: Literal["edge"] = "edge"
+    fraction: float = Field(0.05, gt=0, le=0.5, description="Share of the samples that is taken, outermost first")
+
+    def __call__(self, kspace: KSpace, mask: Mask, prescan: Noise | None) -> Noise:
+        """Return the noise of a slice."""
+        rows, columns = (torch.linspace(-1, 1, n, dtype=torch.float64) for n in mask.shape)
+        radius = (rows[:, None].square() + columns[None, :].square()).to(mask.device)[mask]
+        n_samples = max(1, round(self.fraction * radius.numel()))
+        outermost = torch.topk(radius, n_samples).indices
+        return noise_from_samples(kspace[:, mask][:, outermost], f"outermost {n_samples} k-space samples")
+
+
+class NoiseLevel(Settings):
+    """A given level: root of the variance of real plus imaginary part, the same in every coil, in the data's units."""
+
+    kind: Literal["level"] = "level"
+    level: float = Field(gt=0, description="Noise level of a k-space sample, in the data's units")
+
+    def __call__(self, kspace: KSpace, mask: Mask, prescan: Noise | None) -> Noise:
+        """Return the noise of a slice."""
+        return noise_of_level(self.level, kspace.shape[0])
+
+
+class NoiseFromFile(Settings):
+    """A covariance from a NumPy file, shape (coils, coils)."""
+
+    kind: Literal["file"] = "file"
+    path: Path = Field(description="A .npy file")
+
+    def __call__(self, kspace: KSpace, mask: Mask, prescan: Noise | None) -> Noise:
+        """Return the noise of a slice; ValueError if the file or its shape does not fit."""
+        try:
+            covariance = np.load(self.path, allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise ValueError(f"cannot read a noise covariance from '{self.path}': {error}") from None
+        n_coils = kspace.shape[0]
+        if covariance.shape != (n_coils, n_coils):
+            raise ValueError(
+                f"the noise covariance in '{self.path}' should be of shape {(n_coils, n_coils)}, got {covariance.shape}"
+            )
+        return Noise(torch.as_tensor(covariance, dtype=torch.complex128), f"file {self.path.name}")
+
+
+NoiseSource = Annotated[
+    MeasuredNoise | NoiseFromPrescan | NoiseFromCorners | NoiseFromEdge | NoiseLevel | NoiseFromFile,
+    Field(discriminator="kind"),
+]
+
+
 def whitening_matrix(noise: Noise) -> tuple[CoilCovariance, Noise]:
     """Return W that whitens the coils, and the noise after it.
 
     W = s L^-1 with L L^H = Psi and s^2 the mean coil variance: the coils become uncorrelated and of one level while
     the data keep their scale. Pruessmann 2001, doi:10.1002/mrm.1241.
-
-    An estimate of Psi from N samples must not say what is left of itself. That would be white, and the true noise is
-    not: L is fitted to the errors of its own samples too, and the std of a combination of p coils would be said to be
-    1 - p / N of what it is (Reed, Mallett and Brennan 1974, doi:10.1109/TAES.1974.307893). Here W is taken from one
-    half of the samples, shrunk, and the noise after it from the other half: W Psi_2 W^H is unbiased for any W that does
-    not depend on Psi_2.
     """
-    whitener, stated, n_samples = noise.covariance, noise.covariance, noise.n_samples
-    if noise.halves is not None and n_samples is not None:
-        whitener, stated = shrunk(noise.halves[0], n_samples // 2), noise.halves[1]
-        n_samples -= n_samples // 2
-    identity = torch.eye(len(whitener), dtype=torch.complex128)
-    scale = whitener.diagonal().real.mean().sqrt()
-    whitening = scale * torch.linalg.solve_triangular(torch.linalg.cholesky(whitener), identity, upper=False)
-    covariance = whitening @ stated @ whitening.mH
-    return whitening, Noise((covariance + covariance.mH) / 2, f"{noise.source}, prewhitened", n_samples)
-
-
-def shrunk(covariance: CoilCovariance, n_samples: int) -> CoilCovariance:
-    """Draw the correlations of an estimated covariance towards zero, by as much as their own errors explain.
-
-    Correlations are multiplied by 1 - sum Var(r) / sum |r|^2, at least 0, the sums being over pairs of coils and
-    Var(r) = (1 - |r|^2)^2 / n: what whitens the coils best on average, also where samples are few.
-    Schäfer and Strimmer 2005, doi:10.2202/1544-6115.1175.
-    """
-    deviations = covariance.diagonal().real.sqrt()
-    squared = (covariance / (deviations[:, None] * deviations)).abs().square().fill_diagonal_(0)
-    errors = (1 - squared).square().fill_diagonal_(0).sum() / n_samples
-    kept = (1 - errors / squared.sum().clamp_min(torch.finfo(squared.dtype).tiny)).clamp(0, 1)
-    return torch.where(torch.eye(len(covariance), dtype=torch.bool), covariance, kept * covariance)
+    n_coils = noise.covariance.shape[0]
+    identity = torch.eye(n_coils, dtype=torch.complex128)
+    variance = noise.covariance.diagonal().real.mean()
+    factor = torch.linalg.cholesky(noise.covariance)
+    whitening = variance.sqrt() * torch.linalg.solve_triangular(factor, identity, upper=False)
+    return whitening, Noise(variance * identity, f"{noise.source}, prewhitened")
 
 
 def mix_coils(matrix: CoilCovariance, kspace: Tensor) -> Tensor:

@@ -164,7 +164,7 @@ def _run_slice(
         mask=encoding.mask.cpu(),
         coil_maps=coil_maps,
         noise=prepared.noise,
-        full_variance=fully_sampled_variance(coil_maps, prepared.noise),
+        full_variance=fully_sampled_variance(coil_maps, prepared.noise.covariance),
         object=point.object.cpu(),
         linearity=None,
         rois=(),
@@ -255,7 +255,7 @@ def _prepare(scan: Scan, experiment: Experiment, index: int, cache: StageCache) 
     everything = Sense(maps, acquired.mask.to(target["device"]))
     return Prepared(
         kspace=kspace.to(**target),
-        noise=noise.scaled(level),
+        noise=Noise(level * noise.covariance, noise.source),
         encoding=encoding,
         combined=everything.adjoint(data.kspace.to(**target)),
     )

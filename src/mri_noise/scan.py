@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from mri_noise.arrays import CoilMaps, KSpace, Mask, RealMap
 from mri_noise.noise import Noise, mix_coils, whitening_matrix
@@ -49,6 +50,8 @@ class Scan:
         Hash of the source, for provenance.
     read
         Reads one slice. Raises ValueError for unusable data, in one sentence.
+    files
+        Where it reads from; none for a simulation.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Scan:
     voxel_size: tuple[float, float, float] | None
     fingerprint: str
     read: Callable[[int], Slice]
+    files: tuple[Path, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)

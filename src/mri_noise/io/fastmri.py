@@ -14,7 +14,7 @@ from mri_noise.arrays import Mask, RealMap
 from mri_noise.io.fingerprint import fingerprint
 from mri_noise.io.hdf5 import open_hdf5
 from mri_noise.io.samples import as_complex64, label, measured_lines, measured_points
-from mri_noise.noise import Noise, noise_from_covariance, noise_from_samples
+from mri_noise.noise import Noise, noise_from_samples
 from mri_noise.scan import Scan, Slice
 
 _MAPS = ("sensitivity_maps", "coil_maps")
@@ -50,6 +50,7 @@ def open_fastmri(path: Path) -> Scan:
         voxel_size=voxel_size,
         fingerprint=fingerprint(path),
         read=reader.read,
+        files=(path.absolute(),),
     )
 
 
@@ -128,12 +129,12 @@ def _layout(file: h5py.File, path: Path) -> _Layout:
     return _Layout(path, shape, single_coil, transposed=axis == (2.0,))
 
 
-def _attribute(member: h5py.Group | h5py.Dataset, name: str, path: Path) -> tuple[float, ...] | None:
+def _attribute(file: h5py.File, name: str, path: Path) -> tuple[float, ...] | None:
     """Read positive numbers from an attribute; None if it is not there."""
-    if name not in member.attrs:
+    if name not in file.attrs:
         return None
     try:
-        values = np.asarray(member.attrs[name], dtype=np.float64).ravel()
+        values = np.asarray(file.attrs[name], dtype=np.float64).ravel()
     except (TypeError, ValueError) as error:
         raise ValueError(f"attribute '{name}' of '{path}' should be a number, but is none: {error}") from None
     if values.size == 0 or not np.all(np.isfinite(values) & (values > 0)):
@@ -176,9 +177,7 @@ def _noise(file: h5py.File, layout: _Layout) -> Noise | None:
     covariance = _array(file, "noise_covariance", [(n_coils, n_coils)], layout)
     if covariance is not None:
         values = torch.from_numpy(covariance[()].astype(np.complex128))
-        counted = _attribute(covariance, "n_samples", layout.path)
-        n_samples = None if counted is None else int(counted[0])
-        return noise_from_covariance(values, f"noise_covariance of '{layout.path.name}'", n_samples)
+        return Noise(values, f"noise_covariance of '{layout.path.name}'")
     stored = file.get("noise")
     n_samples = stored.shape[-1] if isinstance(stored, h5py.Dataset) and stored.ndim == 2 else 4 * n_coils
     prescan = _array(file, "noise", [(n_coils, n_samples)], layout)

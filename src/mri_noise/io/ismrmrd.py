@@ -61,6 +61,7 @@ def _scan_of_slices(source: _Source) -> Scan:
         voxel_size=None if size is None else (size[2], size[0], size[1]),
         fingerprint=fingerprint(source.path),
         read=partial(_read_slice, source),
+        files=(source.path.absolute(),),
     )
 
 
@@ -101,6 +102,7 @@ def _scan_of_slabs(source: _Source) -> Scan:
         voxel_size=source.encoding.voxel_size,
         fingerprint=fingerprint(source.path),
         read=partial(_read_across, source, lru_cache(maxsize=1)(partial(_volume, source))),
+        files=(source.path.absolute(),),
     )
 
 
@@ -162,4 +164,4 @@ def _noise(source: _Source, frame: Frame, share: float) -> Noise | None:
     bandwidth = encoding.noise_bandwidth if encoding.n_readout < encoding.matrix[0] else 1.0
     dwell_time = float(frame.entries["sample_time_us"][0])
     factor = share / (dwell_time * frame.n_averages * bandwidth)
-    return source.prescan.scaled(factor)
+    return Noise(factor * source.prescan.covariance, source.prescan.source)

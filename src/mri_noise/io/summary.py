@@ -31,7 +31,6 @@ class SliceSummary:
     rois: tuple[RoiReadout, ...]
     plan: Plan | None
     linearity: Linearity | None
-    noise_samples: Annotated[int, Field(ge=1)] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,6 @@ def summarize(result: Result, estimate: VarianceEstimate) -> SliceSummary:
         rois=result.rois,
         plan=estimate.plan,
         linearity=result.linearity,
-        noise_samples=result.noise.n_samples,
     )
 
 

@@ -6,19 +6,15 @@ from torch import Tensor
 
 from mri_noise.arrays import CoilCovariance, CoilMaps, Mask, RealMap
 from mri_noise.encoding import point_spread, undersampled_axes
-from mri_noise.noise import Noise
 
 
-def fully_sampled_variance(coil_maps: CoilMaps, noise: Noise) -> RealMap:
+def fully_sampled_variance(coil_maps: CoilMaps, covariance: CoilCovariance) -> RealMap:
     """Complex noise variance of the optimal combination of fully sampled coils: 1 / (S^H Psi^-1 S); zero off the maps.
 
-    Roemer 1990, doi:10.1002/mrm.1910160203. With an estimate of Psi from n samples of p coils the expectation of that
-    is (n - p + 1) / n of what it should be (Goodman 1963, doi:10.1214/aoms/1177704250), which is divided out.
+    Roemer 1990, doi:10.1002/mrm.1910160203.
     """
-    power = _whiten(coil_maps, noise.covariance).abs().square().sum(0)
-    n, n_coils = noise.n_samples, len(coil_maps)
-    kept = 1.0 if n is None else (n - n_coils + 1) / n
-    return torch.where(power > 0, 1 / (kept * power), 0)
+    power = _whiten(coil_maps, covariance).abs().square().sum(0)
+    return torch.where(power > 0, 1 / power, 0)
 
 
 def sense_variance(coil_maps: CoilMaps, covariance: CoilCovariance, mask: Mask) -> RealMap:
