@@ -1,6 +1,5 @@
 """The command ``mri-noise``. Its help is quick: torch is imported when a command runs."""
 
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -11,6 +10,7 @@ import typer
 
 from mri_noise import console
 from mri_noise.allocation import is_out_of_memory
+from mri_noise.signals import ending_of, raise_when_asked_to_end
 
 app = typer.Typer(
     name="mri-noise",
@@ -138,7 +138,9 @@ def train(
         from mri_noise.training.recipe import read_recipe
 
         choices = read_recipe(recipe, assignments or [])
-        trained = fit.train(choices, output, resume=resume, strict=strict, progress=console.on_terminal())
+        trained = fit.train(
+            choices, output, resume=resume, strict=strict, progress=console.on_terminal(), source=recipe
+        )
         if fit.is_first_process():
             console.show(trained.table())
             console.say(f"written: {trained.weights}")
@@ -190,20 +192,26 @@ def demo(
 
 @contextmanager
 def _one_sentence() -> Iterator[None]:
-    """Turn a user's mistake into one sentence on standard error and exit status 1."""
+    """Turn a user's mistake into one sentence on standard error and exit status 1, and a signal n into 128 + n."""
     try:
         yield
     except KeyboardInterrupt as interrupt:
         console.complain(str(interrupt) or "interrupted; the result was not written")
-        raise typer.Exit(130) from None
+        raise typer.Exit(_status(interrupt)) from None
     except (ValueError, IndexError, OSError) as error:
         console.complain(str(error))
-        raise typer.Exit(1) from None
+        raise typer.Exit(_status(error)) from None
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
         console.complain("there is not enough memory for this run; choose a smaller model, or device=cpu")
         raise typer.Exit(1) from None
+
+
+def _status(error: BaseException) -> int:
+    """The exit status: by the signal that an error comes from, such as a write to the terminal that has hung up."""
+    number = ending_of(error)
+    return 1 if number is None else 128 + number
 
 
 def _require_extra(name: str, *packages: str) -> None:
@@ -213,6 +221,6 @@ def _require_extra(name: str, *packages: str) -> None:
 
 
 def main() -> None:
-    """Entry point of the command; a batch system's SIGTERM cleans up as Ctrl-C does."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Entry point of the command; whatever signal ends it, it cleans up as it does after Ctrl-C."""
+    raise_when_asked_to_end()
     app()

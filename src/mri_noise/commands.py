@@ -8,11 +8,12 @@ import pandas as pd
 import torch
 
 from mri_noise import console, pipeline, report
+from mri_noise.atomic import check_writable
 from mri_noise.experiment import Experiment
 from mri_noise.io import open_scan
-from mri_noise.io.atomic import check_writable
+from mri_noise.io.inputs import Inputs, refuse_overwriting
 from mri_noise.io.measurements import NoSuchMeasurement
-from mri_noise.io.nifti import save_nifti
+from mri_noise.io.nifti import save_nifti, volume_paths
 from mri_noise.io.results import load_experiment, save_results
 from mri_noise.result import Result
 from mri_noise.scan import Scan
@@ -51,9 +52,10 @@ def run(
     choices, saved_slices, saved_measurement = _experiment(experiment, assignments)
     scan = _open(path, measurement, saved_measurement)
     chosen = _slices(slices, saved_slices, scan)
-    if output.exists() and output.samefile(path):
-        raise ValueError(f"'{output}' is the scan itself and would be overwritten; give another --output")
+    inputs, as_nifti = _inputs(scan, experiment, choices), output.name.endswith((".nii", ".nii.gz"))
+    refuse_overwriting(volume_paths(output) if as_nifti else [output], inputs)
     if figure is not None:
+        refuse_overwriting([_numbered(figure, i, len(chosen)) for i in chosen], inputs, "give another --figure")
         check_writable(figure)
     tables: list[tuple[pd.DataFrame, pd.DataFrame]] = []
 
@@ -64,7 +66,7 @@ def run(
                 report.draw(report.result_figure(result), _numbered(figure, result.index, len(chosen)))
             yield result
 
-    if output.name.endswith((".nii", ".nii.gz")):
+    if as_nifti:
         save_nifti(finished(), output)
     else:
         save_results(finished(), output)
@@ -89,9 +91,12 @@ def compare(
         raise ValueError("compare sets a method against Monte Carlo; set variance.kind to lattice, sketch or exact")
     reference_choices = choices.model_copy(update={"variance": MonteCarlo(n_replicas=n_replicas)})
     scan, cache = _open(path, measurement, saved_measurement), pipeline.StageCache()
+    chosen = _slices(slices, saved_slices, scan)
     if output is not None:
+        written = [path for index in chosen for path in _compared(output, index)]
+        refuse_overwriting(written, _inputs(scan, experiment, choices))
         output.mkdir(parents=True, exist_ok=True)
-    for index in _slices(slices, saved_slices, scan):
+    for index in chosen:
         result, reference = (
             next(console.follow(pipeline.run(scan, each, slices=[index], cache=cache), quiet=as_json))
             for each in (choices, reference_choices)
@@ -99,9 +104,10 @@ def compare(
         agreement, cost = report.comparison_table(result, reference), report.cost_table([result, reference])
         console.show(agreement, cost, title=f"{scan.name}, {result.provenance.label}", as_json=as_json)
         if output is not None:
-            report.write_table(agreement, output / f"agreement_{index}.csv")
-            report.write_table(cost, output / f"cost_{index}.csv")
-            report.draw(report.comparison_figure(result, reference), output / f"comparison_{index}.png")
+            of_agreement, of_cost, of_maps = _compared(output, index)
+            report.write_table(agreement, of_agreement)
+            report.write_table(cost, of_cost)
+            report.draw(report.comparison_figure(result, reference), of_maps)
     if output is not None:
         console.say(f"written: {output}")
 
@@ -131,6 +137,19 @@ def _open(path: Path, named: str | None, saved: str) -> Scan:
         return open_scan(path, saved)
     except NoSuchMeasurement as error:
         raise ValueError(f"{error}; --measurement goes before that of the saved result") from None
+
+
+def _inputs(scan: Scan, experiment: Path | None, choices: Experiment) -> Inputs:
+    return {
+        "a file that a setting names": choices.files(),
+        "the experiment itself": [] if experiment is None else [experiment],
+        "the scan itself": scan.files,
+    }
+
+
+def _compared(folder: Path, index: int) -> tuple[Path, Path, Path]:
+    """What a comparison writes of a slice: two tables and a figure."""
+    return folder / f"agreement_{index}.csv", folder / f"cost_{index}.csv", folder / f"comparison_{index}.png"
 
 
 def _slices(choice: str | None, saved: tuple[int, ...] | None, scan: Scan) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from rich.box import SIMPLE_HEAD
@@ -52,8 +53,9 @@ def say(sentence: str) -> None:
 
 
 def complain(sentence: str) -> None:
-    """Tell the user what went wrong."""
-    _err.print(f"[bold red]mri-noise:[/] {escape(sentence)}", highlight=False, soft_wrap=True)
+    """Tell the user what went wrong, if there still is a terminal to tell it on."""
+    with suppress(OSError):
+        _err.print(f"[bold red]mri-noise:[/] {escape(sentence)}", highlight=False, soft_wrap=True)
 
 
 def on_terminal() -> bool:

@@ -1,5 +1,6 @@
 """The main job on one scan: every reconstruction of the project, its noise by the sketch and by Monte Carlo."""
 
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -7,6 +8,7 @@ import pandas as pd
 from mri_noise import console
 from mri_noise.experiment import Experiment
 from mri_noise.io import open_scan
+from mri_noise.io.inputs import refuse_overwriting
 from mri_noise.masks import Equispaced
 from mri_noise.phantom import Phantom
 from mri_noise.pipeline import StageCache, run
@@ -38,6 +40,13 @@ def demonstrate(path: Path | None, output: Path) -> None:
         If the scan cannot be used or the folder cannot be written.
     """
     scan = Phantom()() if path is None else open_scan(path)
+    table_path = output / "noise.csv"
+    figures = {name: _figures(output, name) for name in RECONSTRUCTIONS}
+    inputs = {
+        "a file of weights": [path for choice in RECONSTRUCTIONS.values() for path in choice.files()],
+        "the scan itself": scan.files,
+    }
+    refuse_overwriting([table_path, *chain.from_iterable(figures.values())], inputs)
     output.mkdir(parents=True, exist_ok=True)
     cache = StageCache()
     rows = []
@@ -46,17 +55,22 @@ def demonstrate(path: Path | None, output: Path) -> None:
         sketch = _complete(scan, experiment.model_copy(update={"variance": Sketch(n_probes=N_SAMPLES)}), cache)
         replicas = _complete(scan, experiment.model_copy(update={"variance": MonteCarlo(n_replicas=N_SAMPLES)}), cache)
         rows.append(_row(name, sketch, replicas))
-        stem = name.lower()
-        draw(result_figure(sketch), output / f"{stem}_maps.png")
-        draw(comparison_figure(sketch, replicas), output / f"{stem}_sketch_and_monte_carlo.png")
+        of_maps, of_comparison = figures[name]
+        draw(result_figure(sketch), of_maps)
+        draw(comparison_figure(sketch, replicas), of_comparison)
     table = pd.DataFrame(rows)
-    write_table(table, output / "noise.csv")
+    write_table(table, table_path)
     console.show(table, title=f"{scan.name}: std of the magnitude by {N_SAMPLES} probes and by {N_SAMPLES} replicas")
     console.say(
         "A reconstruction whose maps differ by more than expected from their sampling errors is not linear at this "
         "noise."
     )
     console.say(f"figures and table are in {output.absolute()}")
+
+
+def _figures(folder: Path, name: str) -> tuple[Path, Path]:
+    stem = name.lower()
+    return folder / f"{stem}_maps.png", folder / f"{stem}_sketch_and_monte_carlo.png"
 
 
 def _complete(scan: Scan, experiment: Experiment, cache: StageCache) -> Result:

@@ -14,7 +14,7 @@ from matplotlib.ticker import ScalarFormatter
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mri_noise.io.atomic import replacing
+from mri_noise.atomic import replacing
 from mri_noise.io.samples import counted
 from mri_noise.noise import Noise
 from mri_noise.noise_sources import MeasuredNoise
@@ -22,6 +22,7 @@ from mri_noise.recon.checkpoint import read_training
 from mri_noise.recon.shipped import SHIPPED_NAMES, Shipped, ShippedName, shipped_weights
 from mri_noise.result import Result
 from mri_noise.scan import Scan, Slice
+from mri_noise.signals import held
 from mri_noise.variance.compare import Comparison, compare
 from mri_noise.variance.estimate import CHANNEL_FIELDS, Channel, VarianceEstimate
 from mri_noise.variance.maps import acceleration, g_factor, snr
@@ -321,7 +322,7 @@ def comparison_figure(result: Result, reference: Result) -> Figure:
 
 def draw(figure: Figure, path: Path) -> None:
     """Write a figure to a temporary name, then rename it."""
-    with replacing(path) as draft:
+    with replacing(path) as draft, held():
         figure.savefig(draft, format=path.suffix.lstrip(".") or "png")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 
@@ -64,6 +65,8 @@ class Scan:
         Name of what was read of the file; empty where a file of the format holds no more than one scan.
     measurements, contents
         Names of all that could have been read, and for each a line such as ``dataset_2: 128 x 128, 24 slices``.
+    files
+        Where it reads from; none for a simulation.
     """
 
     name: str
@@ -85,6 +88,8 @@ class Scan:
         if len(self.measurements) < 2:
             return self.measurement
         return f"{self.measurement} (of {', '.join(self.measurements)})"
+
+    files: tuple[Path, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -5,7 +5,7 @@ A choice is a frozen pydantic model. The form, the command-line option, the file
 
 import difflib
 import types
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
@@ -27,6 +27,11 @@ class Settings(BaseModel):
         """Return the complete settings, defaults included, as YAML."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
 
+    def files(self) -> Iterator[Path]:
+        """Every file that this choice names, itself or in a choice that is part of it."""
+        for name in type(self).model_fields:
+            yield from _files_in(getattr(self, name))
+
     @classmethod
     def parse(cls: type["S"], values: dict[str, Any]) -> "S":
         """Validate plain values.
@@ -43,6 +48,18 @@ class Settings(BaseModel):
 
 
 S = TypeVar("S", bound=Settings)
+
+
+def _files_in(value: object) -> Iterator[Path]:
+    if isinstance(value, Settings):
+        yield from value.files()
+    elif isinstance(value, Path):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from _files_in(tuple(value.values()))
+    elif isinstance(value, list | tuple | set | frozenset):
+        for each in value:
+            yield from _files_in(each)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -1,4 +1,5 @@
 import gzip
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from torch import Tensor
 
+from mri_noise.atomic import Draft
 from mri_noise.io.nifti import load_nifti, save_nifti
 from mri_noise.result import Result
 from mri_noise.variance.maps import acceleration, g_factor
@@ -119,6 +121,43 @@ def test_a_run_that_breaks_leaves_the_former_volumes(tmp_path: Path, error: type
     former = {path: path.read_bytes() for path in paths}
     with pytest.raises(error):
         save_nifti(stream(), tmp_path / "out")
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == former
+
+
+def test_a_signal_between_the_renames_waits_for_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = save_nifti([random_result(1)], tmp_path / "out")
+    new = [path.read_bytes() for path in paths]
+    save_nifti([random_result(0)], tmp_path / "out")
+    assert all(path.read_bytes() != content for path, content in zip(paths, new, strict=True))
+    take_place, taken = Draft.take_place, []
+
+    def interrupted(draft: Draft) -> None:
+        taken.append(draft.target)
+        signal.raise_signal(signal.SIGINT)
+        take_place(draft)
+
+    monkeypatch.setattr(Draft, "take_place", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        save_nifti([random_result(1)], tmp_path / "out")
+    assert taken == paths
+    assert [path.read_bytes() for path in paths] == new
+    assert sorted(tmp_path.iterdir()) == sorted(paths)
+
+
+def test_a_volume_that_does_not_reach_the_disk_leaves_all_former_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    former = {path: path.read_bytes() for path in save_nifti([random_result(0)], tmp_path / "out")}
+    finish = Draft.finish
+
+    def full(draft: Draft) -> None:
+        if draft.target.name == "out_object.nii.gz":
+            raise ValueError("the disk is full")
+        finish(draft)
+
+    monkeypatch.setattr(Draft, "finish", full)
+    with pytest.raises(ValueError, match="the disk is full"):
+        save_nifti([random_result(1)], tmp_path / "out")
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == former
 
 

@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 import tempfile
 import weakref
@@ -13,15 +14,16 @@ import pytest
 import torch
 from hypothesis import given, settings
 
+from mri_noise.atomic import Draft
 from mri_noise.coils import MapsFromFile
 from mri_noise.experiment import Experiment
-from mri_noise.io.atomic import Draft
 from mri_noise.io.results import SavedExperiment, load_experiment, load_results, save_results
 from mri_noise.noise_sources import NoiseFromPrescan
 from mri_noise.pipeline import run
 from mri_noise.result import Result
 from mri_noise.roi import Rectangle
 from mri_noise.scan import Scan, Slice
+from mri_noise.signals import ASKING, ENDING, Ended, raise_when_asked_to_end
 from mri_noise.variance.sketch import Sketch
 from tests.io.random_results import EXPERIMENTS, VARIANCES, assert_same, random_result, result_arguments
 from tests.problems import problem
@@ -106,17 +108,80 @@ def test_a_run_that_breaks_leaves_the_former_file(tmp_path: Path, error: type[Ba
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_an_interrupt_amid_writing_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write = Draft.write
+@pytest.fixture
+def raising() -> Iterator[None]:
+    """Signals raise, as they do in the command."""
+    former = {number: signal.getsignal(number) for number in ENDING}
+    raise_when_asked_to_end()
+    yield
+    for number, handler in former.items():
+        signal.signal(number, handler)
 
-    def interrupted_write(draft: Draft, data: bytes) -> int:
-        signal.raise_signal(signal.SIGINT)
-        return write(draft, data)
 
-    monkeypatch.setattr(Draft, "write", interrupted_write)
-    with pytest.raises(KeyboardInterrupt):
-        save_results([random_result(0)], tmp_path / "out.h5")
-    assert not list(tmp_path.iterdir())
+STEPS = ("write", "truncate", "finish", "take_place", "discard")
+
+
+def _at(monkeypatch: pytest.MonkeyPatch, position: int, act: Callable[[], None]) -> list[str]:
+    """Act at a step of a write; the list grows by each step."""
+    steps: list[str] = []
+
+    def acting(name: str, step: Callable[..., Any]) -> Callable[..., Any]:
+        def act_first(*arguments: Any) -> Any:
+            steps.append(name)
+            if len(steps) == position:
+                act()
+            return step(*arguments)
+
+        return act_first
+
+    for name in STEPS:
+        monkeypatch.setattr(Draft, name, acting(name, getattr(Draft, name)))
+    return steps
+
+
+def _n_steps(tmp_path: Path) -> int:
+    with pytest.MonkeyPatch.context() as patch:
+        steps = _at(patch, 0, lambda: None)
+        save_results([random_result(0), random_result(1)], tmp_path / "out.h5")
+    assert set(steps) == set(STEPS)
+    return len(steps)
+
+
+@pytest.mark.usefixtures("raising")
+def test_a_signal_at_any_step_of_a_write_leaves_the_former_file_or_the_new_one(tmp_path: Path) -> None:
+    path, steps = tmp_path / "out.h5", _n_steps(tmp_path)
+    new = path.read_bytes()
+    numbers = [number for number in ASKING if signal.getsignal(number) is not signal.SIG_IGN]
+    found = []
+    for position in (*range(1, steps - 4, 8), *range(steps - 4, steps + 1)):
+        save_results([random_result(7)], path)
+        former, number = path.read_bytes(), numbers[position % len(numbers)]
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(Ended) as caught:
+            _at(patch, position, lambda number=number: os.kill(os.getpid(), number))
+            save_results([random_result(0), random_result(1)], path)
+        assert caught.value.number == number
+        found.append({former: "former", new: "new"}[path.read_bytes()])
+        assert list(tmp_path.iterdir()) == [path]
+    assert found == sorted(found)
+    assert found[-3:] == ["new", "new", "new"]  # finish, take_place and discard are not broken off
+
+
+@pytest.mark.parametrize("error", [MemoryError, OSError, KeyboardInterrupt, ZeroDivisionError, SystemExit])
+def test_whatever_is_raised_at_any_step_of_a_write_leaves_the_former_file(
+    tmp_path: Path, error: type[BaseException]
+) -> None:
+    def fail() -> None:
+        raise error
+
+    path, steps = tmp_path / "out.h5", _n_steps(tmp_path)
+    save_results([random_result(7)], path)
+    former = path.read_bytes()
+    for position in (*range(1, steps - 4, 16), *range(steps - 4, steps)):  # all but the last, which discards
+        with pytest.MonkeyPatch.context() as patch, pytest.raises((error, ValueError)):
+            _at(patch, position, fail)
+            save_results([random_result(0), random_result(1)], path)
+        assert path.read_bytes() == former
+        assert list(tmp_path.iterdir()) == [path]
 
 
 def test_results_that_cannot_be_saved_leave_nothing(tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def test_unwritable_paths_leave_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("kept")
     (tmp_path / "folder").mkdir()
     for path in (tmp_path / "file" / "w", tmp_path / "absent" / "w", tmp_path / "folder"):
-        with pytest.raises(ValueError, match=r"^cannot write weights to '.*'; choose another path|: .*; choose"):
+        with pytest.raises(ValueError, match=r"^cannot write '.*'"):
             write_weights(path, WeightsFile(TENSORS))
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["file", "folder"]
     assert (tmp_path / "file").read_text() == "kept"

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from mri_noise.io.atomic import Draft
+from mri_noise.atomic import Draft
 from mri_noise.training.cache import AcquisitionCache
 from mri_noise.training.example import Acquisition
 from tests.training.acquisitions import acquisition

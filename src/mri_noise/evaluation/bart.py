@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from mri_noise.arrays import Image, KSpace
+from mri_noise.atomic import replacing
 from mri_noise.encoding import Sense
-from mri_noise.io.atomic import replacing
 from mri_noise.io.bart import bart_pair, open_bart
 from mri_noise.recon.linear import ZeroFilled
 

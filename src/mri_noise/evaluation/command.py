@@ -10,11 +10,12 @@ from mri_noise import console
 from mri_noise.evaluation.bart import bart_program
 from mri_noise.evaluation.cases import MASK_KINDS, MaskKind, cases
 from mri_noise.evaluation.figure import images_figure
-from mri_noise.evaluation.methods import all_methods
+from mri_noise.evaluation.methods import Fixed, Method, all_methods
 from mri_noise.evaluation.rows import NoiseMaps, Row, evaluate
 from mri_noise.evaluation.tables import psnr_table, row_table, summary_table, write_markdown
 from mri_noise.experiment import Experiment
 from mri_noise.io import open_scan
+from mri_noise.io.inputs import refuse_overwriting
 from mri_noise.report import draw, write_table
 from mri_noise.scan import Scan
 from mri_noise.settings import override
@@ -52,16 +53,31 @@ def evaluate_scans(
     methods = all_methods(_words(models), tune=tune)
     experiment = _experiment(assignments)
     noise_maps = NoiseMaps.parse({"n_probes": n_probes, "n_replicas": n_replicas}) if n_replicas else None
-    chosen = list(cases(_scans(paths, measurement), _kinds(masks), _rates(accelerations)))
+    scans = _scans(paths, measurement)
+    chosen = list(cases(scans, _kinds(masks), _rates(accelerations)))
+    _require_unread(output, scans, methods, experiment)
     if bart_program() is None:
         console.say("BART is not installed: its compressed sensing is left out")
     output.mkdir(parents=True, exist_ok=True)
     measured = console.count(evaluate(chosen, methods, experiment, noise_maps), len(chosen) * len(methods))
     try:
         rows = _write_all(measured, output)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"interrupted; the rows until then are in '{output}'") from None
+    except KeyboardInterrupt as interrupt:
+        interrupt.args = (f"interrupted; the rows until then are in '{output}'",)
+        raise
     _report(rows, output)
+
+
+def _require_unread(folder: Path, scans: Sequence[Scan], methods: Sequence[Method], experiment: Experiment) -> None:
+    """Raise ValueError if a table or a page would take the place of what is evaluated."""
+    networks = [method.reconstruction for method in methods if isinstance(method, Fixed)]
+    inputs = {
+        "a file of weights": [path for network in networks for path in network.files()],
+        "a file that a setting names": experiment.files(),
+        "one of the scans": [path for scan in scans for path in scan.files],
+    }
+    pages = [_page(folder, number) for number in range(sum(map(len, scans)))]
+    refuse_overwriting([*_tables(folder), *pages], inputs)
 
 
 def _write_all(measured: Iterable[Row], output: Path) -> list[Row]:
@@ -74,17 +90,26 @@ def _write_all(measured: Iterable[Row], output: Path) -> list[Row]:
             rows.append(replace(row, bench=None, image=None))
             _write(rows, output)
         if any(row.quality is not None for row in page):
-            draw(images_figure(page), output / f"images_{number}.png")
+            draw(images_figure(page), _page(output, number))
     return rows
 
 
 def _write(rows: Sequence[Row], output: Path) -> None:
     table = row_table(rows)
     summary = summary_table(table)
-    write_table(table, output / "evaluation.csv")
-    write_markdown([table], output / "evaluation.md")
-    write_table(summary, output / "summary.csv")
-    write_markdown([summary, psnr_table(table)], output / "summary.md")
+    of_rows, rows_as_text, of_methods, methods_as_text = _tables(output)
+    write_table(table, of_rows)
+    write_markdown([table], rows_as_text)
+    write_table(summary, of_methods)
+    write_markdown([summary, psnr_table(table)], methods_as_text)
+
+
+def _tables(folder: Path) -> tuple[Path, Path, Path, Path]:
+    return folder / "evaluation.csv", folder / "evaluation.md", folder / "summary.csv", folder / "summary.md"
+
+
+def _page(folder: Path, number: int) -> Path:
+    return folder / f"images_{number}.png"
 
 
 def _report(rows: Sequence[Row], output: Path) -> None:

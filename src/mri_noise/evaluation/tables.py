@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from mri_noise.atomic import replacing
 from mri_noise.evaluation.rows import MapCost, NoiseAgreement, Row
-from mri_noise.io.atomic import replacing
 from mri_noise.training.metrics import Quality
 
 CASE = ["scan", "slice", "mask", "acceleration"]

@@ -92,6 +92,7 @@ def open_bart(pair: Pair) -> Scan:
         voxel_size=None,
         fingerprint=fingerprint(pair.header, pair.samples),
         read=read,
+        files=(pair.samples.absolute(), pair.header.absolute()),
     )
 
 

@@ -50,6 +50,7 @@ def open_fastmri(path: Path) -> Scan:
         voxel_size=voxel_size,
         fingerprint=fingerprint(path),
         read=reader.read,
+        files=(path.absolute(),),
     )
 
 

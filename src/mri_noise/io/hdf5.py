@@ -1,10 +1,13 @@
-"""HDF5 files of unknown origin: opened read only, and refused where they point outside themselves."""
+"""HDF5 files of unknown origin, read only and refused where they point outside themselves; and files in the making."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import h5py
+
+from mri_noise.atomic import Draft
 
 _INSIDE = (h5py.h5l.TYPE_HARD, h5py.h5l.TYPE_SOFT)
 
@@ -30,6 +33,37 @@ def open_hdf5(path: Path | str) -> Iterator[h5py.File]:
         raise ValueError(
             f"cannot read '{path}' as HDF5 ({reason}); it may be truncated, damaged or of another format"
         ) from None
+
+
+class Unraised:
+    """A draft as HDF5 calls it: whatever is raised in a call makes the draft fail, and does not reach HDF5.
+
+    An exception in a call of HDF5 is lost, the file damaged, and the interpreter crashes at its exit.
+    """
+
+    def __init__(self, draft: Draft) -> None:
+        self._draft = draft
+
+    def read(self, size: int = -1) -> bytes:
+        return self._draft.attempt(lambda: self._draft.read(size) or b"", b"")
+
+    def readinto(self, buffer: Any) -> int:
+        return self._draft.attempt(lambda: self._draft.readinto(buffer) or 0, 0)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._draft.attempt(lambda: self._draft.seek(offset, whence), 0)
+
+    def tell(self) -> int:
+        return self._draft.attempt(self._draft.tell, 0)
+
+    def write(self, data: Any) -> int:
+        return self._draft.attempt(lambda: self._draft.write(data), 0)
+
+    def truncate(self, size: int) -> int:
+        return self._draft.attempt(lambda: self._draft.truncate(size), 0)
+
+    def flush(self) -> None:
+        self._draft.attempt(self._draft.flush, None)
 
 
 def _refuse_outside(file: h5py.File, path: Path | str) -> None:

@@ -118,6 +118,7 @@ def _scan_of_slices(source: _Source) -> Scan:
         voxel_size=None if size is None else (size[2], size[0], size[1]),
         fingerprint=fingerprint(source.path),
         read=partial(_read_slice, source, lru_cache(maxsize=_N_BLOCKS)(partial(_block, source))),
+        files=(source.path.absolute(),),
     )
 
 
@@ -186,6 +187,7 @@ def _scan_of_slabs(source: _Source) -> Scan:
             lru_cache(maxsize=1)(partial(_slab, source)),
             lru_cache(maxsize=1)(partial(_calibration_slab, source)),
         ),
+        files=(source.path.absolute(),),
     )
 
 

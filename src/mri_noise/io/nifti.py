@@ -2,8 +2,7 @@
 
 import gzip
 import json
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ from pydantic_core import from_json
 from torch import Tensor
 
 from mri_noise.arrays import RealMap
-from mri_noise.io.atomic import check_writable, replacing
+from mri_noise.atomic import check_writable, replacing_all
 from mri_noise.io.summary import Summary, damaged, estimated, from_plain, summarize, to_plain
 from mri_noise.result import Result
 from mri_noise.variance.estimate import VarianceEstimate
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from nibabel import Nifti1Image
 
 VoxelSize = tuple[float, float, float]
+_Read = Callable[[Result, VarianceEstimate], Tensor | None]
 
 _ALIGNED = 2  # NIfTI's codes: coordinates with an origin of their own,
 _COMMENT = 6  # and a header extension of plain text
@@ -61,9 +61,7 @@ def save_nifti(results: Iterable[Result], stem: Path | str) -> list[Path]:
         In one sentence: if a file cannot be written (before the first result is asked for), or the results cannot
         be saved together.
     """
-    name = Path(stem).name.removesuffix(".gz").removesuffix(".nii")
-    paths = {of_map: Path(stem).with_name(f"{name}_{of_map}.nii.gz") for of_map in _MAPS}
-    for path in paths.values():
+    for path in volume_paths(stem):
         check_writable(path)
     pairs = [(result, without_first_look(estimate)) for result, estimate in estimated(results)]
     summary = Summary(
@@ -71,16 +69,22 @@ def save_nifti(results: Iterable[Result], stem: Path | str) -> list[Path]:
         slices=tuple(summarize(result, estimate) for result, estimate in pairs),
         provenance=tuple(result.provenance for result, _ in pairs),
     )
-    written = []
-    with ExitStack() as stack:
-        for of_map, (description, read) in _MAPS.items():
-            values = [value for value in (read(result, estimate) for result, estimate in pairs) if value is not None]
-            if len(values) == len(pairs):
-                draft = stack.enter_context(replacing(paths[of_map]))
-                draft.write(_encode(torch.stack(values).cpu(), description, summary))
-                draft.check()
-                written.append(paths[of_map])
-    return written
+    computed = {
+        path: (torch.stack(of_all).cpu(), description)
+        for path, (description, read) in zip(volume_paths(stem), _MAPS.values(), strict=True)
+        if len(of_all := _of_all(read, pairs)) == len(pairs)
+    }
+    with replacing_all(list(computed)) as drafts:
+        for draft, (values, description) in zip(drafts, computed.values(), strict=True):
+            draft.write(_encode(values, description, summary))
+            draft.check()
+    return list(computed)
+
+
+def volume_paths(stem: Path | str) -> list[Path]:
+    """Every file that :func:`save_nifti` may write."""
+    name = Path(stem).name.removesuffix(".gz").removesuffix(".nii")
+    return [Path(stem).with_name(f"{name}_{of_map}.nii.gz") for of_map in _MAPS]
 
 
 def load_nifti(path: Path) -> Volume:
@@ -109,6 +113,11 @@ def load_nifti(path: Path) -> Volume:
     return Volume(torch.tensor(values.T), (slices, rows, columns) if is_known else None, summary)
 
 
+def _of_all(read: _Read, pairs: Sequence[tuple[Result, VarianceEstimate]]) -> list[Tensor]:
+    """A map of each slice that has it."""
+    return [value for result, estimate in pairs if (value := read(result, estimate)) is not None]
+
+
 def _std(result: Result, estimate: VarianceEstimate) -> RealMap:
     return estimate.variance_magnitude.sqrt()
 
@@ -129,7 +138,7 @@ def _root(variance: RealMap | None) -> RealMap | None:
     return None if variance is None else variance.sqrt()
 
 
-_MAPS: dict[str, tuple[str, Callable[[Result, VarianceEstimate], Tensor | None]]] = {
+_MAPS: dict[str, tuple[str, _Read]] = {
     "image": ("complex image [data units]", lambda result, estimate: result.image),
     "std": ("noise std of the magnitude [data units]", _std),
     "std_real": ("noise std, real part [data units]", lambda result, estimate: _root(estimate.variance_real)),

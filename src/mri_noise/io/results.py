@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from pydantic_core import from_json
 from torch import Tensor
 
+from mri_noise.atomic import Draft, replacing
 from mri_noise.experiment import Experiment
-from mri_noise.io.atomic import Draft, replacing, uninterrupted
-from mri_noise.io.hdf5 import open_hdf5
+from mri_noise.io.hdf5 import Unraised, open_hdf5
 from mri_noise.io.summary import (
     OPTIONAL_MAPS,
     SliceSummary,
@@ -29,6 +29,7 @@ from mri_noise.io.summary import (
 )
 from mri_noise.noise import Noise
 from mri_noise.result import Provenance, Result
+from mri_noise.signals import held
 from mri_noise.variance.closed_form import fully_sampled_variance
 from mri_noise.variance.estimate import CHANNEL_FIELDS, VarianceEstimate
 
@@ -124,7 +125,7 @@ def load_experiment(path: Path | str) -> SavedExperiment:
 def _writing(draft: Draft, mode: str) -> Iterator[h5py.File]:
     """Open the file as long as something is written, and no longer; ValueError if that fails."""
     try:
-        with uninterrupted(), h5py.File(draft, mode) as file:
+        with held(), h5py.File(Unraised(draft), mode) as file:
             yield file
     finally:
         draft.check()

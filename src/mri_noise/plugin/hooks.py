@@ -3,13 +3,16 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from napari import current_viewer
 from napari.utils.notifications import show_error
 
-from mri_noise.io.nifti import save_nifti
+from mri_noise.io.nifti import save_nifti, volume_paths
 from mri_noise.io.results import save_results
+from mri_noise.plugin.in_use import require_unread
 from mri_noise.plugin.layers import SOURCE, LayerData
 from mri_noise.plugin.opening import open_file
 from mri_noise.plugin.samples import FASTMRI, ISMRMRD, sample_path
+from mri_noise.plugin.window import session_of
 from mri_noise.report import estimate_of
 from mri_noise.result import Result
 
@@ -44,14 +47,25 @@ def open_ismrmrd_sample() -> list[LayerData]:
 
 def write_hdf5(path: str, layers: Sequence[LayerData]) -> list[str]:
     """Save the results that layers show: images, maps and provenance."""
-    save_results(_results_of(layers), path)
+    results = _results_of(layers)
+    _require_unread([Path(path)], layers)
+    save_results(results, path)
     return [path]
 
 
 def write_nifti(path: str, layers: Sequence[LayerData]) -> list[str]:
     """Save the maps that layers show as NIfTI volumes."""
-    save_nifti(_results_of(layers), Path(path))
+    results = _results_of(layers)
+    _require_unread(volume_paths(path), layers)
+    save_nifti(results, Path(path))
     return [path]
+
+
+def _require_unread(paths: Sequence[Path], layers: Sequence[LayerData]) -> None:
+    """Raise ValueError if a file is read by the window, or by one of the layers that are saved."""
+    viewer = current_viewer()
+    sources = [arguments.get("metadata", {}).get(SOURCE) for _, arguments, _ in layers]
+    require_unread(paths, viewer, session_of(viewer), *sources)
 
 
 def _results_of(layers: Sequence[LayerData]) -> list[Result]:

@@ -98,6 +98,7 @@ class RoiDock(QWidget):
 
     def save(self, path: Path) -> None:
         """Write the table as CSV, a row a region."""
+        self.shared.require_unread(path)
         write_table(with_units(self.table.frame.T).rename_axis("region"), path)
 
     def _take_in(self, answers: Readouts) -> None:

@@ -81,6 +81,7 @@ class SweepPanel(QWidget):
         """Write the curves as CSV, a row a value; ValueError if there are none."""
         if self._sweep is None or not self._sweep.runs:
             raise ValueError("there is no curve to save; press Sweep, and wait for its first run")
+        self.shared.require_unread(path)
         write_table(sweep_table(self._sweep, self._curves(self._sweep)), path)
 
     def _take_in(self, state: Sweep) -> None:

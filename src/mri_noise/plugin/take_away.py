@@ -6,9 +6,9 @@ from pathlib import Path
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtWidgets import QApplication, QFileDialog, QMenu, QPushButton, QWidget
 
+from mri_noise.atomic import replacing
 from mri_noise.experiment import Experiment
-from mri_noise.io.atomic import replacing
-from mri_noise.io.nifti import save_nifti
+from mri_noise.io.nifti import save_nifti, volume_paths
 from mri_noise.io.results import load_experiment, load_results, save_results
 from mri_noise.plugin.experiment_form import ExperimentForm
 from mri_noise.plugin.window import Window
@@ -45,8 +45,10 @@ class TakeAway(QPushButton):
         """Save the run that is shown: HDF5, or a NIfTI volume of each map."""
         results = [self._shown().result]
         if path.name.endswith((".nii", ".nii.gz")):
+            self._shared.require_unread(*volume_paths(path))
             save_nifti(results, path)
         else:
+            self._shared.require_unread(path)
             save_results(results, path)
 
     def load_results(self, path: Path) -> None:
@@ -57,6 +59,7 @@ class TakeAway(QPushButton):
 
     def save_experiment(self, path: Path) -> None:
         """Save what the form says, as YAML for ``mri-noise run --experiment``."""
+        self._shared.require_unread(path)
         with replacing(path) as draft:
             draft.write(self._form.value.to_yaml().encode())
 

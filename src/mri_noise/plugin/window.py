@@ -1,6 +1,7 @@
 """What the docks of one window share: its session, its layers, and what it computes."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from weakref import WeakValueDictionary
 
 from napari.components import ViewerModel
@@ -10,6 +11,7 @@ from mri_noise.allocation import share_freed_memory
 from mri_noise.experiment import Experiment
 from mri_noise.plugin.arrivals import Arrivals
 from mri_noise.plugin.furniture import CanvasFurniture
+from mri_noise.plugin.in_use import require_unread
 from mri_noise.plugin.layers import Shelf
 from mri_noise.plugin.letters import Letters
 from mri_noise.plugin.preferences import coloured
@@ -122,6 +124,10 @@ class Window:
         """How the error of a run fell."""
         return self._curves.get(number, Curve())
 
+    def require_unread(self, *paths: Path) -> None:
+        """Raise ValueError if one of these files is read here, and so must not be written."""
+        require_unread(paths, self.viewer, self.session)
+
     def cancel(self) -> None:
         """Stop the run that is on, and keep what it reached."""
         self._runner.cancel()
@@ -183,6 +189,12 @@ class Window:
 
 
 _WINDOWS: WeakValueDictionary[int, Window] = WeakValueDictionary()
+
+
+def session_of(viewer: ViewerModel | None) -> Session:
+    """What the window of a viewer knows; nothing where it has none of our docks."""
+    window = None if viewer is None else _WINDOWS.get(hash(viewer))
+    return Session() if window is None else window.session
 
 
 def window_of(viewer: ViewerModel) -> Window:

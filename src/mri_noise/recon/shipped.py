@@ -27,6 +27,11 @@ class Shipped(Settings):
         with shipped_weights(self.name) as path:
             return load_network(path)
 
+    def files(self) -> Iterator[Path]:
+        """The file of its weights."""
+        with shipped_weights(self.name) as path:
+            yield path
+
 
 @contextmanager
 def shipped_weights(name: ShippedName) -> Iterator[Path]:

@@ -1,8 +1,6 @@
 """Files of weights: named tensors, read without running anything that a file may hold."""
 
-import os
 import re
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from warnings import catch_warnings
@@ -11,6 +9,8 @@ import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
+
+from mri_noise.atomic import replacing
 
 _MARK_LENGTH = 9
 _TORCH_MARKS = (b"PK\x03\x04", b"\x80")
@@ -105,12 +105,5 @@ def write_weights(path: Path, file: WeightsFile) -> None:
     """
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in file.tensors.items()}
     content = safetensors.torch.save(plain, file.metadata)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError as error:
-        raise ValueError(f"cannot write weights to '{path}': {error.strerror}; choose another path") from None
-    finally:
-        with suppress(OSError):  # it is gone, or its folder never was one
-            partial.unlink()
+    with replacing(path) as draft:
+        draft.write(content)

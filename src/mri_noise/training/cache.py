@@ -10,7 +10,7 @@ from pathlib import Path
 import safetensors
 import safetensors.torch
 
-from mri_noise.io.atomic import replacing
+from mri_noise.atomic import replacing
 from mri_noise.training.example import Acquisition
 
 _NUMBERS = "numbers"

@@ -13,21 +13,21 @@ from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
-from mri_noise.io.atomic import replacing
+from mri_noise.atomic import replacing
+from mri_noise.signals import ASKING, Ended, held
 from mri_noise.training.module import N_PROCESSES, RECIPE
 from mri_noise.training.recipe import Recipe
 
 BEST = "best.ckpt"
 _N_KEPT = 2
-_INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(Exception):
-    """The user or the batch system wants the training to stop; its state is on the disk."""
+    """The user or the batch system wants the training to stop, by a signal; its state is on the disk."""
 
-    def __init__(self, step: int) -> None:
-        super().__init__(step)
-        self.step = step
+    def __init__(self, step: int, number: int) -> None:
+        super().__init__(step, number)
+        self.step, self.number = step, number
 
 
 class AtomicFiles(CheckpointIO):
@@ -36,7 +36,7 @@ class AtomicFiles(CheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as file:
+        with replacing(path) as file, held():
             torch.save(checkpoint, file)
 
     def load_checkpoint(
@@ -65,7 +65,7 @@ class Checkpoints(Checkpoint):
     Raises
     ------
     Interrupted
-        After SIGINT or SIGTERM, when the state has been written.
+        After a signal that asks the process to end, when the state has been written.
     """
 
     def __init__(self, folder: Path, recipe: Recipe, *, validates: bool) -> None:
@@ -74,8 +74,8 @@ class Checkpoints(Checkpoint):
         self._validates = validates
         self.best: dict[str, float] = {}
         self.best_step = 0
-        self._signalled = False
-        self._handlers: dict[signal.Signals, Any] = {}
+        self._signalled: int | None = None
+        self._handlers: dict[int, Any] = {}
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best, "best_step": self.best_step}
@@ -85,7 +85,8 @@ class Checkpoints(Checkpoint):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if threading.current_thread() is threading.main_thread():
-            self._handlers = {each: signal.signal(each, self._note) for each in _INTERRUPTS}
+            heeded = [each for each in ASKING if signal.getsignal(each) not in {None, signal.SIG_IGN}]
+            self._handlers = {each: signal.signal(each, self._note) for each in heeded}
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._stop_listening()
@@ -99,9 +100,9 @@ class Checkpoints(Checkpoint):
         self._handlers = {}
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self._signalled:  # whoever asks twice cannot wait
-            raise KeyboardInterrupt
-        self._signalled = True
+        if self._signalled is not None:  # whoever asks twice cannot wait
+            raise Ended(number)
+        self._signalled = number
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -127,16 +128,16 @@ class Checkpoints(Checkpoint):
         return -values[monitor] if monitor == "nrmse" else values[monitor]
 
     def _save(self, trainer: Trainer, *, due: bool) -> None:
-        interrupted = trainer.strategy.reduce_boolean_decision(self._signalled, all=False)
+        interrupted = trainer.strategy.reduce_boolean_decision(self._signalled is not None, all=False)
         if due or interrupted:
             trainer.save_checkpoint(self._folder / f"step_{trainer.global_step:08d}.ckpt")
             if trainer.is_global_zero:
-                for path in (*by_age(self._folder)[_N_KEPT:], *self._folder.glob(".*.ckpt")):
-                    path.unlink()  # those that a killed process did not finish have hidden names
+                for path in by_age(self._folder)[_N_KEPT:]:
+                    path.unlink()
             for logger in trainer.loggers:
                 logger.save()
         if interrupted:
-            raise Interrupted(trainer.global_step)
+            raise Interrupted(trainer.global_step, self._signalled or signal.SIGTERM)  # another process's signal
 
 
 def completes_step(trainer: Trainer, batch_idx: int) -> bool:

@@ -19,7 +19,9 @@ from lightning.pytorch.callbacks import Callback, RichProgressBar
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from mri_noise.allocation import keep_freed_memory
+from mri_noise.io.inputs import refuse_overwriting
 from mri_noise.recon.checkpoint import save_network
+from mri_noise.signals import Ended
 from mri_noise.training.callbacks import Log, Panels, Patience, Waiting
 from mri_noise.training.checkpoints import BEST, AtomicFiles, Checkpoints, Interrupted, read_checkpoint
 from mri_noise.training.data import Datasets
@@ -65,7 +67,13 @@ class Trained:
 
 
 def train(
-    recipe: Recipe, folder: Path, *, resume: bool = False, strict: bool = False, progress: bool = False
+    recipe: Recipe,
+    folder: Path,
+    *,
+    resume: bool = False,
+    strict: bool = False,
+    progress: bool = False,
+    source: Path | None = None,
 ) -> Trained:
     """Train a network and write it to ``folder`` as ``<name>.safetensors``, beside its recipe, checkpoints and log.
 
@@ -77,16 +85,23 @@ def train(
         A data file that cannot be used is an error.
     progress
         Show a progress bar.
+    source
+        File that the recipe was read from, if it was.
 
     Raises
     ------
     ValueError
         In one sentence: about the recipe, its data, the folder or what it holds, or a gradient that is not finite.
     KeyboardInterrupt
-        After SIGINT or SIGTERM; the message says how to go on.
+        After a signal that asks the process to end; the message says how to go on.
     """
     recipe = _strict(recipe) if strict else recipe
-    datasets, place = _labelled_as_needed(recipe), Folder(folder)
+    place = Folder(folder)
+    if not resume and is_first_process():
+        place.require_new(recipe.name)
+    inputs = {"a file that the recipe names": recipe.files(), "the recipe itself": [] if source is None else [source]}
+    refuse_overwriting(place.outputs(recipe.name, begins=not resume), inputs)
+    datasets = _labelled_as_needed(recipe)
     start, module = place.resume(recipe) if resume else Start(), Training(recipe)
     if recipe.initial is not None and start.checkpoint is None:
         module.began_with = recipe.initial.fill(module.network)
@@ -216,8 +231,8 @@ def _one_sentence(folder: Folder) -> Iterator[None]:
     try:
         yield
     except Interrupted as stop:
-        raise KeyboardInterrupt(
-            f"the training was stopped, and its state after step {stop.step} was saved; {resume}"
+        raise Ended(
+            stop.number, f"the training was stopped, and its state after step {stop.step} was saved; {resume}"
         ) from None
     except SystemExit:  # what Lightning makes of an interrupt that it has to obey at once
         raise KeyboardInterrupt(f"the training was stopped, and its latest checkpoint was kept; {resume}") from None

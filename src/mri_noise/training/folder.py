@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mri_noise.io.atomic import replacing
+from mri_noise.atomic import replacing
 from mri_noise.settings import read_yaml
 from mri_noise.training.checkpoints import latest
 from mri_noise.training.module import N_PROCESSES, RECIPE
@@ -46,18 +46,23 @@ class Folder:
         """The file of the trained network."""
         return self.path / f"{name}.safetensors"
 
-    def begin(self, recipe: Recipe) -> None:
-        """Write the recipe.
+    def outputs(self, name: str, *, begins: bool) -> Iterator[Path]:
+        """Every file that a training may write, or remove."""
+        yield self.weights(name)
+        if begins:
+            yield self.recipe
+        for folder in (self.checkpoints, self.logs):
+            yield from folder.rglob("*")
 
-        Raises
-        ------
-        ValueError
-            If the folder holds a training already, or cannot be written.
-        """
-        if self.weights(recipe.name).exists() or any(self.checkpoints.glob("[!.]*.ckpt")):
+    def require_new(self, name: str) -> None:
+        """Raise ValueError if the folder holds a training already."""
+        if self.weights(name).exists() or any(self.checkpoints.glob("[!.]*.ckpt")):
             raise ValueError(
                 f"there is a training in '{self.path}' already; continue it with --resume, or give another --output"
             )
+
+    def begin(self, recipe: Recipe) -> None:
+        """Write the recipe; ValueError if the folder cannot be written."""
         try:
             self.checkpoints.mkdir(parents=True, exist_ok=True)
         except OSError as error:

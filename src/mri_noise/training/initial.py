@@ -47,6 +47,11 @@ class Initial(Settings):
         part.load_state_dict(tensors)
         return told
 
+    def files(self) -> Iterator[Path]:
+        """The file of the weights."""
+        with self._file() as path:
+            yield path
+
     def _part_of(self, network: nn.Module) -> nn.Module:
         try:
             return network.get_submodule(self.part)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from mri_noise.signals import ASKING
 from mri_noise.training.example import Example
 from mri_noise.training.stream import ExampleStream
 
@@ -114,8 +115,8 @@ class _Place:
 
 
 def _leave_interrupts_to_the_training(worker: int) -> None:
-    """Ctrl-C and a batch system's SIGTERM reach workers too, whose training still wants to save its state."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    """Ctrl-C and a batch system's signals reach workers too, whose training still wants to save its state."""
+    for number in ASKING:
         signal.signal(number, signal.SIG_IGN)
 
 

@@ -15,6 +15,7 @@ from pydantic import Field, field_validator
 from mri_noise.coils import CoilMapping, Espirit
 from mri_noise.encoding import Sense, central
 from mri_noise.io import open_scan
+from mri_noise.io.bart import bart_pair
 from mri_noise.noise_sources import MeasuredNoise, NoiseSource
 from mri_noise.roi import ObjectThreshold
 from mri_noise.scan import Scan, prewhitened, shown_centre
@@ -71,7 +72,7 @@ class Scans(Settings):
             If a path does not exist, if there are no scans, or if ``strict`` and a file cannot be used.
         """
         sources: list[_Source] = []
-        for path in self._files():
+        for path in self._scans():
             try:
                 sources += self._sources(path)
             except ValueError as error:
@@ -82,7 +83,15 @@ class Scans(Settings):
             raise ValueError(f"there are no usable scans in {self._named_paths()}; name files or folders with scans")
         return _Slices(self, cache, tuple(sources))
 
-    def _files(self) -> Iterator[Path]:
+    def files(self) -> Iterator[Path]:
+        """Every scan, those in folders included, and what the other settings name."""
+        for path in self._scans():
+            pair = bart_pair(path)
+            yield from (path, pair.samples, pair.header)
+        yield from self.noise.files()
+        yield from self.coils.files()
+
+    def _scans(self) -> Iterator[Path]:
         for path in self.paths:
             if not path.is_dir():
                 yield path

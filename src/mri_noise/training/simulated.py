@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -13,7 +14,7 @@ from mri_noise.training.cache import AcquisitionCache
 from mri_noise.training.example import Acquisition
 from mri_noise.training.simulation.acquisition import Calibrations, Protocol, Subject, acquire
 from mri_noise.training.simulation.dice import Dice
-from mri_noise.training.volumes import Volume, read_volume, volume_fingerprint
+from mri_noise.training.volumes import Volume, read_volume, volume_fingerprint, volume_path
 
 _STEP = 8
 """Matrices are multiples of it."""
@@ -30,6 +31,10 @@ class Anatomy(Settings):
 
     volume: str = Field("colin27", description="colin27, mni152, or the path of a NIfTI file")
     weight: float = Field(1.0, gt=0, description="How often it is chosen, relative to the others")
+
+    def files(self) -> Iterator[Path]:
+        """The volume's file."""
+        yield volume_path(self.volume)
 
 
 class Simulated(Settings):
