@@ -13,7 +13,7 @@ from mri_noise.session.identities import Identity, identity
 from mri_noise.session.jobs import OpenedScan
 from mri_noise.session.scans import SampledPoints, sampled_points
 
-_SIDE = 64
+_WIDTH, _HEIGHT = 128, 64  # [pixel]: lines along the columns are told apart where there are not too many
 _NOT_ACQUIRED, _DROPPED, _KEPT = (0, 0, 0), (72, 96, 150), (255, 255, 255)
 _LEGEND = "White: kept. Blue: acquired, and dropped by the mask. Black: not acquired."
 
@@ -25,7 +25,7 @@ class MaskPicture(QWidget):
         super().__init__()
         self._runner = Runner()
         self._picture, self.text = QLabel(), QLabel()
-        self._picture.setFixedSize(_SIDE, _SIDE)
+        self._picture.setFixedSize(_WIDTH, _HEIGHT)
         self.text.setWordWrap(True)
         self.setToolTip(_LEGEND)
         layout = QHBoxLayout(self)
@@ -58,9 +58,9 @@ class MaskPicture(QWidget):
         pixels = np.ascontiguousarray(tones[points.acquired.numpy().astype(int) + points.kept.numpy()])
         rows, columns, _ = pixels.shape
         image = QImage(pixels.tobytes(), columns, rows, 3 * columns, QImage.Format.Format_RGB888)
-        keep = Qt.AspectRatioMode.KeepAspectRatio
-        smooth = Qt.TransformationMode.SmoothTransformation
-        self._picture.setPixmap(QPixmap.fromImage(image).scaled(_SIDE, _SIDE, keep, smooth))
+        fill, how = Qt.AspectRatioMode.IgnoreAspectRatio, Qt.TransformationMode
+        smoothed = how.SmoothTransformation if columns > _WIDTH or rows > _HEIGHT else how.FastTransformation
+        self._picture.setPixmap(QPixmap.fromImage(image).scaled(_WIDTH, _HEIGHT, fill, smoothed))
         self.text.setText(points.words)
 
     def _clear(self) -> None:

@@ -78,7 +78,7 @@ class NoiseDock(QWidget):
         footer = QVBoxLayout()
         footer.setContentsMargins(8, 2, 8, 8)
         footer.addLayout(pressed)
-        self.advised = button("", "Run what is advised for this noise", self.follow_advice)
+        self.advised = button("", "", self.follow_advice)
         self.advised.hide()
         for widget in (self.bar, self._device, self.status, self.advised):
             footer.addWidget(widget)
@@ -151,6 +151,7 @@ class NoiseDock(QWidget):
         status = session.status
         running = status.kind == "running"
         self.status.show_status(status)
+        self.scan.show_notes(*session.notes)
         self._device.setText(device_note(session.experiment))
         self.run_button.setEnabled(session.can_run)
         self.cancel_button.setEnabled(running and not session.stops)
@@ -158,7 +159,8 @@ class NoiseDock(QWidget):
         advised = session.advice
         self.advised.setVisible(advised is not None)
         if advised is not None:
-            self.advised.setText(f"Run {advised.words}, {advised.duration}")
+            self.advised.setText(f"Run Monte Carlo, {advised.duration}")
+            self.advised.setToolTip(f"{advised.words}: as long as it takes at the pace of this run")
 
 
 def _timer(parent: QWidget, milliseconds: int) -> QTimer:

@@ -12,7 +12,7 @@ from mri_noise.plugin.editors import leave_wheel_to_scrolling, let_shrink
 from mri_noise.plugin.forms import LABEL_WIDTH, SPACING
 from mri_noise.plugin.layers import add_layer
 from mri_noise.plugin.opening import scan_layer, scan_of, scans_of, tell_scans_apart, view_layer
-from mri_noise.plugin.sections import buttons
+from mri_noise.plugin.sections import AMBER, MUTED, buttons, unbroken
 from mri_noise.plugin.viewers import show_slice, shown_slice
 from mri_noise.session.identities import Identity, distinct_names, distinct_titles, identity
 from mri_noise.session.jobs import OpenedScan
@@ -32,7 +32,12 @@ class ScanPanel(QWidget):
         self._shown: OpenedScan | None = None  # whose facts are shown
         self._menu, self._slice, self._facts = QComboBox(), QSpinBox(), QLabel()
         self._measurement, self._measurement_row = QComboBox(), QLabel("measurement")
-        self._facts.setWordWrap(True)
+        self.noise, self.remarks = QLabel(), QLabel()
+        self.noise.setStyleSheet(MUTED)
+        self.remarks.setStyleSheet(f"color: {AMBER};")
+        for text in (self._facts, self.noise, self.remarks):
+            text.setWordWrap(True)
+        self.show_notes("", "")
         for box in (self._menu, self._slice, self._measurement):
             leave_wheel_to_scrolling(box)
         let_shrink(self._menu)
@@ -51,7 +56,8 @@ class ScanPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(rows)
-        layout.addWidget(self._facts)
+        for text in (self._facts, self.noise, self.remarks):
+            layout.addWidget(text)
         layout.addWidget(
             buttons(
                 ("k-space", "Add the k-space: logarithm of its magnitude, four decades", self.add_kspace),
@@ -81,6 +87,12 @@ class ScanPanel(QWidget):
     def index(self) -> int:
         """The chosen slice."""
         return self._slice.value()
+
+    def show_notes(self, noise: str, remarks: str) -> None:
+        """Say what noise the scan has, and what was taken otherwise than its file says."""
+        for label, text in ((self.noise, noise), (self.remarks, remarks)):
+            label.setText(unbroken(text))
+            label.setVisible(bool(text))
 
     def leave(self) -> None:
         """Stop listening to the window."""

@@ -1,6 +1,7 @@
 """What the docks of one window share: its session, its layers, and what it computes."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -72,7 +73,8 @@ class Window:
         session = self.session
         opened, index, experiment = session.opened, session.index, session.experiment
         if opened is not None and session.can_run:
-            self._ahead.start(lambda: ahead(opened, index, experiment, self.cache), SILENT)
+            found = replace(SILENT, on_step=lambda prepared: self._become(self.session.with_prepared(opened, prepared)))
+            self._ahead.start(lambda: ahead(opened, index, experiment, self.cache), found)
 
     def run(self) -> None:
         """Run the present choices; a run that is on is cancelled first.

@@ -11,7 +11,7 @@ import torch
 from mri_noise.arrays import Image
 from mri_noise.experiment import Experiment
 from mri_noise.masks import AsAcquired
-from mri_noise.pipeline import StageCache, prepare, reconstruct, run
+from mri_noise.pipeline import Prepared, StageCache, prepare, reconstruct, run
 from mri_noise.report import estimate_of, map_error
 from mri_noise.result import Result
 from mri_noise.scan import Scan
@@ -106,8 +106,10 @@ def snapshots(job: Job, cache: StageCache) -> Iterator[Snapshot]:
             return
 
 
-def ahead(opened: OpenedScan, index: int, experiment: Experiment, cache: StageCache) -> Iterator[None]:
+def ahead(opened: OpenedScan, index: int, experiment: Experiment, cache: StageCache) -> Iterator[Prepared]:
     """Do what the run of a slice would wait for: find its coil maps, and reconstruct it and take a gradient once.
+
+    Yields the prepared slice after each.
 
     The maps stay in the cache, with the network and what it keeps of them.
 
@@ -117,11 +119,11 @@ def ahead(opened: OpenedScan, index: int, experiment: Experiment, cache: StageCa
         Whatever the run will say.
     """
     prepared = prepare(opened.scan, experiment, index, cache)
-    yield None
+    yield prepared
     reconstruct(prepared, experiment, cache)
-    yield None
+    yield prepared
     _first_gradient()
-    yield None
+    yield prepared
 
 
 def _first_gradient() -> None:

@@ -191,10 +191,10 @@ def image_layers(result: Result, run: str, reference: Image | None = None) -> tu
 
 
 def map_layers(result: Result, run: str, keys: Sequence[str] = DEFAULT_QUANTITIES) -> tuple[LayerSpec, ...]:
-    """The noise maps of a result; none before its first samples."""
+    """The noise maps of a result, of which the first of the default ones is seen; none before its first samples."""
     if result.estimate is None:
         return ()
-    return tuple(map_layer(result, run, QUANTITIES[key], visible=key == keys[0]) for key in keys)
+    return tuple(map_layer(result, run, QUANTITIES[key], visible=key == DEFAULT_QUANTITIES[0]) for key in keys)
 
 
 def map_layer(result: Result, run: str, quantity: Quantity, *, visible: bool = True) -> LayerSpec:

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from mri_noise.experiment import Experiment
+from mri_noise.pipeline import Prepared
 from mri_noise.report import estimate_of
 from mri_noise.result import Result
 from mri_noise.session.captions import reached, seconds_left
 from mri_noise.session.differences import described, differences
 from mri_noise.session.jobs import Job, OpenedScan, Snapshot, kept, loaded
 from mri_noise.session.models import title_of_model
+from mri_noise.session.notes import noise_note, remark_note
 from mri_noise.session.verdicts import Advice, advice, doubt, is_doubtful, known_to
 from mri_noise.variance.replica import MonteCarlo
 
@@ -57,6 +59,8 @@ class Session:
         Runs so far.
     stopping
         Number of the run that was last asked to stop; it does so after the step that it computes.
+    prepared
+        What was found ahead of a run of a scan.
     """
 
     opened: OpenedScan | None = None
@@ -71,10 +75,26 @@ class Session:
     problem: str | None = None
     n_started: int = 0
     stopping: int = 0
+    prepared: tuple[OpenedScan, Prepared] | None = None
 
     def with_scan(self, opened: OpenedScan, index: int) -> "Session":
         """Choose a scan and a slice."""
         return replace(self, opened=opened, index=min(index, len(opened.scan) - 1), problem=None)
+
+    def with_prepared(self, opened: OpenedScan, prepared: Prepared) -> "Session":
+        """Remember what was found ahead of a run of a scan."""
+        return replace(self, prepared=(opened, prepared))
+
+    @property
+    def notes(self) -> tuple[str, str]:
+        """The noise of the chosen scan, and remarks on its data; of the run that is shown, else as found ahead."""
+        if self.opened is None:
+            return "", ""
+        if self.shown is not None and self.shown.result.provenance.fingerprint == self.opened.scan.fingerprint:
+            return noise_note(self.shown.result.noise), remark_note(self.shown.result.provenance.remarks)
+        if self.prepared is not None and self.prepared[0] is self.opened:
+            return noise_note(self.prepared[1].noise), remark_note(self.prepared[1].remarks)
+        return "", ""
 
     def with_choices(self, experiment: Experiment, target: float | None) -> "Session":
         """Take over what the form says; a former problem is forgotten if it changed."""

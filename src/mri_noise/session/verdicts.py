@@ -23,7 +23,7 @@ class Advice:
 
     @property
     def words(self) -> str:
-        """What it is: ``Monte Carlo with 400 replicas``."""
+        """What it is, in a sentence: ``Monte Carlo with 400 replicas``."""
         return f"Monte Carlo with {self.variance.n_replicas} replicas"
 
     @property
@@ -48,20 +48,29 @@ def linear_mark(result: Result) -> str:
 
 
 def known_to(result: Result) -> str:
-    """How well the standard deviation is known, and what of that is whose: ``std known to 2.4 %``."""
-    total = f"std known to {100 * total_error(result):.1f} %{' only' if is_doubtful(result) else ''}"
+    """How well the standard deviation is known, and what of that is whose: ``std known to 2.4 % (map 2.3 %, ...)``."""
+    shares = shares_of(result)
+    return f"{_total(result)} ({shares})" if shares else _total(result)
+
+
+def shares_of(result: Result) -> str:
+    """What of the total error comes from where; nothing where all is the map's own."""
     shares = {"map": map_error(result)}
     if result.linearity is not None:
         shares["linearisation"] = result.linearity.remaining_bias
     if result.noise.n_samples is not None:
         shares["noise level"] = result.noise.uncertainty
-    parts = ", ".join(f"{name} {100 * share:.1f} %" for name, share in shares.items())
-    return total if len(shares) == 1 else f"{total} ({parts})"
+    return ", ".join(f"{name} {100 * share:.1f} %" for name, share in shares.items()) if len(shares) > 1 else ""
 
 
-def doubt(result: Result) -> str:
+def doubt(result: Result, *, briefly: bool = False) -> str:
     """The verdict on a map whose linearisation does not hold, without a full stop; nothing for any other."""
-    return f"Not linear at this noise: {known_to(result)}" if is_doubtful(result) else ""
+    known = _total(result) if briefly else known_to(result)
+    return f"Not linear at this noise: {known}" if is_doubtful(result) else ""
+
+
+def _total(result: Result) -> str:
+    return f"std known to {100 * total_error(result):.1f} %{' only' if is_doubtful(result) else ''}"
 
 
 def advice(result: Result) -> Advice | None:
