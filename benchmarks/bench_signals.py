@@ -42,7 +42,7 @@ from mri_noise.recon.checkpoint import load_network, save_network
 from mri_noise.recon.unet import UNetSettings
 from mri_noise.recon.weights_file import read_weights
 from mri_noise.report import draw
-from mri_noise.signals import Ended, raise_when_asked_to_end
+from mri_noise.signals import ENDING, Ended, raise_when_asked_to_end
 from mri_noise.training.checkpoints import AtomicFiles
 
 SIGNALS = (
@@ -104,7 +104,8 @@ def in_child(work: Callable[[], Any], *, raises: bool) -> int:
     if process:
         return process
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    signal.signal(signal.SIGINT, signal.default_int_handler if raises else signal.SIG_DFL)
+    for number in ENDING:  # a shell lets what it starts in the background ignore some
+        signal.signal(number, signal.SIG_DFL)
     if raises:
         raise_when_asked_to_end()
     try:
@@ -192,10 +193,11 @@ def verdict(folder: Path, former: dict[str, bytes], new: dict[str, bytes]) -> st
     return "mixed" if whole else "damaged"
 
 
-def as_expected(status: int, number: int, *, raises: bool) -> bool:
-    """Whether a process ended by its signal: with 128 + n where it raises, killed by it else; or was ready before."""
+def ending(status: int, number: int, *, raises: bool) -> str:
+    """How a process ended: by its signal, which is with 128 + n where it raises; ready, at exit status 0; or else."""
     code = os.waitstatus_to_exitcode(status)
-    return code in (0, 128 + number if raises and number != signal.SIGKILL else -number)
+    by_signal = 128 + number if raises and number != signal.SIGKILL else -number
+    return {by_signal: "ended by it", 0: "not ended"}.get(code, "ended otherwise")
 
 
 def duration(write: Callable[[], Any]) -> float:
@@ -232,12 +234,13 @@ def row(name: str, number: signal.Signals, n_placed: int, folder: Path) -> dict[
         else:
             status = placed(write, number, 1 + trial // 2 * steps // half, raises=raises)
         counts[verdict(folder, former, new)] += 1
-        counts["ended by it or ready"] += as_expected(status, number, raises=raises)
+        how = ending(status, number, raises=raises)
+        counts["came too late" if how == "not ended" and trial % 2 else how] += 1
         counts["drafts left, raising"] += raises * n_drafts(folder)
         counts["drafts left, dying"] += (not raises) * n_drafts(folder)
         write_either(0, folder)
         counts["strays"] += n_drafts(folder) + (contents(folder) != former)
-    kinds = ("former", "new", "mixed", "damaged", "ended by it or ready")
+    kinds = ("former", "new", "mixed", "damaged", "ended by it", "came too late", "not ended", "ended otherwise")
     left = ("drafts left, raising", "drafts left, dying", "strays")
     return {"file": name, "signal": number.name, "placed": n_placed, **{kind: counts[kind] for kind in kinds + left}}
 
@@ -248,13 +251,13 @@ def main() -> None:
     parser.add_argument("--files", nargs="+", choices=WRITERS, default=list(WRITERS), help="Kinds of files")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    rows = []
     for name in given.files:
+        rows = []
         for number in SIGNALS:
             with tempfile.TemporaryDirectory() as folder:
                 rows.append(row(name, number, given.placed, Path(folder)))
-    table = pd.DataFrame(rows)
-    print(table.to_string(index=False))
+        print(pd.DataFrame(rows).to_string(index=False), flush=True)
+    print("'came too late': it was ready before a signal from outside reached it; 'not ended': a signal was lost;")
     print("'strays' counts drafts, and files that are not as written, after the next write.")
 
 

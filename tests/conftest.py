@@ -13,7 +13,10 @@ from jaxtyping import install_import_hook
 _hook = install_import_hook("mri_noise", "beartype.beartype")
 _hook.__enter__()
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what it starts with & ignore interrupts
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what it starts with & ignore interrupts,
+for name in ("SIGQUIT", "SIGHUP"):  # and this, and nohup that
+    if hasattr(signal, name):
+        signal.signal(signal.Signals[name], signal.SIG_DFL)
 torch.set_num_threads(1)  # the problems are tiny, and the tests may share their cores
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")

@@ -1,6 +1,7 @@
 """The command as a user meets it: what it prints, what it writes, and one sentence for every mistake."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -18,8 +19,13 @@ import torch
 import yaml
 from typer.testing import CliRunner, Result
 
+from mri_noise import pipeline
 from mri_noise.cli import app
 from mri_noise.io.results import load_results, save_results
+from mri_noise.recon.checkpoint import save_network
+from mri_noise.recon.unet import UNetSettings
+from mri_noise.signals import ASKING
+from tests.io.bart_files import write_bart
 from tests.io.random_results import random_result
 from tests.io.reference_scans import two_measurements
 from tests.scan_files import kspace, write
@@ -282,6 +288,80 @@ def test_the_scan_is_not_overwritten(scan: Path, tmp_path: Path) -> None:
     assert scan.read_bytes() == before
 
 
+def _experiment_in(folder: Path) -> Path:
+    (folder / "in.yaml").write_text(_mri_noise("run", "--print-experiment", *FAST).stdout)
+    return folder / "in.yaml"
+
+
+def _noise_in(folder: Path) -> Path:
+    np.save(folder / "in.npy", np.eye(3))
+    return folder / "in.npy"
+
+
+def _weights_in(folder: Path) -> Path:
+    save_network(UNetSettings(n_channels=2, n_pools=1)(), folder / "in_std.nii.gz", {})
+    return folder / "in_std.nii.gz"
+
+
+NAMED = {
+    "experiment": (_experiment_in, ["-e", "{}"]),
+    "noise": (_noise_in, ["-s", "noise={{kind: file, path: '{}'}}"]),
+    "weights": (_weights_in, ["-s", "reconstruction={{kind: checkpoint, path: '{}'}}"]),
+}
+
+
+@pytest.mark.parametrize("command", ["result", "volumes", "figure", "figures", "table"])
+@pytest.mark.parametrize("kind", ["scan", *NAMED])
+def test_nothing_that_is_read_is_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, command: str
+) -> None:
+    """Each kind of file that is read under each name that is written, linked where it cannot have it."""
+    scan = write(tmp_path / "scan.h5", kspace())
+    make, options = NAMED.get(kind, (lambda folder: scan, []))
+    read, outside = make(tmp_path), tmp_path / "out"
+    outside.mkdir()
+    arguments = {
+        "result": (["run", scan, "-o", outside / "out.h5"], "out.h5"),
+        "volumes": (["run", scan, "-o", outside / "x.nii.gz"], "x_std.nii.gz"),
+        "figure": (["run", scan, "-o", tmp_path / "new.h5", "--figure", outside / "a.png"], "a.png"),
+        "figures": (
+            ["run", scan, "-o", tmp_path / "new.h5", "--slice", "all", "--figure", outside / "a.png"], "a_1.png"
+        ),
+        "table": (["compare", scan, "-o", outside, "--slice", "1"], "cost_1.csv"),
+    }[command]  # fmt: skip
+    (outside / arguments[1]).symlink_to(read)
+    monkeypatch.setattr(pipeline, "run", lambda *_, **__: pytest.fail("computed"))
+    content, before = read.read_bytes(), set(tmp_path.iterdir())
+    result = _mri_noise(*arguments[0], *FAST, *(option.format(read) for option in options))
+    _require_one_sentence(result, "would be overwritten; give another --", tmp_path, before)
+    assert {path.name for path in outside.iterdir()} == {arguments[1]}
+    assert read.read_bytes() == content
+
+
+@pytest.mark.parametrize("name", ["pair", "pair.cfl", "pair.hdr"])
+@pytest.mark.parametrize("output", ["pair.cfl", "pair.hdr"])
+def test_neither_file_of_a_bart_pair_is_overwritten(tmp_path: Path, name: str, output: str) -> None:
+    write_bart(tmp_path / "pair", np.moveaxis(kspace(1)[0], 0, -1)[:, :, None])
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    result = _mri_noise("run", tmp_path / name, *FAST, "-o", tmp_path / output)
+    _require_one_sentence(result, "is the scan itself and would be overwritten", tmp_path, set(before))
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_bart_stem_runs_again_onto_its_result(tmp_path: Path) -> None:
+    write_bart(tmp_path / "pair", np.moveaxis(kspace(1)[0], 0, -1)[:, :, None])
+    for _ in range(2):
+        result = _mri_noise("run", tmp_path / "pair", *FAST, "-o", tmp_path / "out.h5")
+        assert result.exit_code == 0, _text(result)
+
+
+def test_a_result_is_not_repeated_onto_itself(scan: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.h5"
+    save_results([random_result()], out)
+    result = _mri_noise("run", scan, "-e", out, "-o", out)
+    _require_one_sentence(result, "is the experiment itself and would be overwritten", tmp_path, {scan, out})
+
+
 def test_a_failed_run_leaves_the_former_result(scan: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.h5"
     assert _mri_noise("run", scan, *FAST, "-o", out).exit_code == 0
@@ -326,7 +406,7 @@ def test_compare_needs_something_else_than_monte_carlo(scan: Path) -> None:
     assert "against Monte Carlo" in _text(result)
 
 
-@pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("kill", ASKING)
 def test_an_interrupted_run_leaves_nothing(scan: Path, tmp_path: Path, kill: signal.Signals) -> None:
     command = [sys.executable, "-c", "from mri_noise.cli import main; main()", "run", str(scan), *FAST]
     endless = ["-s", "variance.kind=sketch", "-s", "variance.n_probes=1000000", "-o", str(tmp_path / "out.h5")]
@@ -341,4 +421,19 @@ def test_an_interrupted_run_leaves_nothing(scan: Path, tmp_path: Path, kill: sig
     assert process.returncode == 128 + kill
     assert said == "mri-noise: interrupted; the result was not written\n"
     assert printed == ""
+    assert list(tmp_path.iterdir()) == [scan]
+
+
+def test_a_closed_terminal_cleans_up(scan: Path, tmp_path: Path) -> None:
+    pty = pytest.importorskip("pty", reason="terminals are of POSIX")
+    endless = ["-s", "variance.kind=sketch", "-s", "variance.n_probes=1000000", "-o", str(tmp_path / "out.h5")]
+    process, terminal = pty.fork()
+    if process == 0:
+        command = [sys.executable, "-c", "from mri_noise.cli import main; main()", "run", str(scan), *FAST, *endless]
+        os.execv(sys.executable, command)
+    while len(list(tmp_path.iterdir())) == 1 and os.waitpid(process, os.WNOHANG) == (0, 0):
+        time.sleep(0.05)
+    os.close(terminal)
+    _, status = os.waitpid(process, 0)
+    assert os.waitstatus_to_exitcode(status) == 128 + signal.SIGHUP
     assert list(tmp_path.iterdir()) == [scan]

@@ -27,3 +27,13 @@ def test_figures_and_a_table_of_every_reconstruction(tmp_path: Path, monkeypatch
     zero_filled = table.set_index("reconstruction").loc["zero-filled"]
     ratio = zero_filled["difference [%]"] / zero_filled["expected [%]"]
     assert 0.8 < ratio < 1.25
+
+
+def test_a_scan_is_not_overwritten_by_its_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demonstration, "RECONSTRUCTIONS", {"zero-filled": ZeroFilled()})
+    monkeypatch.setattr(demonstration, "run", lambda *_, **__: pytest.fail("computed"))
+    scan = tmp_path / "zero-filled_maps.png"
+    scan.write_bytes(SAMPLE.read_bytes())
+    with pytest.raises(ValueError, match="is the scan itself and would be overwritten"):
+        demonstration.demonstrate(scan, tmp_path)
+    assert scan.read_bytes() == SAMPLE.read_bytes()

@@ -141,7 +141,7 @@ def _open(path: Path, named: str | None, saved: str) -> Scan:
 
 def _inputs(scan: Scan, experiment: Path | None, choices: Experiment) -> Inputs:
     return {
-        "a file that a setting names": choices.files(),
+        "a file that a setting names": tuple(choices.files()),
         "the experiment itself": [] if experiment is None else [experiment],
         "the scan itself": scan.files,
     }

@@ -203,3 +203,20 @@ def test_an_interruption_keeps_the_rows_until_then(scan: Path, tmp_path: Path, m
 def test_markdown_of_a_table() -> None:
     table = pd.DataFrame({"name": ["a|b"], "value": [1 / 3], "none": [float("nan")], "count": [4]})
     assert markdown(table) == "| name | value | none | count |\n| --- | --- | --- | --- |\n| a\\|b | 0.3333 |  | 4 |\n"
+
+
+@pytest.mark.parametrize("name", ["evaluation.csv", "summary.md", "images_0.png"])
+@pytest.mark.parametrize("read", ["scan", "weights"])
+def test_nothing_that_is_evaluated_is_overwritten(
+    scan: Path, weights: Path, tmp_path: Path, read: str, name: str
+) -> None:
+    inputs = {"scan": scan, "weights": weights}
+    place = tmp_path / "out" / name
+    place.parent.mkdir()
+    place.hardlink_to(inputs[read])
+    before = place.read_bytes()
+    result = _evaluate(scan, "--models", weights, "--masks", "equispaced", "--accelerations", "3", "-o", place.parent)
+    assert result.exit_code == 1
+    assert "would be overwritten; give another --output" in _text(result)
+    assert list(place.parent.iterdir()) == [place]
+    assert place.read_bytes() == before

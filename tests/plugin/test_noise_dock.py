@@ -8,8 +8,12 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QApplication
 
 from mri_noise.masks import AsAcquired, Equispaced
+from mri_noise.noise_sources import NoiseFromFile
+from mri_noise.plugin.hooks import write_hdf5, write_nifti
 from mri_noise.plugin.layers import Shelf
 from mri_noise.plugin.noise_dock import NoiseDock
+from mri_noise.plugin.opening import open_file
+from mri_noise.plugin.samples import FASTMRI, sample_path
 from mri_noise.recon.linear import CGSense, ZeroFilled
 from mri_noise.recon.shipped import Shipped
 from mri_noise.session.layers import METADATA, ON_DEMAND_QUANTITIES, QUANTITIES
@@ -272,6 +276,35 @@ def test_a_clicked_voxel_shows_its_correlation(qtbot: QtBot, viewer: Viewer, doc
     (layer,) = [layer for layer in viewer.layers if "correlation" in layer.name]
     assert layer.data[0, 60, 50] == pytest.approx(1, abs=0.5)  # its variance is an estimate of eight probes
     assert layer.contrast_limits == [-0.5, 0.5]
+
+
+def test_nothing_that_the_window_reads_is_overwritten(
+    qtbot: QtBot, viewer: Viewer, dock: NoiseDock, tmp_path: Path
+) -> None:
+    scan, noise = tmp_path / "scan_std.nii.gz", tmp_path / "noise.npy"
+    link = tmp_path / "link.h5"
+    scan.write_bytes(sample_path(FASTMRI).read_bytes())
+    link.symlink_to(scan)
+    for layer in open_file(scan):
+        viewer.add_image(layer[0], **layer[1])
+    run(qtbot, dock)
+    layers = [layer.as_layer_data_tuple() for layer in viewer.layers]
+    dock.form.value = QUICK.model_copy(update={"noise": NoiseFromFile(path=noise)})
+    np.save(noise, np.eye(2))
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    saves: tuple[tuple[Callable[[Path], object], Path], ...] = (
+        (dock.take_away.save_results, link),
+        (dock.take_away.save_results, tmp_path / "scan.nii.gz"),
+        (dock.take_away.save_experiment, scan),
+        (dock.take_away.save_experiment, noise),
+        (lambda path: write_hdf5(str(path), layers), link),
+        (lambda path: write_nifti(str(path), layers), tmp_path / "scan.nii.gz"),
+        (open_dock(viewer, "ROI noise").save, scan),
+    )
+    for save, path in saves:
+        with pytest.raises(ValueError, match=r"^'.*' is a (scan|file) that .* overwritten; give another name$"):
+            save(path)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_results_are_saved_loaded_and_copied(qtbot: QtBot, viewer: Viewer, dock: NoiseDock, tmp_path: Path) -> None:

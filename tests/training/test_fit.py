@@ -18,6 +18,7 @@ import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mri_noise.recon.checkpoint import load_network, read_training
+from mri_noise.signals import ASKING
 from mri_noise.training import fit
 from mri_noise.training.checkpoints import AtomicFiles, by_age, read_checkpoint
 from mri_noise.training.fit import train
@@ -157,7 +158,7 @@ def test_a_process_killed_at_a_random_moment_goes_on_bit_for_bit(whole: Path, tm
     assert equal(outcome(out), outcome(whole / "out")), f"killed after {delay} s"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", ASKING)
 def test_an_interrupted_training_saves_its_state_first(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mri_noise.signals import ASKING
 from mri_noise.training.example import Example
 from mri_noise.training.loader import ExampleLoader
 from tests.training.acquisitions import several
@@ -77,7 +78,7 @@ def test_a_stopped_loader_counts_what_it_gave_out_not_what_workers_fetched() -> 
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", ASKING)
 def test_workers_outlive_an_interrupt_that_the_training_handles(number: signal.Signals) -> None:
     batches = iter(ExampleLoader(stream(several(3), 3), batch_size=1, n_steps=6, n_workers=1))
     first = next(batches)

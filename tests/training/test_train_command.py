@@ -66,6 +66,21 @@ def test_a_mistake_gets_one_sentence_and_leaves_nothing(
     assert not (tmp_path / "out").exists()
 
 
+def test_nothing_that_a_training_reads_is_overwritten(recipe: Path, tmp_path: Path) -> None:
+    own = tmp_path / "recipe.yaml"
+    own.write_text(recipe.read_text())
+    result = _train(own, "--output", tmp_path)
+    assert result.exit_code == 1
+    assert "recipe.yaml' is the recipe itself and would be overwritten; give another --output" in _text(result)
+    scan = recipe.parent / "scans" / "a.h5"
+    (tmp_path / "out" / "logs").mkdir(parents=True)
+    (tmp_path / "out" / "logs" / "a.h5").symlink_to(scan)
+    before = scan.read_bytes()
+    result = _train(recipe, "--output", tmp_path / "out")
+    assert "a.h5' is a file that the recipe names and would be overwritten" in _text(result)
+    assert scan.read_bytes() == before
+
+
 def test_a_missing_extra_is_named(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli, "find_spec", lambda name: None)
     result = _train(recipe, "--output", tmp_path / "out")

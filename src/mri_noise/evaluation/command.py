@@ -73,7 +73,7 @@ def _require_unread(folder: Path, scans: Sequence[Scan], methods: Sequence[Metho
     networks = [method.reconstruction for method in methods if isinstance(method, Fixed)]
     inputs = {
         "a file of weights": [path for network in networks for path in network.files()],
-        "a file that a setting names": experiment.files(),
+        "a file that a setting names": tuple(experiment.files()),
         "one of the scans": [path for scan in scans for path in scan.files],
     }
     pages = [_page(folder, number) for number in range(sum(map(len, scans)))]

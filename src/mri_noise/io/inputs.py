@@ -1,9 +1,9 @@
 """Nothing that is read may be overwritten: what is written is compared with what is read, before anything is done."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
-Inputs = Mapping[str, Iterable[Path]]
+Inputs = Mapping[str, Collection[Path]]
 """The files that something reads, by what they are to it, such as ``the scan itself``."""
 
 

@@ -65,7 +65,7 @@ def _require_unread(paths: Sequence[Path], layers: Sequence[LayerData]) -> None:
     """Raise ValueError if a file is read by the window, or by one of the layers that are saved."""
     viewer = current_viewer()
     sources = [arguments.get("metadata", {}).get(SOURCE) for _, arguments, _ in layers]
-    require_unread(paths, viewer, session_of(viewer), *sources)
+    require_unread(paths, viewer, session_of(viewer), sources=sources)
 
 
 def _results_of(layers: Sequence[LayerData]) -> list[Result]:

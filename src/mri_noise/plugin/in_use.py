@@ -1,6 +1,6 @@
 """What a window reads, which nothing that it saves may overwrite."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from napari.components import ViewerModel
@@ -13,8 +13,20 @@ from mri_noise.session.jobs import OpenedScan
 from mri_noise.session.state import Session
 
 
-def require_unread(paths: Iterable[Path], viewer: ViewerModel | None, session: Session, *more: Source | None) -> None:
+def require_unread(
+    paths: Iterable[Path],
+    viewer: ViewerModel | None,
+    session: Session,
+    *,
+    sources: Sequence[Source | None] = (),
+    experiments: Sequence[Experiment] = (),
+) -> None:
     """Make sure that files can be written without harm to the window's scans, and to what its experiments name.
+
+    Parameters
+    ----------
+    sources, experiments
+        What else is used: sources of layers, and what a form says that the session does not know yet.
 
     Raises
     ------
@@ -22,11 +34,15 @@ def require_unread(paths: Iterable[Path], viewer: ViewerModel | None, session: S
         One sentence: what would be overwritten.
     """
     layers = () if viewer is None else viewer.layers
-    origins = [source.origin for source in (*map(source_of, layers), *more) if source is not None]
+    origins = [source.origin for source in (*map(source_of, layers), *sources) if source is not None]
     scans = [*_opened(session), *(origin for origin in origins if isinstance(origin, OpenedScan))]
-    experiments = [*_experiments(session), *(origin.experiment for origin in origins if isinstance(origin, Result))]
+    used = [
+        *experiments,
+        *_experiments(session),
+        *(origin.experiment for origin in origins if isinstance(origin, Result)),
+    ]
     inputs = {
-        "a file that a setting names": [path for experiment in experiments for path in experiment.files()],
+        "a file that a setting names": [path for experiment in used for path in experiment.files()],
         "a scan that is open": [path for opened in scans for path in (opened.path, *opened.scan.files)],
     }
     refuse_overwriting(paths, inputs, "give another name")

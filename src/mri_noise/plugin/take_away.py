@@ -14,7 +14,7 @@ from mri_noise.plugin.experiment_form import ExperimentForm
 from mri_noise.plugin.window import Window
 from mri_noise.session.jobs import Snapshot
 from mri_noise.session.scripts import as_command, as_python
-from mri_noise.settings import read_yaml
+from mri_noise.settings import SettingsError, read_yaml
 
 _RESULTS = "Results (*.h5);;NIfTI volumes (*.nii.gz)"
 _EXPERIMENT = "Experiment (*.yaml)"
@@ -45,10 +45,10 @@ class TakeAway(QPushButton):
         """Save the run that is shown: HDF5, or a NIfTI volume of each map."""
         results = [self._shown().result]
         if path.name.endswith((".nii", ".nii.gz")):
-            self._shared.require_unread(*volume_paths(path))
+            self._require_unread(*volume_paths(path))
             save_nifti(results, path)
         else:
-            self._shared.require_unread(path)
+            self._require_unread(path)
             save_results(results, path)
 
     def load_results(self, path: Path) -> None:
@@ -59,7 +59,7 @@ class TakeAway(QPushButton):
 
     def save_experiment(self, path: Path) -> None:
         """Save what the form says, as YAML for ``mri-noise run --experiment``."""
-        self._shared.require_unread(path)
+        self._require_unread(path)
         with replacing(path) as draft:
             draft.write(self._form.value.to_yaml().encode())
 
@@ -75,6 +75,13 @@ class TakeAway(QPushButton):
     def copy_python(self) -> None:
         """Copy the Python program that repeats the run that is shown."""
         self._copy(as_python)
+
+    def _require_unread(self, *paths: Path) -> None:
+        try:
+            named = [self._form.value]
+        except SettingsError:  # what does not fit is not read
+            named = []
+        self._shared.require_unread(*paths, experiments=named)
 
     def _copy(self, write: Callable[..., str]) -> None:
         shown = self._shown()

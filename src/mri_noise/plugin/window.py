@@ -126,9 +126,9 @@ class Window:
         """How the error of a run fell."""
         return self._curves.get(number, Curve())
 
-    def require_unread(self, *paths: Path) -> None:
-        """Raise ValueError if one of these files is read here, and so must not be written."""
-        require_unread(paths, self.viewer, self.session)
+    def require_unread(self, *paths: Path, experiments: Sequence[Experiment] = ()) -> None:
+        """Raise ValueError if one of these files is read here, or named by a form, and so must not be written."""
+        require_unread(paths, self.viewer, self.session, experiments=experiments)
 
     def cancel(self) -> None:
         """Stop the run that is on, and keep what it reached."""

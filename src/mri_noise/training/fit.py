@@ -99,7 +99,10 @@ def train(
     place = Folder(folder)
     if not resume and is_first_process():
         place.require_new(recipe.name)
-    inputs = {"a file that the recipe names": recipe.files(), "the recipe itself": [] if source is None else [source]}
+    inputs = {
+        "a file that the recipe names": tuple(recipe.files()),
+        "the recipe itself": [] if source is None else [source],
+    }
     refuse_overwriting(place.outputs(recipe.name, begins=not resume), inputs)
     datasets = _labelled_as_needed(recipe)
     start, module = place.resume(recipe) if resume else Start(), Training(recipe)
