@@ -108,13 +108,14 @@ def in_child(work: Callable[[], Any], *, raises: bool) -> int:
         signal.signal(number, signal.SIG_DFL)
     if raises:
         raise_when_asked_to_end()
+    status = 0
     try:
         work()
     except Ended as ended:
-        os._exit(128 + ended.number)
+        status = 128 + ended.number
     except BaseException:
-        os._exit(1)
-    os._exit(0)
+        status = 1
+    os._exit(status)  # when the exception is gone, and with it what its traceback kept alive, as in the command
 
 
 def sent_within(number: int, position: int) -> Callable[[], None]:
