@@ -174,11 +174,11 @@ def test_a_region_counts_the_voxels_that_it_covers_on_screen(
     roi = open_dock(viewer, "ROI noise")
     run(qtbot, dock, CHEAP)
     roi.draw("select")
-    corners = np.array([[0, 3.5, 3.5], [0, 3.5, 9.5], [0, 11.5, 9.5], [0, 11.5, 3.5]])
+    corners = np.array([[0, 3.5, 3.4], [0, 3.5, 9.4], [0, 11.5, 9.4], [0, 11.5, 3.4]])
     roi.regions.shapes.add(corners, shape_type="rectangle")
     assert roi.table.frame.loc["voxels", "ROI 1"] == 8 * 6
     roi.regions.shapes.translate = (0.0, 4.0, 0.0)
-    assert roi.regions.drawn(geometry((5.0, 1.0, 1.0)))[0].roi.corners[0] == pytest.approx((7.5, 3.5))
+    assert roi.regions.drawn(geometry((5.0, 1.0, 1.0)))[0].roi.corners[0] == pytest.approx((7.5, 3.4))
     roi.regions.shapes.translate = (0.0, 0.0, 0.0)
     dock.scan._menu.setCurrentIndex(1)
     run(qtbot, dock, CHEAP)

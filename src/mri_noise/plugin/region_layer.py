@@ -189,7 +189,8 @@ class RegionLayer:
         if shapes is None:
             return None
         corners = tuple(np.asarray(vertices, dtype=float).tobytes() for vertices in shapes.data)
-        return names_in(shapes), tuple(shapes.shape_type), corners
+        written = tuple(map(str, shapes.features.get("region", ())))
+        return written, names_in(shapes), tuple(shapes.shape_type), corners
 
     def _changing(self, *_event: object) -> None:
         if not self._writing:

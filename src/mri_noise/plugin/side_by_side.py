@@ -88,7 +88,8 @@ class SideBySide:
             layer.name_overlay.font_size = _FONT_SIZE
             layer.colorbar.size, layer.colorbar.font_size = _BAR, _FONT_SIZE
         self._viewer.layers.selection.active = layers[0]
-        self._viewer.reset_view(layers=layers)
+        alone = layers if self._viewer.dims.ndim == layers[0].ndim else None  # napari cannot among layers of more axes
+        self._viewer.reset_view(layers=alone)
 
 
 def _named(run: Snapshot, key: str) -> LayerSpec:
