@@ -338,6 +338,15 @@ def test_nothing_that_is_read_is_overwritten(
     assert read.read_bytes() == content
 
 
+def test_a_figure_and_a_result_do_not_overwrite_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scan = write(tmp_path / "scan.h5", kspace())
+    monkeypatch.setattr(pipeline, "run", lambda *_, **__: pytest.fail("computed"))
+    before = set(tmp_path.iterdir())
+    for output, figure in (("out.h5", "./out.h5"), ("x.nii.gz", "x_std.nii.gz")):
+        result = _mri_noise("run", scan, "-o", tmp_path / output, "--figure", f"{tmp_path}/{figure}", *FAST)
+        _require_one_sentence(result, "one would overwrite the other; give another --figure", tmp_path, before)
+
+
 @pytest.mark.parametrize("name", ["pair", "pair.cfl", "pair.hdr"])
 @pytest.mark.parametrize("output", ["pair.cfl", "pair.hdr"])
 def test_neither_file_of_a_bart_pair_is_overwritten(tmp_path: Path, name: str, output: str) -> None:

@@ -53,9 +53,13 @@ def run(
     scan = _open(path, measurement, saved_measurement)
     chosen = _slices(slices, saved_slices, scan)
     inputs, as_nifti = _inputs(scan, experiment, choices), output.name.endswith((".nii", ".nii.gz"))
-    refuse_overwriting(volume_paths(output) if as_nifti else [output], inputs)
+    written = volume_paths(output) if as_nifti else [output]
+    refuse_overwriting(written, inputs)
     if figure is not None:
-        refuse_overwriting([_numbered(figure, i, len(chosen)) for i in chosen], inputs, "give another --figure")
+        figures = [_numbered(figure, i, len(chosen)) for i in chosen]
+        refuse_overwriting(figures, inputs, "give another --figure")
+        if {each.resolve() for each in figures} & {each.resolve() for each in written}:
+            raise ValueError(f"'{figure}' is --output too, and one would overwrite the other; give another --figure")
         check_writable(figure)
     tables: list[tuple[pd.DataFrame, pd.DataFrame]] = []
 
