@@ -136,6 +136,7 @@ def test_a_polygon_that_is_abandoned_with_a_click_of_the_slider(qtbot: QtBot, vi
     qtbot.waitUntil(lambda: list(roi.table.frame.loc["voxels"])[:2] == [N_VOXELS] * 2, timeout=PATIENCE)
 
 
+@pytest.mark.filterwarnings("ignore:Applying the encoding failed:RuntimeWarning")  # napari says it of the labels
 @pytest.mark.parametrize(
     "features", [pd.DataFrame({"mine": [1.0]}), pd.DataFrame({"region": [5]}), pd.DataFrame({"region": [None]})]
 )
