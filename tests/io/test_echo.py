@@ -75,7 +75,9 @@ def test_a_file_with_its_echo_elsewhere_gives_the_slice_of_one_that_has_it_in_th
     assert right.remarks == ()
     assert torch.equal(moved.kspace, right.kspace) and torch.equal(moved.mask, right.mask)
     (sentence,) = moved.remarks
-    assert sentence.startswith("the echo was found ") and "from the middle of k-space" in sentence
+    named = " and ".join(f"{n:+d} {axis}" for n, axis in ((rows, "rows"), (columns, "columns")) if n)
+    found = named if abs(rows) < 24 else "-24 rows and -20 columns"  # half of k-space in either direction
+    assert sentence == f"the echo was found {found} from the middle of k-space and moved there"
 
 
 def test_moving_the_echo_around_the_edges_changes_phases_alone() -> None:

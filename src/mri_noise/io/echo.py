@@ -37,9 +37,13 @@ def _read(read: Callable[[int], Slice], index: int) -> Slice:
         mask=torch.roll(piece.mask, (-rows, -columns), (-2, -1)),
         remarks=(
             *piece.remarks,
-            f"the echo was found {rows:+d} rows and {columns:+d} columns from the middle of k-space and moved there",
+            f"the echo was found {_distance(rows, columns)} from the middle of k-space and moved there",
         ),
     )
+
+
+def _distance(rows: int, columns: int) -> str:
+    return " and ".join(f"{n:+d} {name}" for n, name in ((rows, "rows"), (columns, "columns")) if n)
 
 
 def echo_offset(kspace: KSpace) -> tuple[int, int]:
