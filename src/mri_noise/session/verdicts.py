@@ -47,27 +47,17 @@ def linear_mark(result: Result) -> str:
     return LINEAR if result.linearity.holds else NOT_LINEAR
 
 
-def known_to(result: Result) -> str:
-    """How well the standard deviation is known, and what of that is whose: ``std known to 2.4 % (map 2.3 %, ...)``."""
-    shares = shares_of(result)
-    return f"{_total(result)} ({shares})" if shares else _total(result)
-
-
-def shares_of(result: Result) -> str:
-    """What of the total error comes from where; nothing where all is the map's own."""
-    if result.linearity is None:
-        return ""
-    return f"map {100 * map_error(result):.1f} %, linearisation {100 * result.linearity.remaining_bias:.1f} %"
+def known_to(result: Result, *, briefly: bool = False) -> str:
+    """How well the standard deviation is known: ``std known to 2.4 %``, and unless briefly what of that is whose."""
+    total = f"std known to {100 * total_error(result):.1f} %{' only' if is_doubtful(result) else ''}"
+    if briefly or result.linearity is None:
+        return total
+    return f"{total} (map {100 * map_error(result):.1f} %, linearisation {100 * result.linearity.remaining_bias:.1f} %)"
 
 
 def doubt(result: Result, *, briefly: bool = False) -> str:
     """The verdict on a map whose linearisation does not hold, without a full stop; nothing for any other."""
-    known = _total(result) if briefly else known_to(result)
-    return f"Not linear at this noise: {known}" if is_doubtful(result) else ""
-
-
-def _total(result: Result) -> str:
-    return f"std known to {100 * total_error(result):.1f} %{' only' if is_doubtful(result) else ''}"
+    return f"Not linear at this noise: {known_to(result, briefly=briefly)}" if is_doubtful(result) else ""
 
 
 def advice(result: Result) -> Advice | None:
