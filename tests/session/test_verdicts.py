@@ -68,7 +68,8 @@ def test_captions_say_what_is_seen() -> None:
     assert "zero-filled" in caption(RUN.result, "zero_filled")
     assert caption(RUN.result, "correlation") == image
     assert caption(DOUBTED.result, "film").startswith("Not linear at this noise")
-    assert "8 probes" in of_map
+    assert of_map == f"8 probes   seed 0   std known to {100 * total_error(RUN.result):.1f} %"
+    assert "linearisation" not in caption(DOUBTED.result)
 
 
 @pytest.mark.parametrize(

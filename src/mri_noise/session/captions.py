@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from mri_noise.report import estimate_of
 from mri_noise.result import Result
 from mri_noise.session.models import title_of_model
-from mri_noise.session.verdicts import doubt, is_doubtful, known_to, shares_of
+from mri_noise.session.verdicts import doubt, is_doubtful, known_to
 from mri_noise.variance.exact import Exact
 from mri_noise.variance.maps import acceleration
 from mri_noise.variance.replica import MonteCarlo
@@ -51,9 +51,9 @@ def _of_image(result: Result, key: str, name: str) -> str:
 
 
 def _of_map(result: Result) -> str:
-    known = shares_of(result) if is_doubtful(result) else known_to(result)
-    few = estimate_of(result).n_samples < 2
-    return _joined([reached(result), f"seed {result.experiment.seed}", "" if few else known])
+    silent = estimate_of(result).n_samples < 2 or is_doubtful(result)  # which the first line says
+    known = "" if silent else known_to(result, briefly=True)
+    return _joined([reached(result), f"seed {result.experiment.seed}", known])
 
 
 def _joined(parts: Sequence[str]) -> str:

@@ -47,30 +47,22 @@ def linear_mark(result: Result) -> str:
     return LINEAR if result.linearity.holds else NOT_LINEAR
 
 
-def known_to(result: Result) -> str:
-    """How well the standard deviation is known, and what of that is whose: ``std known to 2.4 % (map 2.3 %, ...)``."""
-    shares = shares_of(result)
-    return f"{_total(result)} ({shares})" if shares else _total(result)
-
-
-def shares_of(result: Result) -> str:
-    """What of the total error comes from where; nothing where all is the map's own."""
+def known_to(result: Result, *, briefly: bool = False) -> str:
+    """How well the standard deviation is known: ``std known to 2.4 %``, and unless briefly what of that is whose."""
+    total = f"std known to {100 * total_error(result):.1f} %{' only' if is_doubtful(result) else ''}"
     shares = {"map": map_error(result)}
     if result.linearity is not None:
         shares["linearisation"] = result.linearity.remaining_bias
     if result.noise.n_samples is not None:
         shares["noise level"] = result.noise.uncertainty
-    return ", ".join(f"{name} {100 * share:.1f} %" for name, share in shares.items()) if len(shares) > 1 else ""
+    if briefly or len(shares) == 1:
+        return total
+    return f"{total} ({', '.join(f'{name} {100 * share:.1f} %' for name, share in shares.items())})"
 
 
 def doubt(result: Result, *, briefly: bool = False) -> str:
     """The verdict on a map whose linearisation does not hold, without a full stop; nothing for any other."""
-    known = _total(result) if briefly else known_to(result)
-    return f"Not linear at this noise: {known}" if is_doubtful(result) else ""
-
-
-def _total(result: Result) -> str:
-    return f"std known to {100 * total_error(result):.1f} %{' only' if is_doubtful(result) else ''}"
+    return f"Not linear at this noise: {known_to(result, briefly=briefly)}" if is_doubtful(result) else ""
 
 
 def advice(result: Result) -> Advice | None:
