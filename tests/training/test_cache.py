@@ -99,8 +99,8 @@ def _fill(folder: Path) -> bool:
     return all(equal(cache.get(str(n % 3), acquisition), acquisition()) for n in range(30))
 
 
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_several_processes_may_share_a_folder(tmp_path: Path) -> None:
-    with ProcessPoolExecutor(2, mp_context=get_context("fork")) as pool:
+    """Processes of their own: a fork of one whose threads have computed may wait for them for ever."""
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         assert all(pool.map(_fill, [tmp_path] * 2))
     assert len(list(tmp_path.iterdir())) == 3
