@@ -21,7 +21,6 @@ from mri_noise.variance.lattice import Lattice
 from mri_noise.variance.magnitude import LatticeProbing, probe_magnitude
 from mri_noise.variance.plan import Plan
 from mri_noise.variance.point import OperatingPoint
-from mri_noise.variance.rows import random_voxels
 from tests.cases import reconstructor
 from tests.problems import equispaced, point_of, problem
 from tests.variance.operators import random_region
@@ -119,9 +118,9 @@ def test_energy_goes_to_the_nearest_voxel_and_none_is_lost(rows: int, columns: i
     assert ((sums[voxels] - least).abs() <= unclear + 1e-12).all()
 
 
-@pytest.mark.parametrize("target", [0.05, 0.01])
-def test_the_shipped_u_net_is_within_the_target_for_few_products(target: float) -> None:
-    """The exact variances of some voxels judge the map."""
+@pytest.fixture(scope="module")
+def shipped_u_net() -> tuple[OperatingPoint, torch.Tensor, torch.Tensor]:
+    """The U-Net of the package on a small head, all voxels of the object, and their exact std."""
     experiment = Experiment.parse(
         {
             "undersampling": {"kind": "random-lines", "acceleration": 3, "n_calibration": 12},
@@ -130,8 +129,16 @@ def test_the_shipped_u_net_is_within_the_target_for_few_products(target: float) 
     )
     cache, scan = StageCache(), Phantom(matrix=(64, 64), n_slices=1)()
     point = reconstruct(prepare(scan, experiment, 0, cache), experiment, cache)
-    voxels = random_voxels(point.object, 150, torch.Generator().manual_seed(99))
-    truth = adjoint_products(point).variances(unit_phase(point.image)[None], voxels)[0].sqrt()
+    voxels = torch.nonzero(point.object)
+    return point, voxels, adjoint_products(point).variances(unit_phase(point.image)[None], voxels)[0].sqrt()
+
+
+@pytest.mark.parametrize("target", [0.05, 0.01])
+def test_the_shipped_u_net_is_within_the_target_for_few_products(
+    target: float, shipped_u_net: tuple[OperatingPoint, torch.Tensor, torch.Tensor]
+) -> None:
+    """The exact variances of all voxels judge the map: those of some would add a scatter of their own."""
+    point, voxels, truth = shipped_u_net
     for seed in range(3):
         *_, last = LatticeProbing(target=target)(point, torch.Generator().manual_seed(seed))
         assert last.plan is not None
