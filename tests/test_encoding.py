@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mri_noise.encoding import Sense, centered_fft, centered_ifft, sampled_block, without_gaps
+from mri_noise.encoding import Sense, centered_fft, centered_ifft, central_block, sampled_block, without_gaps
 from tests.problems import equispaced, smooth_maps
 
 sizes = st.integers(1, 9)
@@ -93,6 +93,16 @@ def test_a_padded_rectangle_has_no_gaps_and_is_its_own_block(
     left, _, top, _ = around
     assert without_gaps(mask)
     assert sampled_block(mask) == (slice(top, top + rows), slice(left, left + columns))
+
+
+@pytest.mark.parametrize("size", [(9, 12), (4, 7), (1, 2)])
+def test_a_central_block_is_a_view_that_keeps_the_centre(size: tuple[int, int]) -> None:
+    array = torch.arange(2 * 9 * 12).view(2, 9, 12)
+    block = central_block(array, size)
+    assert block.shape == (2, *size)
+    assert torch.equal(block[:, size[0] // 2, size[1] // 2], array[:, 4, 6])
+    block.fill_(-1)
+    assert int((array == -1).sum()) == 2 * size[0] * size[1]
 
 
 def test_an_ellipse_has_no_gaps_and_lines_left_out_are_gaps() -> None:

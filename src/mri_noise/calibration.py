@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from mri_noise.arrays import CoilMaps, KSpace, Mask
-from mri_noise.encoding import centered_ifft, central
+from mri_noise.encoding import centered_ifft, central_block
 from mri_noise.noise import Noise
 
 LEAST_SIDE, _USUAL_SIDE = 8, 24
@@ -48,7 +48,8 @@ def calibration_square(kspace: KSpace, mask: Mask, n_calibration: int | None) ->
             f"coil calibration needs {wanted} x {wanted} fully sampled points at the centre of k-space, but "
             f"{rows} x {columns} are sampled; sample more calibration lines or use coil maps from a file"
         )
-    square = _central(kspace, n_calibration or min(sampled, _USUAL_SIDE))
+    side = n_calibration or min(sampled, _USUAL_SIDE)
+    square = central_block(kspace, (side, side))
     if not bool(square.any()):
         raise ValueError("coil calibration needs signal, but the centre of k-space is zero; check the data")
     return square
@@ -57,7 +58,8 @@ def calibration_square(kspace: KSpace, mask: Mask, n_calibration: int | None) ->
 def low_resolution_images(square: Tensor, shape: tuple[int, ...]) -> CoilMaps:
     """Coil images of a Hann-windowed calibration square, shape (coils, rows, columns)."""
     kspace = torch.zeros(len(square), *shape, dtype=square.dtype, device=square.device)
-    _central(kspace, square.shape[-1]).copy_(square * _hann(square.shape[-1]).to(square))
+    side = square.shape[-1]
+    central_block(kspace, (side, side)).copy_(square * _hann(side).to(square))
     return centered_ifft(kspace)
 
 
@@ -95,8 +97,3 @@ def unexplained_share(square: Tensor, coil_maps: CoilMaps, noise: Noise) -> floa
 def _hann(side: int) -> Tensor:
     window = torch.cos(torch.pi * (torch.arange(side, dtype=torch.float64) - side // 2) / (side + 1)).square()
     return window[:, None] * window
-
-
-def _central(kspace: KSpace, side: int) -> Tensor:
-    rows, columns = (central(n, side) for n in kspace.shape[-2:])
-    return kspace[:, rows, columns]

@@ -38,6 +38,12 @@ def central(n: int, n_kept: int) -> slice:
     return slice(start, start + n_kept)
 
 
+def central_block(array: Tensor, size: tuple[int, int]) -> Tensor:
+    """View the middle of the last two axes, shape (..., *size)."""
+    rows, columns = (central(n, n_kept) for n, n_kept in zip(array.shape[-2:], size, strict=True))
+    return array[..., rows, columns]
+
+
 @dataclass(frozen=True, eq=False)
 class CenteredFFT(LinearOperator):
     """Centred orthonormal 2-D Fourier transform of arrays of one shape."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from mri_noise.arrays import CalibrationKSpace, CoilMaps, KSpace, Mask, RealMap
-from mri_noise.encoding import central
+from mri_noise.encoding import central_block
 from mri_noise.noise import Noise, mix_coils, whitening_matrix
 
 
@@ -117,10 +117,8 @@ def shown_centre(acquired: Slice, kspace: KSpace, mask: Mask) -> tuple[KSpace, M
     """
     if acquired.calibration is None:
         return kspace, mask
-    sizes = [(n, min(n, shown)) for n, shown in zip(mask.shape, acquired.calibration.shape[1:], strict=True)]
-    place = tuple(central(n, n_kept) for n, n_kept in sizes)
-    block = tuple(central(n, kept) for n, (_, kept) in zip(acquired.calibration.shape[1:], sizes, strict=True))
+    height, width = (min(n, shown) for n, shown in zip(mask.shape, acquired.calibration.shape[1:], strict=True))
     centre, sampled = torch.zeros_like(kspace), torch.zeros_like(mask)
-    centre[:, *place] = acquired.calibration[:, *block].to(kspace)
-    sampled[place] = True
+    central_block(centre, (height, width)).copy_(central_block(acquired.calibration, (height, width)))
+    central_block(sampled, (height, width)).fill_(True)
     return centre, sampled

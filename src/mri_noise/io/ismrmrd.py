@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mri_noise.arrays import CalibrationKSpace, KSpace, Mask
 from mri_noise.calibration import calibration_size
-from mri_noise.encoding import central
+from mri_noise.encoding import central_block
 from mri_noise.io.fingerprint import fingerprint
 from mri_noise.io.hdf5 import open_hdf5
 from mri_noise.io.ismrmrd_acquisitions import Acquisitions, Entries, read_samples, sort_by_purpose
@@ -44,6 +44,7 @@ class _Source:
     """An indexed measurement: what it takes to read any slice of it."""
 
     path: Path
+    fingerprint: str
     group: str
     encoding: CartesianEncoding
     index: Index
@@ -64,12 +65,12 @@ def open_ismrmrd(path: Path, measurement: str | None = None) -> Scan:
         groups = read_groups(file, path)
         measurements = measurements_of(file, groups, path)
         chosen = choose(measurements, measurement, path)
+        identity = fingerprint(path, part=chosen.name if len(measurements) > 1 else "")
         try:
-            scan = _open(file, groups, chosen, path)
+            scan = _open(file, groups, chosen, path, identity)
         except ValueError as error:
             raise ValueError(told_apart(str(error), chosen, measurements)) from None
-    several = chosen.name if len(measurements) > 1 else ""
-    return stated(replace(scan, fingerprint=fingerprint(path, part=several)), chosen, measurements)
+    return stated(scan, chosen, measurements)
 
 
 def list_ismrmrd(path: Path) -> list[Measurement]:
@@ -79,7 +80,7 @@ def list_ismrmrd(path: Path) -> list[Measurement]:
     return []
 
 
-def _open(file: h5py.File, groups: list[Group], chosen: Measurement, path: Path) -> Scan:
+def _open(file: h5py.File, groups: list[Group], chosen: Measurement, path: Path, identity: str) -> Scan:
     header = read_header(file[chosen.group]["xml"], path)
     encoding = cartesian_encoding(header, path, chosen.encoding)
     (entries,) = (group.entries for group in groups if group.name == chosen.group and group.entries is not None)
@@ -92,7 +93,7 @@ def _open(file: h5py.File, groups: list[Group], chosen: Measurement, path: Path)
     prescan = _prescan(file[prescan_group]["data"], index.prescan, path, said)
     if elsewhere:
         encoding = _with_bandwidth_of(file[prescan_group]["xml"], encoding, path)
-    source = _Source(path, chosen.group, encoding, index, found, prescan)
+    source = _Source(path, identity, chosen.group, encoding, index, found, prescan)
     return _scan_of_slabs(source) if index.volumetric else _scan_of_slices(source)
 
 
@@ -116,7 +117,7 @@ def _scan_of_slices(source: _Source) -> Scan:
         matrix=(source.encoding.n_readout, source.encoding.matrix[1]),
         phase_encode_axes=(-1,),
         voxel_size=None if size is None else (size[2], size[0], size[1]),
-        fingerprint=fingerprint(source.path),
+        fingerprint=source.fingerprint,
         read=partial(_read_slice, source, lru_cache(maxsize=_N_BLOCKS)(partial(_block, source))),
         files=(source.path.absolute(),),
     )
@@ -162,8 +163,7 @@ def _block(source: _Source, calibration: Calibration) -> CalibrationKSpace | Non
 
 
 def _central(kspace: KSpace, size: tuple[int, int]) -> CalibrationKSpace | None:
-    rows, columns = (central(n, n_kept) for n, n_kept in zip(kspace.shape[-2:], size, strict=True))
-    block = kspace[:, rows, columns].contiguous()
+    block = central_block(kspace, size).contiguous()
     return block if bool(block.any()) and bool(torch.isfinite(torch.view_as_real(block)).all()) else None
 
 
@@ -180,7 +180,7 @@ def _scan_of_slabs(source: _Source) -> Scan:
         matrix=source.encoding.matrix[1:],
         phase_encode_axes=(-2, -1),
         voxel_size=source.encoding.voxel_size,
-        fingerprint=fingerprint(source.path),
+        fingerprint=source.fingerprint,
         read=partial(
             _read_across,
             source,

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from mri_noise.arrays import CoilCovariance, KSpace
-from mri_noise.encoding import centered_fft, centered_ifft, central
+from mri_noise.encoding import centered_fft, centered_ifft, central_block
 from mri_noise.noise import Noise, noise_from_samples
 from mri_noise.phantom.anatomy import anatomy, object_phase
 from mri_noise.phantom.receivers import CoilArray, coil_sensitivities, head_array, noise_covariance
@@ -88,7 +88,7 @@ class Phantom(Settings):
         magnitude = torch.stack([anatomy(points, self.seed) for points in profile]).mean(0)
         image = torch.polar(magnitude, object_phase(profile[1], self.seed))
         kspace = centered_fft(coil_sensitivities(array, profile[1]) * image)
-        return _central(kspace, self.matrix) / _OVERSAMPLING
+        return central_block(kspace, self.matrix) / _OVERSAMPLING
 
     def _array(self) -> CoilArray:
         return head_array(self.n_coils, self.seed)
@@ -107,8 +107,3 @@ def _grid(matrix: tuple[int, ...], height: float) -> Tensor:
     y, x = ((torch.arange(n, dtype=torch.float64) - n // 2) * _FIELD_OF_VIEW / n for n in matrix)
     rows, columns = torch.meshgrid(y, x, indexing="ij")
     return torch.stack([columns, rows, torch.full_like(rows, height)], -1)
-
-
-def _central(kspace: KSpace, matrix: tuple[int, int]) -> Tensor:
-    rows, columns = (central(n, m) for n, m in zip(kspace.shape[-2:], matrix, strict=True))
-    return kspace[..., rows, columns]
