@@ -208,3 +208,5 @@ def test_the_centre_of_file_maps_need_not_be_sampled() -> None:
     maps, kspace, _ = _object()
     mask = equispaced(ROWS, COLUMNS, 3, offset=1)
     assert calibrated(MapsFromFile(), kspace * mask, mask, maps, _noise(1.0))[1] is None
+    kspace[:, 10:38, 8:34] = 0
+    assert calibrated(MapsFromFile(), kspace, FULL, maps, _noise(1.0))[1] is None

@@ -7,7 +7,7 @@ from mri_noise.arrays import CoilMaps, KSpace, Mask
 from mri_noise.encoding import centered_ifft, central_block
 from mri_noise.noise import Noise
 
-LEAST_SIDE, _USUAL_SIDE = 8, 24
+_LEAST_SIDE, _USUAL_SIDE = 8, 24
 
 
 def calibration_size(mask: Mask) -> tuple[int, int]:
@@ -42,7 +42,7 @@ def calibration_square(kspace: KSpace, mask: Mask, n_calibration: int | None) ->
     """
     rows, columns = calibration_size(mask)
     sampled = min(rows, columns)
-    wanted = n_calibration or LEAST_SIDE
+    wanted = n_calibration or _LEAST_SIDE
     if sampled < wanted:
         raise ValueError(
             f"coil calibration needs {wanted} x {wanted} fully sampled points at the centre of k-space, but "

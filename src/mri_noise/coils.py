@@ -14,8 +14,6 @@ from torch import Tensor
 
 from mri_noise.arrays import CoilCovariance, CoilMaps, KSpace, Mask
 from mri_noise.calibration import (
-    LEAST_SIDE,
-    calibration_size,
     calibration_square,
     low_resolution_images,
     signal_over_noise,
@@ -114,20 +112,27 @@ def calibrated(
     ValueError
         If the maps would come from noise; and whatever the choice raises.
     """
-    of_file = isinstance(choice, MapsFromFile)
-    if of_file and min(calibration_size(mask)) < LEAST_SIDE:
-        return choice(kspace, mask, from_file), None
+    if isinstance(choice, MapsFromFile):
+        maps, square = choice(kspace, mask, from_file), _asked(kspace, mask)
+        return maps, None if square is None else unexplained_share(square, maps, noise)
     square = calibration_square(kspace, mask, None)
-    if not of_file:
-        _require_signal(square, noise)
+    _require_signal(square, noise)
     maps = choice(kspace, mask, from_file)
     share = unexplained_share(square, maps, noise)
-    if share > _MOSTLY_NOISE and not of_file:
+    if share > _MOSTLY_NOISE:
         raise ValueError(
             f"the coil maps do not explain {100 * share:.0f} % of the data that they come from, so that they are "
             "mostly noise; sample more calibration lines, or use coil maps from a file"
         )
     return maps, share
+
+
+def _asked(kspace: KSpace, mask: Mask) -> Tensor | None:
+    """The centre of k-space that maps of a file are held against; None where there is none: they do without."""
+    try:
+        return calibration_square(kspace, mask, None)
+    except ValueError:
+        return None
 
 
 def doubts(unexplained: float | None) -> tuple[str, ...]:
