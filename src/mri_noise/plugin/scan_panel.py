@@ -33,11 +33,21 @@ class ScanPanel(QWidget):
         self._menu, self._slice, self._facts = QComboBox(), QSpinBox(), QLabel()
         self._measurement, self._measurement_row = QComboBox(), QLabel("measurement")
         self.noise, self.remarks = QLabel(), QLabel()
+        self._arrange()
+        self.show_notes("", "")
+        self._menu.currentIndexChanged.connect(lambda _row: self._choose())
+        self._slice.valueChanged.connect(self._step)
+        self._measurement.textActivated.connect(self.choose_measurement)
+        viewer.layers.events.inserted.connect(self._list)
+        viewer.layers.events.removed.connect(self._list)
+        viewer.dims.events.point.connect(self._follow)
+        self._list()
+
+    def _arrange(self) -> None:
         self.noise.setStyleSheet(MUTED)
         self.remarks.setStyleSheet(f"color: {AMBER};")
         for text in (self._facts, self.noise, self.remarks):
             text.setWordWrap(True)
-        self.show_notes("", "")
         for box in (self._menu, self._slice, self._measurement):
             leave_wheel_to_scrolling(box)
         let_shrink(self._menu)
@@ -65,13 +75,6 @@ class ScanPanel(QWidget):
                 ("coil maps", "Add the coil sensitivities: of the file, or low-resolution ones", self.add_coil_maps),
             )
         )
-        self._menu.currentIndexChanged.connect(lambda _row: self._choose())
-        self._slice.valueChanged.connect(self._step)
-        self._measurement.textActivated.connect(self.choose_measurement)
-        viewer.layers.events.inserted.connect(self._list)
-        viewer.layers.events.removed.connect(self._list)
-        viewer.dims.events.point.connect(self._follow)
-        self._list()
 
     @property
     def opened(self) -> OpenedScan | None:
