@@ -19,19 +19,19 @@ from estimator_memory import memory_table
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from mri_noise.allocation import keep_freed_memory
-from mri_noise.io import open_scan
-from mri_noise.linop import LinearOperator, Shape
-from mri_noise.masks import RandomLines
+from mri_noise.acquisition.masks import RandomLines
+from mri_noise.io.formats import open_scan
+from mri_noise.machine.allocation import keep_freed_memory
+from mri_noise.operators.linop import LinearOperator, Shape
 from mri_noise.phantom import Phantom
 from mri_noise.report import draw
-from mri_noise.variance.complex_lattice import ComplexLatticeProbing
+from mri_noise.variance.check.linearity import LinearityCheck, Pairs, assess, correction
 from mri_noise.variance.estimate import Channel, VarianceEstimate, unit_phase
-from mri_noise.variance.kernels import AdjointProducts
-from mri_noise.variance.linearity import LinearityCheck, Pairs, assess, correction
-from mri_noise.variance.magnitude import LatticeProbing, probe_magnitude
-from mri_noise.variance.point import OperatingPoint, noise_jacobian
-from mri_noise.variance.probing import BothProducts
+from mri_noise.variance.lattice.adjoint_only import AdjointProducts
+from mri_noise.variance.lattice.complex_lattice import ComplexLatticeProbing
+from mri_noise.variance.lattice.magnitude import LatticeProbing, probe_magnitude
+from mri_noise.variance.lattice.probes import BothProducts
+from mri_noise.variance.linearise.point import OperatingPoint, noise_jacobian
 from mri_noise.variance.rows import random_voxels, weighted_voxels
 
 SMALL = MODELS[:3]

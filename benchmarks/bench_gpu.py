@@ -20,21 +20,21 @@ from estimator_cases import MASKS, MODELS, Case, relative, seconds_of, seconds_p
 from estimator_gains import TARGETS, outcome, reference_rows
 from torch.profiler import ProfilerActivity, profile
 
-from mri_noise.allocation import is_out_of_memory
-from mri_noise.coils import MapsFromFile
+from mri_noise.acquisition.coils import MapsFromFile
+from mri_noise.acquisition.scan import Scan
 from mri_noise.experiment import Experiment
-from mri_noise.linop import Jacobian, LinearOperator
-from mri_noise.measure import Meter
+from mri_noise.machine.allocation import is_out_of_memory
+from mri_noise.machine.measure import Meter
+from mri_noise.operators.linop import Jacobian, LinearOperator
+from mri_noise.operators.replay import record, replay
 from mri_noise.phantom import Phantom
 from mri_noise.pipeline import StageCache, prepare, reconstruct
-from mri_noise.recon.modl import MoDL
-from mri_noise.recon.shipped import Shipped
-from mri_noise.recon.varnet_image import ImageVarNet
-from mri_noise.replay import record, replay
-from mri_noise.scan import Scan
-from mri_noise.variance.magnitude import LatticeProbing
+from mri_noise.recon.networks.modl import MoDL
+from mri_noise.recon.networks.varnet_image import ImageVarNet
+from mri_noise.recon.weights.shipped import Shipped
+from mri_noise.variance.lattice.magnitude import LatticeProbing
+from mri_noise.variance.linearise.point import OperatingPoint, noise_jacobian
 from mri_noise.variance.plan import Plan
-from mri_noise.variance.point import OperatingPoint, noise_jacobian
 from mri_noise.variance.rows import Rows
 
 Row = dict[str, str | float]

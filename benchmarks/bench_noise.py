@@ -1,10 +1,10 @@
 """How true the noise is that is said after whitening: std said over std true, by coils and noise samples.
 
 Simulated coils of correlated noise and of levels that differ threefold; the noise of an optimal combination of all
-coils of one voxel (R = 1), and of one that separates four aliased voxels (R = 4). "Plug-in" whitens by a covariance and
-takes what is left of it for white, "now" is :func:`mri_noise.noise.whitening_matrix`. In the last table it is measured:
-noise of image corners, whitened by one half of its samples and measured with the other. ``SCANS...`` are fully sampled
-files.
+coils of one voxel (R = 1), and of one that separates four aliased voxels (R = 4). "Plug-in" whitens by a covariance
+and takes what is left of it for white, "now" is :func:`mri_noise.acquisition.noise.whitening_matrix`. In the last table
+it is measured: noise of image corners, whitened by one half of its samples and measured with the other. ``SCANS...``
+are fully sampled files.
 """
 
 import argparse
@@ -13,9 +13,9 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from mri_noise.encoding import centered_ifft
-from mri_noise.io import open_scan
-from mri_noise.noise import Noise, noise_from_samples, whitening_matrix
+from mri_noise.acquisition.noise import Noise, noise_from_samples, whitening_matrix
+from mri_noise.io.formats import open_scan
+from mri_noise.operators.encoding import centered_ifft
 
 COILS = (1, 2, 4, 8, 16, 32, 64)
 DENSE = 2**22

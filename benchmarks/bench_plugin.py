@@ -21,9 +21,9 @@ from napari import Viewer
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 
-from mri_noise.plugin.noise_dock import NoiseDock
+from mri_noise.plugin.docks.noise_dock import NoiseDock
 from mri_noise.session.models import title_of_model
-from mri_noise.variance.sketch import Sketch
+from mri_noise.variance.sampling.sketch import Sketch
 
 TICK = 5  # [ms] between the beats that the event loop is asked for
 N_PROBES = 100

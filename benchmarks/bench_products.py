@@ -19,21 +19,21 @@ import pandas as pd
 import torch
 from estimator_cases import MODELS, Case, relative
 
-from mri_noise.encoding import Sense
-from mri_noise.linop import Jacobian
-from mri_noise.measure import Meter
-from mri_noise.noise import noise_of_level
+from mri_noise.acquisition.noise import noise_of_level
+from mri_noise.machine.measure import Meter
+from mri_noise.operators.encoding import Sense
+from mri_noise.operators.linop import Jacobian
 from mri_noise.phantom import Phantom
 from mri_noise.recon.linear import CGSense, ZeroFilled
-from mri_noise.recon.modl import MoDLSettings
-from mri_noise.recon.unet import UNetSettings
-from mri_noise.recon.unrolled import UnrolledSettings
-from mri_noise.recon.varnet import VarNetSettings
+from mri_noise.recon.networks.modl import MoDLSettings
+from mri_noise.recon.networks.unet import UNetSettings
+from mri_noise.recon.networks.unrolled import UnrolledSettings
+from mri_noise.recon.networks.varnet import VarNetSettings
 from mri_noise.variance.estimate import unit_phase
-from mri_noise.variance.point import OperatingPoint, noise_jacobian, operating_point
+from mri_noise.variance.linearise.point import OperatingPoint, noise_jacobian, operating_point
 from mri_noise.variance.readout import readout_variance
 from mri_noise.variance.rows import random_voxels, weighted_voxels
-from mri_noise.variance.sketch import Sketch
+from mri_noise.variance.sampling.sketch import Sketch
 
 BATCH = 2
 REPEATS = 7

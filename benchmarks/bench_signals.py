@@ -38,12 +38,12 @@ from mri_noise import atomic
 from mri_noise.atomic import Draft
 from mri_noise.io.nifti import load_nifti, save_nifti
 from mri_noise.io.results import load_results, save_results
-from mri_noise.recon.checkpoint import load_network, save_network
-from mri_noise.recon.unet import UNetSettings
-from mri_noise.recon.weights_file import read_weights
+from mri_noise.recon.networks.unet import UNetSettings
+from mri_noise.recon.weights.checkpoint import load_network, save_network
+from mri_noise.recon.weights.weights_file import read_weights
 from mri_noise.report import draw
 from mri_noise.signals import ENDING, Ended, raise_when_asked_to_end
-from mri_noise.training.checkpoints import AtomicFiles
+from mri_noise.training.loop.checkpoints import AtomicFiles
 
 SIGNALS = (
     *(signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGXCPU, signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT),

@@ -8,17 +8,16 @@ from statistics import median
 
 import torch
 
+from mri_noise.acquisition.masks import Equispaced, PoissonDisc, RandomLines, Undersampling
+from mri_noise.acquisition.scan import Scan
 from mri_noise.experiment import Experiment
-from mri_noise.io import open_scan
-from mri_noise.linop import LinearOperator
-from mri_noise.masks import Equispaced, PoissonDisc, RandomLines, Undersampling
+from mri_noise.io.formats import open_scan
+from mri_noise.operators.linop import LinearOperator
 from mri_noise.pipeline import StageCache, prepare, reconstruct
-from mri_noise.recon.shipped import Shipped
-from mri_noise.scan import Scan
-from mri_noise.variance.kernels import AdjointProducts
-from mri_noise.variance.lattice import Lattice
-from mri_noise.variance.plan import Plan
-from mri_noise.variance.point import OperatingPoint
+from mri_noise.recon.weights.shipped import Shipped
+from mri_noise.variance.lattice.adjoint_only import AdjointProducts
+from mri_noise.variance.linearise.point import OperatingPoint
+from mri_noise.variance.plan import Lattice, Plan
 
 ROOT = Path(__file__).parents[1]
 MEASURED = ROOT.parent / "shared" / "data"

@@ -8,14 +8,15 @@ from math import ceil
 import torch
 from estimator_cases import CHUNK, Case, seconds_per_evaluation, words
 
-from mri_noise.linop import LinearOperator
-from mri_noise.variance.complex_lattice import MARGIN, ComplexLatticeProbing
+from mri_noise.operators.linop import LinearOperator
 from mri_noise.variance.estimate import Channel, VarianceEstimate
-from mri_noise.variance.lattice import lattice_score
-from mri_noise.variance.magnitude import LatticeProbing
+from mri_noise.variance.lattice.complex_lattice import MARGIN, ComplexLatticeProbing
+from mri_noise.variance.lattice.density import density_of, error_density
+from mri_noise.variance.lattice.magnitude import LatticeProbing
+from mri_noise.variance.lattice.search import lattice_score
+from mri_noise.variance.linearise.point import OperatingPoint, exact_noise_jacobian, noise_jacobian
 from mri_noise.variance.plan import Plan
-from mri_noise.variance.point import OperatingPoint, exact_noise_jacobian, noise_jacobian
-from mri_noise.variance.rows import Rows, along_phase, covariance_rows, density_of, error_density, random_voxels
+from mri_noise.variance.rows import Rows, along_phase, covariance_rows, random_voxels
 
 TARGETS = (0.05, 0.03, 0.02, 0.01)
 

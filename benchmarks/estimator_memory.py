@@ -13,13 +13,12 @@ import pandas as pd
 import torch
 from estimator_cases import CHUNK, ROOT, point_of
 
-from mri_noise.allocation import give_back_freed_memory, keep_freed_memory
-from mri_noise.io import open_scan
-from mri_noise.masks import RandomLines
-from mri_noise.variance.lattice import Lattice
-from mri_noise.variance.magnitude import LatticeProbing
-from mri_noise.variance.plan import Plan
-from mri_noise.variance.point import OperatingPoint
+from mri_noise.acquisition.masks import RandomLines
+from mri_noise.io.formats import open_scan
+from mri_noise.machine.allocation import give_back_freed_memory, keep_freed_memory
+from mri_noise.variance.lattice.magnitude import LatticeProbing
+from mri_noise.variance.linearise.point import OperatingPoint
+from mri_noise.variance.plan import Lattice, Plan
 
 _N_REPEATS = 3
 

@@ -14,12 +14,12 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QPainter, QPixmap
 from qtpy.QtWidgets import QApplication, QWidget
 
-from mri_noise.coils import MapsFromFile
+from mri_noise.acquisition.coils import MapsFromFile
+from mri_noise.acquisition.masks import Equispaced
+from mri_noise.acquisition.noise_sources import NoiseFromPrescan
 from mri_noise.experiment import Experiment
-from mri_noise.masks import Equispaced
-from mri_noise.noise_sources import NoiseFromPrescan
-from mri_noise.recon.shipped import Shipped
-from mri_noise.variance.sketch import Sketch
+from mri_noise.recon.weights.shipped import Shipped
+from mri_noise.variance.sampling.sketch import Sketch
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 SIZE, NARROW = (1400, 900), 300  # [pixels]

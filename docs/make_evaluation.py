@@ -16,10 +16,10 @@ from mri_noise.evaluation.rows import NoiseMaps
 from mri_noise.evaluation.rows import evaluate as measure
 from mri_noise.evaluation.tables import CASE, GAIN, markdown, psnr_table, row_table, summary_table, with_gains
 from mri_noise.experiment import Experiment
-from mri_noise.io import open_scan
 from mri_noise.io.fingerprint import fingerprint
-from mri_noise.recon.shipped import SHIPPED_NAMES, shipped_weights
-from mri_noise.recon.weights_file import read_weights
+from mri_noise.io.formats import open_scan
+from mri_noise.recon.weights.shipped import SHIPPED_NAMES, shipped_weights
+from mri_noise.recon.weights.weights_file import read_weights
 from mri_noise.report import draw, write_table
 
 DOCS = Path(__file__).parent

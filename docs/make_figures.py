@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from mri_noise import Experiment, open_scan, run
-from mri_noise.masks import Equispaced
+from mri_noise.acquisition.masks import Equispaced
 from mri_noise.pipeline import StageCache
 from mri_noise.report import comparison_figure, draw, result_figure
 from mri_noise.result import Result
-from mri_noise.variance.replica import MonteCarlo
-from mri_noise.variance.sketch import Sketch
+from mri_noise.variance.sampling.monte_carlo import MonteCarlo
+from mri_noise.variance.sampling.sketch import Sketch
 
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs" / "images"

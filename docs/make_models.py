@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 from matplotlib.figure import Figure
 
-from mri_noise.recon.checkpoint import read_training
-from mri_noise.recon.shipped import SHIPPED_NAMES, Shipped, ShippedName, shipped_weights
+from mri_noise.recon.weights.checkpoint import read_training
+from mri_noise.recon.weights.shipped import SHIPPED_NAMES, Shipped, ShippedName, shipped_weights
 from mri_noise.report import draw
 
 DOCS = Path(__file__).parent

@@ -14,10 +14,10 @@ from napari.settings import get_settings
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QDialog, QListWidget, QMainWindow
 
-from mri_noise.variance.magnitude import LatticeProbing
+from mri_noise.variance.lattice.magnitude import LatticeProbing
 
 if TYPE_CHECKING:
-    from mri_noise.plugin.noise_dock import NoiseDock
+    from mri_noise.plugin.docks.noise_dock import NoiseDock
 
 PLUGIN = "napari-mri-noise"
 IMAGES = Path(__file__).parent / "images"

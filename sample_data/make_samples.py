@@ -13,9 +13,9 @@ from ismrmrd import xsd
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mri_noise.encoding import centered_fft, centered_ifft
+from mri_noise.acquisition.scan import Slice
+from mri_noise.operators.encoding import centered_fft, centered_ifft
 from mri_noise.phantom import Phantom
-from mri_noise.scan import Slice
 
 PHANTOM = Phantom(matrix=(128, 128), n_slices=4, n_coils=8, seed=1)
 N_ISMRMRD_SLICES = 2

@@ -4,17 +4,17 @@ from collections.abc import Callable
 
 import torch
 
-from mri_noise.encoding import CenteredFFT, Sampling, Sense, Sensitivities
-from mri_noise.linop import Adjoint, Compose, Jacobian, LinearOperator
-from mri_noise.noise import Colouring
+from mri_noise.acquisition.noise import Colouring
+from mri_noise.operators.encoding import CenteredFFT, Sampling, Sense, Sensitivities
+from mri_noise.operators.linop import Adjoint, Compose, Jacobian, LinearOperator
+from mri_noise.operators.replay import divide, multiply, offset, root_sum_of_squares
 from mri_noise.recon.linear import CGSense, ZeroFilled
-from mri_noise.recon.modl import MoDLSettings
+from mri_noise.recon.networks.modl import MoDLSettings
+from mri_noise.recon.networks.unet import UNetSettings
+from mri_noise.recon.networks.unrolled import UnrolledSettings
+from mri_noise.recon.networks.varnet import VarNetSettings
+from mri_noise.recon.networks.varnet_image import ImageVarNetSettings
 from mri_noise.recon.reconstructor import Reconstructor
-from mri_noise.recon.unet import UNetSettings
-from mri_noise.recon.unrolled import UnrolledSettings
-from mri_noise.recon.varnet import VarNetSettings
-from mri_noise.recon.varnet_image import ImageVarNetSettings
-from mri_noise.replay import divide, multiply, offset, root_sum_of_squares
 from mri_noise.training.together import SenseOfEach
 from tests.problems import covariance, equispaced, smooth_maps
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mri_noise.encoding import Sense
-from mri_noise.noise import Noise, mix_coils
+from mri_noise.acquisition.noise import Noise, mix_coils
+from mri_noise.operators.encoding import Sense
 from mri_noise.recon.reconstructor import Reconstructor
-from mri_noise.variance.point import OperatingPoint, operating_point
+from mri_noise.variance.linearise.point import OperatingPoint, operating_point
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from mri_noise.arrays import Image
-from mri_noise.linop import Jacobian
-from mri_noise.replay import RoundableTangent, Tangent, Tape, record, replay
+from mri_noise.operators.linop import Jacobian
+from mri_noise.operators.replay import RoundableTangent, Tangent, Tape, record, replay
 
 BITS = 8
 """Of bfloat16, the leading one included."""

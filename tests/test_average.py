@@ -8,9 +8,9 @@ from types import ModuleType
 import pytest
 import torch
 
-from mri_noise.recon.checkpoint import load_network, read_training, save_network
-from mri_noise.recon.unet import UNetSettings
-from mri_noise.training.fit import train
+from mri_noise.recon.networks.unet import UNetSettings
+from mri_noise.recon.weights.checkpoint import load_network, read_training, save_network
+from mri_noise.training.loop.fit import train
 from tests.training.trainings import tiny_recipe
 
 

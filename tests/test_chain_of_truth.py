@@ -5,14 +5,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mri_noise.noise import Colouring, Noise, whitening_matrix
+from mri_noise.acquisition.noise import Colouring, Noise, whitening_matrix
 from mri_noise.recon.linear import CGSense
 from mri_noise.recon.reconstructor import Reconstructor
 from mri_noise.variance.closed_form import sense_variance, tikhonov_sense_variance
 from mri_noise.variance.estimate import VarianceEstimate
-from mri_noise.variance.exact import Exact
-from mri_noise.variance.replica import MonteCarlo
-from mri_noise.variance.sketch import Sketch
+from mri_noise.variance.sampling.exact import Exact
+from mri_noise.variance.sampling.monte_carlo import MonteCarlo
+from mri_noise.variance.sampling.sketch import Sketch
 from tests.cases import RECONSTRUCTIONS, reconstructor
 from tests.problems import Problem, equispaced, point_of, problem
 

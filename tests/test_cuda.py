@@ -5,21 +5,21 @@ from pathlib import Path
 import pytest
 import torch
 
-from mri_noise.coils import MapsFromFile
+from mri_noise.acquisition.coils import MapsFromFile
+from mri_noise.acquisition.masks import Equispaced, PoissonDisc, Undersampling
 from mri_noise.experiment import Experiment
-from mri_noise.io import open_scan
-from mri_noise.masks import Equispaced, PoissonDisc, Undersampling
+from mri_noise.io.formats import open_scan
 from mri_noise.phantom import Phantom
 from mri_noise.pipeline import StageCache, choose_device, prepare, reconstruct, run
-from mri_noise.recon.shipped import Shipped, ShippedName
+from mri_noise.recon.weights.shipped import Shipped, ShippedName
 from mri_noise.result import Result
-from mri_noise.variance.choices import VarianceMethod
-from mri_noise.variance.complex_lattice import ComplexLatticeProbing
-from mri_noise.variance.linearity import LinearityCheck
-from mri_noise.variance.magnitude import LatticeProbing
-from mri_noise.variance.point import batch_size
-from mri_noise.variance.replica import MonteCarlo
-from mri_noise.variance.sketch import Sketch
+from mri_noise.variance.check.linearity import LinearityCheck
+from mri_noise.variance.lattice.complex_lattice import ComplexLatticeProbing
+from mri_noise.variance.lattice.magnitude import LatticeProbing
+from mri_noise.variance.linearise.point import batch_size
+from mri_noise.variance.methods import VarianceMethod
+from mri_noise.variance.sampling.monte_carlo import MonteCarlo
+from mri_noise.variance.sampling.sketch import Sketch
 
 pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU here"),
@@ -135,8 +135,8 @@ def test_double_precision_agrees_further() -> None:
 
 def test_a_recipe_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("lightning")
-    from mri_noise.recon.checkpoint import load_network  # noqa: PLC0415
-    from mri_noise.training.fit import train  # noqa: PLC0415
+    from mri_noise.recon.weights.checkpoint import load_network  # noqa: PLC0415
+    from mri_noise.training.loop.fit import train  # noqa: PLC0415
     from mri_noise.training.recipe import read_recipe  # noqa: PLC0415
 
     monkeypatch.chdir(ROOT)

@@ -4,31 +4,31 @@ import numpy as np
 import pytest
 import torch
 
-from mri_noise.coils import LowResolution, MapsFromFile
+from mri_noise.acquisition.coils import LowResolution, MapsFromFile
+from mri_noise.acquisition.masks import Equispaced, Random2D
+from mri_noise.acquisition.noise import noise_of_level
+from mri_noise.acquisition.noise_sources import NoiseFromFile, NoiseFromPrescan
+from mri_noise.acquisition.scan import Scan, Slice
 from mri_noise.experiment import Experiment
-from mri_noise.io import open_scan
+from mri_noise.io.formats import open_scan
 from mri_noise.io.nifti import load_nifti, save_nifti
 from mri_noise.io.results import load_results, save_results
-from mri_noise.masks import Equispaced, Random2D
-from mri_noise.noise import noise_of_level
-from mri_noise.noise_sources import NoiseFromFile, NoiseFromPrescan
 from mri_noise.phantom import Phantom
 from mri_noise.pipeline import StageCache, choose_device, prepare, reconstruct, run
 from mri_noise.recon.linear import CGSense, ZeroFilled
-from mri_noise.recon.unet import UNetSettings
-from mri_noise.recon.varnet import VarNetSettings
+from mri_noise.recon.networks.unet import UNetSettings
+from mri_noise.recon.networks.varnet import VarNetSettings
 from mri_noise.report import comparison_of, summary_table
 from mri_noise.result import Result
 from mri_noise.roi import Rectangle
-from mri_noise.scan import Scan, Slice
-from mri_noise.variance import tangents
-from mri_noise.variance.complex_lattice import ComplexLatticeProbing
-from mri_noise.variance.exact import Exact
-from mri_noise.variance.linearity import LinearityCheck
-from mri_noise.variance.magnitude import LatticeProbing
+from mri_noise.variance.check.linearity import LinearityCheck
+from mri_noise.variance.lattice.complex_lattice import ComplexLatticeProbing
+from mri_noise.variance.lattice.magnitude import LatticeProbing
+from mri_noise.variance.linearise import precision
 from mri_noise.variance.maps import g_factor
-from mri_noise.variance.replica import MonteCarlo
-from mri_noise.variance.sketch import Sketch
+from mri_noise.variance.sampling.exact import Exact
+from mri_noise.variance.sampling.monte_carlo import MonteCarlo
+from mri_noise.variance.sampling.sketch import Sketch
 from tests.io.random_results import assert_same
 from tests.problems import covariance_z
 
@@ -225,8 +225,8 @@ def test_precision() -> None:
 
 def test_tangents_in_bfloat16_are_taken_said_and_kept_from_exact_read_outs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Standard deviations are norms of products: off by less than these, which ``most_by_accumulation`` bounds."""
-    monkeypatch.setattr(tangents, "has_bfloat16", lambda _: True)
-    monkeypatch.setattr(tangents, "_LARGEST_ERROR", 0.05)  # this network is off by 0.7 %, on some processors by more
+    monkeypatch.setattr(precision, "has_bfloat16", lambda _: True)
+    monkeypatch.setattr(precision, "_LARGEST_ERROR", 0.05)  # this network is off by 0.7 %, on some processors by more
     settings = {
         "reconstruction": UNetSettings(n_channels=4, n_pools=2),
         "variance": LatticeProbing(target=0.1),

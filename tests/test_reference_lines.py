@@ -8,10 +8,10 @@ import torch
 from typer.testing import CliRunner
 
 from mri_noise import load_results, open_scan, run
-from mri_noise.cli import app
+from mri_noise.cli.app import app
 from mri_noise.experiment import Experiment
-from mri_noise.variance.exact import Exact
-from mri_noise.variance.sketch import Sketch
+from mri_noise.variance.sampling.exact import Exact
+from mri_noise.variance.sampling.sketch import Sketch
 from tests.io.reference_scans import PHANTOM, integrated_mask, integrated_scan
 
 LINEAR = Experiment.parse({"noise": {"kind": "prescan"}, "reconstruction": {"kind": "cg-sense", "tikhonov": 0.01}})

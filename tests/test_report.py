@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from mri_noise.coils import MapsFromFile
+from mri_noise.acquisition.coils import MapsFromFile
+from mri_noise.acquisition.masks import Equispaced
 from mri_noise.experiment import Experiment
-from mri_noise.masks import Equispaced
 from mri_noise.phantom import Phantom
 from mri_noise.pipeline import StageCache, run
 from mri_noise.report import (
@@ -26,8 +26,8 @@ from mri_noise.report import (
 )
 from mri_noise.result import Result
 from mri_noise.roi import Ellipse
-from mri_noise.variance.exact import Exact
-from mri_noise.variance.sketch import Sketch
+from mri_noise.variance.sampling.exact import Exact
+from mri_noise.variance.sampling.sketch import Sketch
 
 SCAN = Phantom(matrix=(32, 28), n_coils=4, n_slices=2)()
 EXPERIMENT = Experiment(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from mri_noise.io import open_scan
+from mri_noise.io.formats import open_scan
 
 FOLDER = Path(__file__).parents[1] / "sample_data"
 NAMES = ("brain_phantom.h5", "brain_phantom_ismrmrd.h5")

@@ -1,6 +1,6 @@
 """Average trained weights with others of the same beginnings: those that they went on from, or another going on.
 
-    python tools/average.py runs/modl --with src/mri_noise/models/modl.safetensors
+    python tools/average.py runs/modl --with src/mri_noise/recon/weights/trained/modl.safetensors
 
 Weights that went on from trained ones gain on what they were trained on and can lose on other data; between the two
 most of the gain is there, and little of the loss (Wortsman 2022, doi:10.1109/CVPR52688.2022.00780). Final gradient
@@ -16,11 +16,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from mri_noise.recon.checkpoint import checksum, load_network
-from mri_noise.recon.gradient_steps import with_final_steps
+from mri_noise.recon.blocks.gradient_steps import with_final_steps
 from mri_noise.recon.state_dict import require_fit
-from mri_noise.recon.weights_file import WeightsFile, read_weights, write_weights
-from mri_noise.training.module import validated
+from mri_noise.recon.weights.checkpoint import checksum, load_network
+from mri_noise.recon.weights.weights_file import WeightsFile, read_weights, write_weights
+from mri_noise.training.loop.module import validated
 from mri_noise.training.recipe import Recipe
 
 

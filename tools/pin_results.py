@@ -70,7 +70,7 @@ def pins() -> Iterator[tuple[str, str]]:
     for name, reconstruction in RECONSTRUCTIONS.items():
         for method, variance in METHODS.items():
             experiment = {
-                "undersampling": DISC if name == "cg-sense" else LINES,
+                "undersampling": DISC if name == "cg-sense" and method != "exact" else LINES,
                 "reconstruction": reconstruction,
                 "variance": variance,
                 "rois": [REGION],
@@ -114,7 +114,9 @@ def fields_of(value: Any, inside: str = "") -> Iterator[tuple[str, Any]]:
             continue
         if isinstance(inner, tuple):
             for i, each in enumerate(inner):
-                yield from fields_of(each, f"{name}.{i}.") if dataclasses.is_dataclass(each) else [(f"{name}.{i}", each)]
+                yield from (
+                    fields_of(each, f"{name}.{i}.") if dataclasses.is_dataclass(each) else [(f"{name}.{i}", each)]
+                )
         elif dataclasses.is_dataclass(inner):
             yield from fields_of(inner, f"{name}.")
         else:
@@ -132,7 +134,7 @@ def checksum(value: Any) -> str:
 
 def command(arguments: Sequence[str | Path], folder: Path) -> str:
     """Run the command line; return what it prints."""
-    call = [sys.executable, "-c", "from mri_noise.cli import main; main()", *map(str, arguments)]
+    call = [sys.executable, "-c", "from mri_noise.cli.app import main; main()", *map(str, arguments)]
     quiet = os.environ | {"COLUMNS": "200"}
     done = subprocess.run(call, cwd=folder, env=quiet, capture_output=True, text=True, check=False)
     if done.returncode != 0:

@@ -1,17 +1,18 @@
 """Put trained weights into the package: python tools/ship.py runs/modl runs/unet ...
 
 Of each training's folder the weights are taken, rounded to half precision (a relative change of at most 0.0005; biases
-and step sizes stay as they are), and written with their settings and their training to src/mri_noise/models.
+and step sizes stay as they are), and written with their settings and their training to
+src/mri_noise/recon/weights/trained.
 """
 
 import sys
 from pathlib import Path
 
-from mri_noise.recon.checkpoint import checksum, load_network
-from mri_noise.recon.shipped import SHIPPED_NAMES
-from mri_noise.recon.weights_file import WeightsFile, read_weights, write_weights
+from mri_noise.recon.weights.checkpoint import checksum, load_network
+from mri_noise.recon.weights.shipped import SHIPPED_NAMES
+from mri_noise.recon.weights.weights_file import WeightsFile, read_weights, write_weights
 
-MODELS = Path(__file__).parents[1] / "src" / "mri_noise" / "models"
+MODELS = Path(__file__).parents[1] / "src" / "mri_noise" / "recon" / "weights" / "trained"
 
 
 def ship(folder: Path) -> Path:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mri_noise.experiment import Experiment
-    from mri_noise.io import open_scan
+    from mri_noise.io.formats import open_scan
     from mri_noise.io.results import load_results, save_results
     from mri_noise.pipeline import run
 
 _HOMES = {
     "Experiment": "mri_noise.experiment",
     "load_results": "mri_noise.io.results",
-    "open_scan": "mri_noise.io",
+    "open_scan": "mri_noise.io.formats",
     "run": "mri_noise.pipeline",
     "save_results": "mri_noise.io.results",
 }

@@ -30,4 +30,4 @@ RealMap: TypeAlias = Float[Tensor, "rows columns"]
 """A real map over the image: a variance, a standard deviation, an SNR."""
 
 CoilCovariance: TypeAlias = Complex[Tensor, "coils coils"]
-"""Noise covariance between coils, in the convention of :mod:`mri_noise.noise`."""
+"""Noise covariance between coils, in the convention of :mod:`mri_noise.acquisition.noise`."""

@@ -4,17 +4,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mri_noise.coils import CoilMapping, Espirit
-from mri_noise.masks import AsAcquired, Undersampling
-from mri_noise.noise_sources import MeasuredNoise, NoiseSource
+from mri_noise.acquisition.coils import CoilMapping, Espirit
+from mri_noise.acquisition.masks import AsAcquired, Undersampling
+from mri_noise.acquisition.noise_sources import MeasuredNoise, NoiseSource
 from mri_noise.recon.choices import Reconstruction
 from mri_noise.recon.linear import CGSense
 from mri_noise.roi import ObjectThreshold, Roi
 from mri_noise.settings import Settings
-from mri_noise.variance.choices import VarianceMethod
-from mri_noise.variance.linearity import LinearityCheck
-from mri_noise.variance.magnitude import LatticeProbing
-from mri_noise.variance.tangents import Arithmetic
+from mri_noise.variance.check.linearity import LinearityCheck
+from mri_noise.variance.lattice.magnitude import LatticeProbing
+from mri_noise.variance.linearise.precision import Arithmetic
+from mri_noise.variance.methods import VarianceMethod
 
 
 class Experiment(Settings):

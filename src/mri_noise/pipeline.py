@@ -4,33 +4,33 @@ from collections import OrderedDict
 from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, fields, replace
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 import torch
 
+from mri_noise.acquisition.coils import calibrated, doubts
+from mri_noise.acquisition.noise import Colouring, Noise, white_probes
+from mri_noise.acquisition.scan import Scan, Slice, prewhitened, shown_centre
 from mri_noise.arrays import Image, KSpace, Mask
-from mri_noise.coils import calibrated, doubts
-from mri_noise.encoding import Sense
 from mri_noise.experiment import Experiment
-from mri_noise.measure import Meter
-from mri_noise.memory import as_memory_allows
-from mri_noise.noise import Colouring, Noise, white_probes
+from mri_noise.machine.halving import halving
+from mri_noise.machine.measure import Meter
+from mri_noise.operators.encoding import Sense
 from mri_noise.recon.linear import ZeroFilled
 from mri_noise.recon.reconstructor import Reconstructor
 from mri_noise.result import Result, RoiReadout, provenance_of
-from mri_noise.scan import Scan, Slice, prewhitened, shown_centre
 from mri_noise.seeds import generator_of
-from mri_noise.variance.checked import Checked, check
-from mri_noise.variance.choices import VarianceMethod
+from mri_noise.variance.check.checked import Checked, check
+from mri_noise.variance.check.first_look import first_look
 from mri_noise.variance.closed_form import fully_sampled_variance
-from mri_noise.variance.complex_lattice import ComplexLatticeProbing
 from mri_noise.variance.estimate import VarianceEstimate
-from mri_noise.variance.magnitude import LatticeProbing
+from mri_noise.variance.lattice.complex_lattice import ComplexLatticeProbing
+from mri_noise.variance.lattice.magnitude import LatticeProbing
+from mri_noise.variance.linearise.point import OperatingPoint, batch_size, exact_noise_jacobian, operating_point
+from mri_noise.variance.methods import VarianceMethod
 from mri_noise.variance.plan import Plan
-from mri_noise.variance.point import OperatingPoint, exact_noise_jacobian, operating_point
-from mri_noise.variance.quick_look import first_look
 from mri_noise.variance.readout import region_noise
-from mri_noise.variance.replica import MonteCarlo
+from mri_noise.variance.sampling.monte_carlo import MonteCarlo
 
 T = TypeVar("T")
 
@@ -183,13 +183,29 @@ def _run_slice(
     plan = _shared_plan(former, snapshot)
     checked = None
     if not isinstance(experiment.variance, MonteCarlo):  # which takes no derivative
-        for reached, checked in as_memory_allows(
+        for reached, checked in _as_memory_allows(
             snapshot, "linearity", point, lambda now: _check(scan, now, point, cache)
         ):
             if checked is None:
                 yield reached
         snapshot = reached
-    yield from as_memory_allows(snapshot, "variance", point, lambda now: _map_noise(now, point, checked, plan))
+    yield from _as_memory_allows(snapshot, "variance", point, lambda now: _map_noise(now, point, checked, plan))
+
+
+def _as_memory_allows(
+    snapshot: Result,
+    stage: Literal["linearity", "variance"],
+    point: OperatingPoint,
+    compute: Callable[[Result], Iterator[T]],
+) -> Iterator[T]:
+    """Compute a stage, its batch halved where memory runs out; the experiment of the result then gives it again."""
+    chosen = getattr(snapshot.experiment, stage)
+
+    def with_batch(batch: int | None) -> Iterator[T]:
+        halved: dict[str, Any] = {stage: chosen if batch is None else chosen.model_copy(update={"batch": batch})}
+        yield from compute(replace(snapshot, experiment=snapshot.experiment.model_copy(update=halved)))
+
+    return halving(with_batch, lambda batch: batch_size(batch or chosen.batch, point))
 
 
 def _shared_plan(former: Result | None, snapshot: Result) -> Plan | None:

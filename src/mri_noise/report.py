@@ -14,14 +14,14 @@ from matplotlib.ticker import ScalarFormatter
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mri_noise.acquisition.noise import Noise
+from mri_noise.acquisition.noise_sources import MeasuredNoise
+from mri_noise.acquisition.scan import Scan, Slice
 from mri_noise.atomic import replacing
 from mri_noise.io.samples import counted
-from mri_noise.noise import Noise
-from mri_noise.noise_sources import MeasuredNoise
-from mri_noise.recon.checkpoint import read_training
-from mri_noise.recon.shipped import SHIPPED_NAMES, Shipped, ShippedName, shipped_weights
+from mri_noise.recon.weights.checkpoint import read_training
+from mri_noise.recon.weights.shipped import SHIPPED_NAMES, Shipped, ShippedName, shipped_weights
 from mri_noise.result import Result
-from mri_noise.scan import Scan, Slice
 from mri_noise.signals import held
 from mri_noise.variance.compare import Comparison, compare
 from mri_noise.variance.estimate import CHANNEL_FIELDS, Channel, VarianceEstimate

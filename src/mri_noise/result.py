@@ -7,12 +7,12 @@ from platform import python_version
 
 import torch
 
+from mri_noise.acquisition.noise import Noise
+from mri_noise.acquisition.scan import Scan
 from mri_noise.arrays import CoilMaps, Image, Mask, RealMap
 from mri_noise.experiment import Experiment
-from mri_noise.noise import Noise
-from mri_noise.scan import Scan
+from mri_noise.variance.check.linearity import Linearity
 from mri_noise.variance.estimate import VarianceEstimate
-from mri_noise.variance.linearity import Linearity
 from mri_noise.variance.readout import RegionNoise
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from mri_noise.acquisition.masks import AsAcquired
 from mri_noise.arrays import Image
-from mri_noise.encoding import Sense
 from mri_noise.evaluation import bart
 from mri_noise.evaluation.bart import bart_program, bart_slice
-from mri_noise.masks import AsAcquired
+from mri_noise.operators.encoding import Sense
 from mri_noise.recon.linear import CGSense
 from tests.problems import equispaced, problem
 

@@ -1,6 +1,6 @@
 import pytest
 
-from mri_noise.calibration import calibration_size
+from mri_noise.acquisition.coil_calibration import calibration_size
 from mri_noise.evaluation.cases import MaskKind, cases, undersampling_of
 from mri_noise.phantom import Phantom
 from mri_noise.variance.maps import acceleration

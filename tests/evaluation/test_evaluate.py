@@ -11,7 +11,7 @@ import pytest
 import torch
 from typer.testing import CliRunner, Result
 
-from mri_noise.cli import app
+from mri_noise.cli.app import app
 from mri_noise.evaluation.bench import set_up
 from mri_noise.evaluation.cases import Case
 from mri_noise.evaluation.methods import Fixed, TunedSense
@@ -20,9 +20,9 @@ from mri_noise.evaluation.tables import markdown
 from mri_noise.experiment import Experiment
 from mri_noise.phantom import Phantom
 from mri_noise.pipeline import StageCache
-from mri_noise.recon.checkpoint import Checkpoint, save_network
 from mri_noise.recon.linear import CGSense, ZeroFilled
-from mri_noise.recon.unrolled import UnrolledSettings
+from mri_noise.recon.networks.unrolled import UnrolledSettings
+from mri_noise.recon.weights.checkpoint import Checkpoint, save_network
 
 SCAN = Phantom(matrix=(48, 40), n_slices=1, n_coils=4, noise_level=0.05)()
 CASE = Case(SCAN, 0, "equispaced", 3.0)

@@ -8,18 +8,17 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
+from mri_noise.acquisition.noise import Noise
+from mri_noise.acquisition.noise_sources import NoiseFromFile
 from mri_noise.experiment import Experiment
-from mri_noise.noise import Noise
-from mri_noise.noise_sources import NoiseFromFile
 from mri_noise.result import Provenance, Result, RoiReadout
 from mri_noise.roi import Ellipse, Polygon
+from mri_noise.variance.check.linearity import Linearity
 from mri_noise.variance.closed_form import fully_sampled_variance
 from mri_noise.variance.estimate import CHANNEL_FIELDS, VarianceEstimate
-from mri_noise.variance.lattice import Lattice
-from mri_noise.variance.linearity import Linearity
-from mri_noise.variance.plan import Plan
+from mri_noise.variance.plan import Lattice, Plan
 from mri_noise.variance.readout import RegionNoise
-from mri_noise.variance.replica import MonteCarlo
+from mri_noise.variance.sampling.monte_carlo import MonteCarlo
 
 VARIANCES = [name for names in CHANNEL_FIELDS.values() for name in names]
 

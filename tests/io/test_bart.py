@@ -6,7 +6,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mri_noise.io import open_scan
+from mri_noise.io.formats import open_scan
 from tests.io.bart_files import write_bart
 from tests.io.ismrmrd_files import ifft_along, random_complex
 

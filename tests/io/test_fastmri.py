@@ -8,7 +8,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mri_noise.io import open_scan
+from mri_noise.io.formats import open_scan
 from tests.io.ismrmrd_files import Header, random_complex
 
 RNG = np.random.default_rng(5)

@@ -5,16 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mri_noise.acquisition.noise_sources import NoiseFromFile
 from mri_noise.experiment import Experiment
-from mri_noise.io import open_scan
+from mri_noise.io.formats import open_scan
 from mri_noise.io.inputs import refuse_overwriting
 from mri_noise.io.nifti import save_nifti, volume_paths
-from mri_noise.noise_sources import NoiseFromFile
-from mri_noise.recon.checkpoint import Checkpoint
-from mri_noise.recon.shipped import Shipped
-from mri_noise.training.data import Data
-from mri_noise.training.scans import Scans
-from mri_noise.training.simulated import Anatomy, Simulated
+from mri_noise.recon.weights.checkpoint import Checkpoint
+from mri_noise.recon.weights.shipped import Shipped
+from mri_noise.training.data.scans import Scans
+from mri_noise.training.data.simulated import Anatomy, Simulated
+from mri_noise.training.data.sources import Data
 from tests.io.bart_files import write_bart
 from tests.io.random_results import random_result
 from tests.scan_files import kspace, write

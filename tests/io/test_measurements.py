@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from ismrmrd import xsd
 
-from mri_noise.io import open_scan
+from mri_noise.io.formats import open_scan
 from mri_noise.io.measurements import NoSuchMeasurement
 from tests.io.bart_files import write_bart
 from tests.io.ismrmrd_files import Header, Line, lines_of, noise_lines, random_complex, write_ismrmrd

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from mri_noise.io import open_scan
+from mri_noise.io.formats import open_scan
 from tests.io.bart_files import write_bart
 from tests.io.ismrmrd_files import Header, lines_of, random_complex, write_ismrmrd
 

@@ -14,17 +14,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 
+from mri_noise.acquisition.coils import MapsFromFile
+from mri_noise.acquisition.noise_sources import NoiseFromPrescan
+from mri_noise.acquisition.scan import Scan, Slice
 from mri_noise.atomic import Draft
-from mri_noise.coils import MapsFromFile
 from mri_noise.experiment import Experiment
 from mri_noise.io.results import SavedExperiment, load_experiment, load_results, save_results
-from mri_noise.noise_sources import NoiseFromPrescan
 from mri_noise.pipeline import run
 from mri_noise.result import Result
 from mri_noise.roi import Rectangle
-from mri_noise.scan import Scan, Slice
 from mri_noise.signals import ASKING, ENDING, Ended, raise_when_asked_to_end
-from mri_noise.variance.sketch import Sketch
+from mri_noise.variance.sampling.sketch import Sketch
 from tests.io.random_results import EXPERIMENTS, VARIANCES, assert_same, random_result, result_arguments
 from tests.problems import problem
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mri_noise.noise import Noise
+from mri_noise.acquisition.noise import Noise
 from mri_noise.phantom import coil_sensitivities, head_array, noise_covariance
 from mri_noise.phantom.receivers import loop_field
 

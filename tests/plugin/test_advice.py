@@ -11,12 +11,12 @@ from napari import Viewer
 from pytestqt.qtbot import QtBot
 from qtpy.QtGui import QColor
 
-from mri_noise.plugin.noise_dock import NoiseDock
-from mri_noise.plugin.sections import AMBER
+from mri_noise.plugin.docks.noise_dock import NoiseDock
+from mri_noise.plugin.widgets.sections import AMBER
 from mri_noise.report import total_error
-from mri_noise.variance import checked
-from mri_noise.variance.linearity import assess
-from mri_noise.variance.replica import MonteCarlo
+from mri_noise.variance.check import checked
+from mri_noise.variance.check.linearity import assess
+from mri_noise.variance.sampling.monte_carlo import MonteCarlo
 from tests.plugin.test_two_scans import CHEAP, open_files, scan_file
 from tests.plugin.users import PATIENCE, finish, open_dock, run
 

@@ -10,19 +10,19 @@ import torch
 from napari import Viewer
 from pytestqt.qtbot import QtBot
 
-from mri_noise.coils import Espirit, LowResolution, MapsFromFile
+from mri_noise.acquisition.coils import Espirit, LowResolution, MapsFromFile
+from mri_noise.acquisition.masks import Equispaced, PoissonDisc, RandomLines
+from mri_noise.acquisition.noise_sources import NoiseFromCorners, NoiseFromEdge, NoiseFromFile, NoiseFromPrescan
 from mri_noise.experiment import Experiment
-from mri_noise.masks import Equispaced, PoissonDisc, RandomLines
-from mri_noise.noise_sources import NoiseFromCorners, NoiseFromEdge, NoiseFromFile, NoiseFromPrescan
-from mri_noise.plugin.noise_dock import NoiseDock
-from mri_noise.recon.checkpoint import Checkpoint
-from mri_noise.recon.unet import UNetSettings
+from mri_noise.plugin.docks.noise_dock import NoiseDock
+from mri_noise.recon.networks.unet import UNetSettings
+from mri_noise.recon.weights.checkpoint import Checkpoint
 from mri_noise.roi import Rectangle
-from mri_noise.variance.exact import Exact
-from mri_noise.variance.sketch import Sketch
+from mri_noise.variance.sampling.exact import Exact
+from mri_noise.variance.sampling.sketch import Sketch
+from tests.cli.test_app import BAD_SCANS
 from tests.plugin.users import PATIENCE, finish, open_dock, run
 from tests.scan_files import kspace, write
-from tests.test_cli import BAD_SCANS
 
 pytestmark = pytest.mark.shown
 

@@ -12,11 +12,11 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
-from mri_noise.coils import LowResolution
+from mri_noise.acquisition.coils import LowResolution
+from mri_noise.acquisition.masks import Equispaced
 from mri_noise.experiment import Experiment
-from mri_noise.masks import Equispaced
-from mri_noise.plugin.roi_dock import RoiDock
-from mri_noise.variance.sketch import Sketch
+from mri_noise.plugin.docks.roi_dock import RoiDock
+from mri_noise.variance.sampling.sketch import Sketch
 from tests.plugin import mouse
 from tests.plugin.users import PATIENCE, open_dock, run
 from tests.scan_files import kspace, write

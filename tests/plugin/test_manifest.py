@@ -6,9 +6,9 @@ from npe2 import PluginManager, PluginManifest
 from mri_noise.experiment import Experiment
 from mri_noise.plugin.preferences import preferences, preferred_experiment
 from mri_noise.recon.linear import CGSense, ZeroFilled
-from mri_noise.recon.shipped import Shipped
+from mri_noise.recon.weights.shipped import Shipped
 from mri_noise.session.models import NETWORKS, model_of_title
-from mri_noise.variance.magnitude import LatticeProbing
+from mri_noise.variance.lattice.magnitude import LatticeProbing
 
 NAME = "napari-mri-noise"
 

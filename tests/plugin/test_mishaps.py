@@ -12,9 +12,9 @@ import torch
 from napari import Viewer
 from pytestqt.qtbot import QtBot
 
-from mri_noise.plugin.noise_dock import NoiseDock
+from mri_noise.plugin.docks.noise_dock import NoiseDock
 from mri_noise.plugin.samples import FASTMRI, ISMRMRD, sample_path
-from mri_noise.variance.sketch import Sketch
+from mri_noise.variance.sampling.sketch import Sketch
 from tests.plugin.users import LONG, PATIENCE, QUICK, finish, open_dock, run
 
 

@@ -7,13 +7,13 @@ from napari.components import ViewerModel
 from napari.layers import Image
 
 from mri_noise import open_scan, save_results
-from mri_noise.plugin.furniture import CanvasFurniture
+from mri_noise.plugin.canvas.furniture import CanvasFurniture
+from mri_noise.plugin.canvas.layers import Shelf, add_layer, layer_data, show_component, source_of
 from mri_noise.plugin.hooks import get_reader, open_fastmri_sample, open_ismrmrd_sample, write_hdf5, write_nifti
-from mri_noise.plugin.layers import Shelf, add_layer, layer_data, show_component, source_of
 from mri_noise.plugin.opening import view_layer
 from mri_noise.plugin.samples import FASTMRI, sample_path
 from mri_noise.session.jobs import OpenedScan
-from mri_noise.session.layers import METADATA, image_layers, map_layers
+from mri_noise.session.layer_data import METADATA, image_layers, map_layers
 from mri_noise.session.scans import COILS, KSPACE, MAPS, as_array
 from mri_noise.session.state import Session
 from tests.session.examples import steps

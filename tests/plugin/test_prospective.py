@@ -8,8 +8,8 @@ from napari import Viewer
 from pytestqt.qtbot import QtBot
 from qtpy.QtGui import QImage
 
-from mri_noise.masks import AsAcquired, Equispaced
-from mri_noise.plugin.noise_dock import NoiseDock
+from mri_noise.acquisition.masks import AsAcquired, Equispaced
+from mri_noise.plugin.docks.noise_dock import NoiseDock
 from tests.plugin.test_two_scans import open_files, scan_file
 from tests.plugin.users import PATIENCE, open_dock
 from tests.scan_files import kspace, write

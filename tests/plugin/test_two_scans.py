@@ -9,13 +9,13 @@ from napari import Viewer
 from napari.layers import Layer
 from pytestqt.qtbot import QtBot
 
-from mri_noise.coils import LowResolution
+from mri_noise.acquisition.coils import LowResolution
+from mri_noise.acquisition.masks import Equispaced
 from mri_noise.experiment import Experiment
-from mri_noise.masks import Equispaced
-from mri_noise.plugin.noise_dock import NoiseDock
-from mri_noise.plugin.runs_dock import RunsDock
-from mri_noise.session.layers import geometry
-from mri_noise.variance.sketch import Sketch
+from mri_noise.plugin.docks.noise_dock import NoiseDock
+from mri_noise.plugin.docks.runs_dock import RunsDock
+from mri_noise.session.layer_data import geometry
+from mri_noise.variance.sampling.sketch import Sketch
 from tests.plugin.users import PATIENCE, open_dock, run
 from tests.scan_files import kspace, write
 

@@ -16,16 +16,16 @@ from qtpy.QtWidgets import QApplication
 
 from mri_noise import load_results
 from mri_noise.pipeline import StageCache
-from mri_noise.plugin.noise_dock import NoiseDock
-from mri_noise.plugin.sections import unbroken
-from mri_noise.recon.shipped import Shipped
+from mri_noise.plugin.docks.noise_dock import NoiseDock
+from mri_noise.plugin.widgets.sections import unbroken
+from mri_noise.recon.weights.shipped import Shipped
 from mri_noise.report import comparison_of
 from mri_noise.roi import Rectangle
 from mri_noise.session.agreement import verdict
-from mri_noise.session.layers import METADATA
-from mri_noise.session.readouts import linearised
+from mri_noise.session.layer_data import METADATA
+from mri_noise.session.regions.readouts import linearised
 from mri_noise.variance.readout import region_noise
-from mri_noise.variance.sketch import Sketch
+from mri_noise.variance.sampling.sketch import Sketch
 from tests.plugin import mouse
 from tests.plugin.users import PATIENCE, button_of, choose_from_menu, dock_of, finish
 

@@ -50,7 +50,8 @@ def test_its_manifest_is_valid(installed: Path) -> None:
 def test_it_holds_the_samples_and_the_networks(installed: Path) -> None:
     script = (
         "import mri_noise; from mri_noise import open_scan; from mri_noise.plugin.samples import *;"
-        "from mri_noise.recon.shipped import SHIPPED_NAMES, Shipped; [Shipped(name=name)() for name in SHIPPED_NAMES];"
+        "from mri_noise.recon.weights.shipped import SHIPPED_NAMES, Shipped;"
+        "[Shipped(name=name)() for name in SHIPPED_NAMES];"
         "print([len(open_scan(sample_path(name))) for name in (FASTMRI, ISMRMRD)]); print(mri_noise.__file__)"
     )
     slices, place = run(installed, "-c", script).splitlines()

@@ -6,12 +6,12 @@ from napari import Viewer
 from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QApplication, QMainWindow, QPushButton, QWidget
 
-from mri_noise.coils import MapsFromFile
+from mri_noise.acquisition.coils import MapsFromFile
+from mri_noise.acquisition.masks import Equispaced
+from mri_noise.acquisition.noise_sources import NoiseFromPrescan
 from mri_noise.experiment import Experiment
-from mri_noise.masks import Equispaced
-from mri_noise.noise_sources import NoiseFromPrescan
-from mri_noise.plugin.noise_dock import NoiseDock
-from mri_noise.variance.sketch import Sketch
+from mri_noise.plugin.docks.noise_dock import NoiseDock
+from mri_noise.variance.sampling.sketch import Sketch
 
 QUICK = Experiment(
     undersampling=Equispaced(acceleration=4),

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mri_noise.encoding import Sense
-from mri_noise.linop import Jacobian, dot_test
+from mri_noise.operators.encoding import Sense
+from mri_noise.operators.linop import Jacobian, dot_test
 from mri_noise.recon.reconstructor import Reconstructor
 
 

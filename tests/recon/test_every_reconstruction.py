@@ -6,10 +6,10 @@ from typing import get_args
 import pytest
 import torch
 
-from mri_noise.linop import Jacobian, dot_test
-from mri_noise.recon.checkpoint import Checkpoint
+from mri_noise.operators.linop import Jacobian, dot_test
 from mri_noise.recon.choices import Reconstruction
-from mri_noise.recon.shipped import Shipped
+from mri_noise.recon.weights.checkpoint import Checkpoint
+from mri_noise.recon.weights.shipped import Shipped
 from tests.cases import RECONSTRUCTIONS, reconstructor
 from tests.problems import equispaced, problem
 from tests.rounding import BITS, emulated, most_by_accumulation, off

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mri_noise.encoding import Sense, centered_ifft
+from mri_noise.operators.encoding import Sense, centered_ifft
 from mri_noise.recon.linear import CGSense, ZeroFilled
 from mri_noise.recon.reconstructor import Reconstructor
 from tests.problems import Problem, equispaced, problem

@@ -3,13 +3,13 @@
 from functools import cache
 from pathlib import Path
 
-from mri_noise.coils import MapsFromFile
+from mri_noise.acquisition.coils import MapsFromFile
+from mri_noise.acquisition.masks import Equispaced
 from mri_noise.experiment import Experiment
-from mri_noise.masks import Equispaced
 from mri_noise.phantom import Phantom
 from mri_noise.pipeline import StageCache
 from mri_noise.session.jobs import Job, OpenedScan, Snapshot, snapshots
-from mri_noise.variance.sketch import Sketch
+from mri_noise.variance.sampling.sketch import Sketch
 
 OPENED = OpenedScan(Phantom(matrix=(32, 28), n_coils=4, n_slices=3)(), Path("scan of one's own.h5"))
 EXPERIMENT = Experiment(

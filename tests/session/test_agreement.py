@@ -8,8 +8,8 @@ from mri_noise.pipeline import StageCache
 from mri_noise.report import comparison_of
 from mri_noise.session.agreement import agreement_table, costs, require_same_image, verdict
 from mri_noise.session.jobs import Job, OpenedScan, Snapshot, snapshots
-from mri_noise.variance.replica import MonteCarlo
-from mri_noise.variance.sketch import Sketch
+from mri_noise.variance.sampling.monte_carlo import MonteCarlo
+from mri_noise.variance.sampling.sketch import Sketch
 from tests.session.examples import EXPERIMENT, OPENED
 
 N = 120

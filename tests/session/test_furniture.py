@@ -4,7 +4,7 @@ from pathlib import Path
 from mri_noise.session.captions import caption
 from mri_noise.session.furniture import Furniture, Seen, furniture
 from mri_noise.session.jobs import OpenedScan
-from mri_noise.session.layers import correlation_layer, image_layers, map_layers
+from mri_noise.session.layer_data import correlation_layer, image_layers, map_layers
 from mri_noise.session.state import Session
 from tests.session.examples import EXPERIMENT, JOB, OPENED, steps
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mri_noise.masks import AsAcquired
+from mri_noise.acquisition.masks import AsAcquired
 from mri_noise.pipeline import StageCache, prepare
 from mri_noise.session.jobs import SharedCache, ahead, device_note, kept, loaded, snapshots, up_to_here
-from mri_noise.variance.exact import Exact
-from mri_noise.variance.magnitude import LatticeProbing
+from mri_noise.variance.lattice.magnitude import LatticeProbing
+from mri_noise.variance.sampling.exact import Exact
 from tests.session.examples import EXPERIMENT, JOB, OPENED, steps
 
 

@@ -1,10 +1,10 @@
 from pathlib import Path
 from typing import get_args
 
-from mri_noise.recon.checkpoint import Checkpoint
 from mri_noise.recon.choices import Reconstruction
 from mri_noise.recon.linear import CGSense
-from mri_noise.recon.shipped import SHIPPED_NAMES, Shipped
+from mri_noise.recon.weights.checkpoint import Checkpoint
+from mri_noise.recon.weights.shipped import SHIPPED_NAMES, Shipped
 from mri_noise.session.models import KIND_TITLES, NETWORKS, RARE_KINDS, title_of_model
 
 

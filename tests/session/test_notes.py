@@ -1,6 +1,6 @@
 import torch
 
-from mri_noise.noise import Noise, noise_of_level
+from mri_noise.acquisition.noise import Noise, noise_of_level
 from mri_noise.session.notes import noise_note, remark_note
 
 

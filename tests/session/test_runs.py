@@ -1,11 +1,11 @@
 from dataclasses import replace
 
-from mri_noise.noise_sources import NoiseFromPrescan
+from mri_noise.acquisition.noise_sources import NoiseFromPrescan
 from mri_noise.recon.linear import ZeroFilled
 from mri_noise.session.jobs import Job, Snapshot
 from mri_noise.session.runs import over_slices, runs_table
-from mri_noise.variance.replica import MonteCarlo
-from mri_noise.variance.sketch import Sketch
+from mri_noise.variance.sampling.monte_carlo import MonteCarlo
+from mri_noise.variance.sampling.sketch import Sketch
 from tests.session.examples import EXPERIMENT, OPENED, steps
 
 RESULT = steps()[-1].result

@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from mri_noise.encoding import without_gaps
-from mri_noise.masks import AsAcquired, Equispaced
+from mri_noise.acquisition.masks import AsAcquired, Equispaced
+from mri_noise.operators.encoding import without_gaps
 from mri_noise.session.scans import (
     COILS,
     COMBINED,

@@ -6,18 +6,18 @@ import pytest
 import torch
 
 from mri_noise import load_results, open_scan, run
-from mri_noise.coils import LowResolution
+from mri_noise.acquisition.coils import LowResolution
+from mri_noise.acquisition.masks import Equispaced, PoissonDisc
+from mri_noise.acquisition.noise_sources import NoiseLevel
 from mri_noise.experiment import Experiment
-from mri_noise.masks import Equispaced, PoissonDisc
-from mri_noise.noise_sources import NoiseLevel
-from mri_noise.recon.checkpoint import Checkpoint
 from mri_noise.recon.linear import CGSense
-from mri_noise.recon.unet import UNetSettings
+from mri_noise.recon.networks.unet import UNetSettings
+from mri_noise.recon.weights.checkpoint import Checkpoint
 from mri_noise.roi import Ellipse, Polygon
 from mri_noise.session.differences import described, differences, overrides
 from mri_noise.session.scripts import as_command, as_python
 from mri_noise.settings import override
-from mri_noise.variance.sketch import Sketch
+from mri_noise.variance.sampling.sketch import Sketch
 
 SAMPLE = Path(__file__).parents[2] / "sample_data" / "brain_phantom.h5"
 EXPERIMENTS = (

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from mri_noise.masks import Equispaced
+from mri_noise.acquisition.masks import Equispaced
 from mri_noise.pipeline import StageCache
 from mri_noise.recon.linear import ZeroFilled
 from mri_noise.report import estimate_of
@@ -10,12 +10,11 @@ from mri_noise.session.captions import seconds_left
 from mri_noise.session.jobs import Job, OpenedScan, snapshots
 from mri_noise.session.runs import runs_table
 from mri_noise.session.state import N_RUNS_KEPT, Session, Status
-from mri_noise.variance.lattice import Lattice
-from mri_noise.variance.linearity import Linearity
-from mri_noise.variance.magnitude import LatticeProbing
-from mri_noise.variance.plan import Plan
-from mri_noise.variance.replica import MonteCarlo
-from mri_noise.variance.sketch import Sketch
+from mri_noise.variance.check.linearity import Linearity
+from mri_noise.variance.lattice.magnitude import LatticeProbing
+from mri_noise.variance.plan import Lattice, Plan
+from mri_noise.variance.sampling.monte_carlo import MonteCarlo
+from mri_noise.variance.sampling.sketch import Sketch
 from tests.session.examples import EXPERIMENT, JOB, OPENED, steps
 
 OPEN = Session().with_scan(OPENED, 1).with_choices(EXPERIMENT, None)

@@ -6,13 +6,13 @@ import pytest
 from mri_noise.report import map_error, total_error
 from mri_noise.roi import Ellipse
 from mri_noise.session.captions import caption
-from mri_noise.session.readouts import RegionQuestion
-from mri_noise.session.region_table import region_table
+from mri_noise.session.regions.readouts import RegionQuestion
+from mri_noise.session.regions.region_table import region_table
+from mri_noise.session.regions.voxels import voxel_sentence
 from mri_noise.session.runs import runs_table
 from mri_noise.session.verdicts import Advice, doubt, known_to, linear_mark
-from mri_noise.session.voxels import voxel_sentence
-from mri_noise.variance.linearity import Linearity
-from mri_noise.variance.replica import MonteCarlo
+from mri_noise.variance.check.linearity import Linearity
+from mri_noise.variance.sampling.monte_carlo import MonteCarlo
 from tests.session.examples import steps
 
 RUN = steps()[-1]

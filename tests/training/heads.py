@@ -6,9 +6,9 @@ from pathlib import Path
 import nibabel
 import numpy as np
 
-from mri_noise.training.cache import AcquisitionCache
+from mri_noise.training.data.cache import AcquisitionCache
+from mri_noise.training.data.simulated import Anatomy, Simulated
 from mri_noise.training.example import Acquisition
-from mri_noise.training.simulated import Anatomy, Simulated
 
 
 class NoCache(AcquisitionCache):

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from mri_noise.recon.checkpoint import load_network, read_training, save_network
-from mri_noise.recon.shipped import Shipped
-from mri_noise.recon.unet import UNetSettings
-from mri_noise.recon.unrolled import UnrolledSettings
-from mri_noise.recon.varnet_image import ImageVarNetSettings
-from mri_noise.training.fit import train
+from mri_noise.recon.networks.unet import UNetSettings
+from mri_noise.recon.networks.unrolled import UnrolledSettings
+from mri_noise.recon.networks.varnet_image import ImageVarNetSettings
+from mri_noise.recon.weights.checkpoint import load_network, read_training, save_network
+from mri_noise.recon.weights.shipped import Shipped
 from mri_noise.training.initial import Initial
+from mri_noise.training.loop.fit import train
 from tests.training.trainings import equal, outcome, tiny_recipe
 
 SMALL = {"denoiser": "multiscale", "widths": (2, 2, 2), "n_gradient_steps": 2}
@@ -44,7 +44,7 @@ def test_a_training_goes_on_without_the_file_it_began_with(tmp_path: Path, monke
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("mri_noise.training.fit.save_network", stop)
+        patch.setattr("mri_noise.training.loop.fit.save_network", stop)
         with pytest.raises(KeyboardInterrupt):
             train(recipe, tmp_path / "out")
     (tmp_path / "out" / "checkpoints" / "step_00000010.ckpt").unlink()

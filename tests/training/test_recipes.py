@@ -6,8 +6,8 @@ import pytest
 import torch
 import yaml
 
-from mri_noise.recon.checkpoint import load_network, read_training
-from mri_noise.training.fit import train
+from mri_noise.recon.weights.checkpoint import load_network, read_training
+from mri_noise.training.loop.fit import train
 from mri_noise.training.recipe import Recipe, read_recipe
 
 ROOT = Path(__file__).parents[2]

@@ -5,10 +5,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mri_noise.recon.modl import MoDLSettings
-from mri_noise.recon.unet import UNetSettings
-from mri_noise.recon.unrolled import UnrolledSettings
-from mri_noise.recon.varnet_image import ImageVarNetSettings
+from mri_noise.recon.networks.modl import MoDLSettings
+from mri_noise.recon.networks.unet import UNetSettings
+from mri_noise.recon.networks.unrolled import UnrolledSettings
+from mri_noise.recon.networks.varnet_image import ImageVarNetSettings
 from mri_noise.training.augment.affine import Affine
 from mri_noise.training.augment.symmetry import Symmetry
 from mri_noise.training.example import Example

@@ -11,9 +11,9 @@ import pytest
 import torch
 from typer.testing import CliRunner, Result
 
-from mri_noise import cli
-from mri_noise.training.checkpoints import by_age, read_checkpoint
-from mri_noise.training.fit import train
+from mri_noise.cli import app as cli
+from mri_noise.training.loop.checkpoints import by_age, read_checkpoint
+from mri_noise.training.loop.fit import train
 from tests.training.trainings import tiny_recipe
 
 COMMAND = Path(sys.executable).with_name("mri-noise")

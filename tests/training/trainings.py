@@ -5,9 +5,9 @@ from typing import Any
 
 import torch
 
-from mri_noise.recon.weights_file import read_weights
+from mri_noise.recon.weights.weights_file import read_weights
 from mri_noise.settings import override
-from mri_noise.training.checkpoints import by_age, read_checkpoint
+from mri_noise.training.loop.checkpoints import by_age, read_checkpoint
 from mri_noise.training.recipe import Recipe
 from tests.training.acquisitions import write_scan
 

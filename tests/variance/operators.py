@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mri_noise.linop import LinearOperator, Shape
+from mri_noise.operators.linop import LinearOperator, Shape
 
 
 @dataclass(frozen=True, eq=False)

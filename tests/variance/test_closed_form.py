@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from mri_noise.noise import Noise
+from mri_noise.acquisition.noise import Noise
 from mri_noise.variance.closed_form import fully_sampled_variance, sense_variance, tikhonov_sense_variance
 from tests.problems import Problem, equispaced, problem
 

@@ -5,15 +5,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mri_noise.linop import Jacobian
-from mri_noise.variance.complex_lattice import ComplexLatticeProbing
+from mri_noise.operators.linop import Jacobian
 from mri_noise.variance.estimate import VarianceEstimate
-from mri_noise.variance.magnitude import LatticeProbing
-from mri_noise.variance.point import OperatingPoint
+from mri_noise.variance.lattice.complex_lattice import ComplexLatticeProbing
+from mri_noise.variance.lattice.magnitude import LatticeProbing
+from mri_noise.variance.linearise.point import OperatingPoint
 from tests.cases import reconstructor
 from tests.problems import equispaced, point_of, problem
+from tests.variance.lattice.test_adjoint_only import local_point
 from tests.variance.operators import Counting
-from tests.variance.test_kernels import local_point
 
 Method = LatticeProbing | ComplexLatticeProbing
 

@@ -1,11 +1,11 @@
 import pytest
 import torch
 
-from mri_noise.linop import LinearOperator
+from mri_noise.operators.linop import LinearOperator
 from mri_noise.variance.estimate import unit_phase
-from mri_noise.variance.exact import covariance
-from mri_noise.variance.point import OperatingPoint, noise_jacobian
+from mri_noise.variance.linearise.point import OperatingPoint, noise_jacobian
 from mri_noise.variance.readout import contrast_noise, region_noise, voxel_correlation, voxel_covariance
+from mri_noise.variance.sampling.exact import covariance
 from tests.problems import point_of, problem
 from tests.variance.test_sampling import Curved
 

@@ -5,9 +5,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mri_noise.linop import dot_test
-from mri_noise.variance.lattice import Lattice, lattice_score
-from mri_noise.variance.rows import covariance_rows, error_density, random_voxels
+from mri_noise.operators.linop import dot_test
+from mri_noise.variance.lattice.density import error_density
+from mri_noise.variance.lattice.search import lattice_score
+from mri_noise.variance.plan import Lattice
+from mri_noise.variance.rows import covariance_rows, random_voxels
 from tests.variance.operators import random_operator, random_region
 
 SIZES = st.integers(1, 5)

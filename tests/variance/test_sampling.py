@@ -5,13 +5,13 @@ from functools import partial
 import pytest
 import torch
 
-from mri_noise.linop import Jacobian
-from mri_noise.replay import multiply
+from mri_noise.operators.linop import Jacobian
+from mri_noise.operators.replay import multiply
 from mri_noise.variance.estimate import VarianceEstimate, unit_phase
-from mri_noise.variance.exact import Exact, covariance
-from mri_noise.variance.point import OperatingPoint, noise_jacobian
-from mri_noise.variance.replica import MonteCarlo
-from mri_noise.variance.sketch import Sketch
+from mri_noise.variance.linearise.point import OperatingPoint, noise_jacobian
+from mri_noise.variance.sampling.exact import Exact, covariance
+from mri_noise.variance.sampling.monte_carlo import MonteCarlo
+from mri_noise.variance.sampling.sketch import Sketch
 from tests.problems import point_of, problem
 
 

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import torch
 
+from mri_noise.acquisition.masks import AsAcquired
 from mri_noise.arrays import Image, Mask
 from mri_noise.evaluation.cases import Case
 from mri_noise.experiment import Experiment
-from mri_noise.masks import AsAcquired
 from mri_noise.pipeline import Prepared, StageCache, prepare, reconstruct
 from mri_noise.recon.choices import Reconstruction
-from mri_noise.training.metrics import Quality, quality
+from mri_noise.training.loop.metrics import Quality, quality
 
 
 @dataclass(frozen=True, slots=True)

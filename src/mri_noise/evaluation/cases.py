@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Literal, get_args
 
+from mri_noise.acquisition.masks import AsAcquired, Equispaced, PoissonDisc, RandomLines, Undersampling
+from mri_noise.acquisition.scan import Scan
 from mri_noise.arrays import Mask
-from mri_noise.masks import AsAcquired, Equispaced, PoissonDisc, RandomLines, Undersampling
-from mri_noise.scan import Scan
 
 MaskKind = Literal["random-lines", "equispaced", "poisson-disc", "as-acquired"]
 MASK_KINDS: tuple[MaskKind, ...] = get_args(MaskKind)

@@ -9,10 +9,10 @@ from mri_noise.arrays import Image
 from mri_noise.evaluation.bart import bart_program, bart_slice
 from mri_noise.evaluation.bench import Bench
 from mri_noise.evaluation.weights import best_weight
-from mri_noise.recon.checkpoint import Checkpoint
 from mri_noise.recon.choices import Reconstruction
 from mri_noise.recon.linear import CGSense, ZeroFilled
-from mri_noise.recon.shipped import SHIPPED_NAMES, Shipped
+from mri_noise.recon.weights.checkpoint import Checkpoint
+from mri_noise.recon.weights.shipped import SHIPPED_NAMES, Shipped
 
 _TIKHONOV, _WAVELET = 1e-2, 5e-3
 """Where the search of a weight starts, and the weight without one."""

@@ -15,12 +15,12 @@ from mri_noise.recon.choices import Reconstruction
 from mri_noise.report import comparison_of, estimate_of
 from mri_noise.result import Result
 from mri_noise.settings import Settings
-from mri_noise.training.metrics import Quality
-from mri_noise.variance.choices import VarianceMethod
+from mri_noise.training.loop.metrics import Quality
 from mri_noise.variance.compare import Comparison
 from mri_noise.variance.maps import acceleration
-from mri_noise.variance.replica import MonteCarlo
-from mri_noise.variance.sketch import Sketch
+from mri_noise.variance.methods import VarianceMethod
+from mri_noise.variance.sampling.monte_carlo import MonteCarlo
+from mri_noise.variance.sampling.sketch import Sketch
 
 
 class NoiseMaps(Settings):

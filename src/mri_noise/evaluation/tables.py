@@ -7,7 +7,7 @@ import pandas as pd
 
 from mri_noise.atomic import replacing
 from mri_noise.evaluation.rows import MapCost, NoiseAgreement, Row
-from mri_noise.training.metrics import Quality
+from mri_noise.training.loop.metrics import Quality
 
 CASE = ["scan", "slice", "mask", "acceleration"]
 GAIN = "gain over best classical [dB]"

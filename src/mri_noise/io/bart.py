@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mri_noise.acquisition.scan import Scan, Slice
 from mri_noise.io.fingerprint import fingerprint
 from mri_noise.io.readout import readout_ifft
 from mri_noise.io.samples import as_complex64, label, measured_points
 from mri_noise.io.volume import BLOCK_BYTES, Volume, temporary_array
-from mri_noise.scan import Scan, Slice
 
 _N_DIMENSIONS = 16
 _N_ENCODING = 4

@@ -6,8 +6,8 @@ from functools import partial
 
 import torch
 
+from mri_noise.acquisition.scan import Scan, Slice
 from mri_noise.arrays import KSpace
-from mri_noise.scan import Scan, Slice
 
 _NEAR = 3
 """Samples from the middle within which the echo of a sound file lies: phases of coils and object move it by up to 2."""

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mri_noise.acquisition.noise import Noise, noise_from_covariance, noise_from_samples
+from mri_noise.acquisition.scan import Scan, Slice
 from mri_noise.arrays import Mask, RealMap
 from mri_noise.io.fingerprint import fingerprint
 from mri_noise.io.hdf5 import open_hdf5
 from mri_noise.io.samples import as_complex64, label, measured_lines, measured_points
-from mri_noise.noise import Noise, noise_from_covariance, noise_from_samples
-from mri_noise.scan import Scan, Slice
 
 _MAPS = ("sensitivity_maps", "coil_maps")
 _REFERENCES = ("reconstruction_rss", "reconstruction_esc")
@@ -209,7 +209,7 @@ def _voxel_size(file: h5py.File, layout: _Layout) -> tuple[float, float, float] 
         row, column = _field_of_view(sides, layout)
         return thickness[0], row / layout.matrix[0], column / layout.matrix[1]
     if isinstance(file.get("ismrmrd_header"), h5py.Dataset):
-        from mri_noise.io.ismrmrd_header import read_header, voxel_size  # noqa: PLC0415
+        from mri_noise.io.ismrmrd.header import read_header, voxel_size  # noqa: PLC0415
 
         with suppress(ValueError):  # the k-space is as good without its header
             size = voxel_size(read_header(file["ismrmrd_header"], layout.path), layout.matrix)

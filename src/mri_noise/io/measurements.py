@@ -7,7 +7,7 @@ from pathlib import Path
 
 import h5py
 
-from mri_noise.scan import Scan
+from mri_noise.acquisition.scan import Scan
 
 
 class NoSuchMeasurement(ValueError):

@@ -17,9 +17,9 @@ from mri_noise.arrays import RealMap
 from mri_noise.atomic import check_writable, replacing_all
 from mri_noise.io.summary import Summary, damaged, estimated, from_plain, summarize, to_plain
 from mri_noise.result import Result
+from mri_noise.variance.check.first_look import without_first_look
 from mri_noise.variance.estimate import VarianceEstimate
 from mri_noise.variance.maps import acceleration, g_factor, snr, std_error
-from mri_noise.variance.quick_look import without_first_look
 
 if TYPE_CHECKING:
     from nibabel import Nifti1Image

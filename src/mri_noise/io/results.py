@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic_core import from_json
 from torch import Tensor
 
+from mri_noise.acquisition.noise import Noise
 from mri_noise.atomic import Draft, replacing
 from mri_noise.experiment import Experiment
 from mri_noise.io.hdf5 import Unraised, open_hdf5
@@ -27,7 +28,6 @@ from mri_noise.io.summary import (
     summarize,
     to_plain,
 )
-from mri_noise.noise import Noise
 from mri_noise.result import Provenance, Result
 from mri_noise.signals import held
 from mri_noise.variance.closed_form import fully_sampled_variance

@@ -9,8 +9,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 from mri_noise.experiment import Experiment
 from mri_noise.result import Provenance, Result, RoiReadout
 from mri_noise.settings import SettingsError
+from mri_noise.variance.check.linearity import Linearity
 from mri_noise.variance.estimate import CHANNEL_FIELDS, VarianceEstimate
-from mri_noise.variance.linearity import Linearity
 from mri_noise.variance.plan import Plan
 
 OPTIONAL_MAPS = (*(name for names in CHANNEL_FIELDS.values() for name in names), "prior_weight", "quick_look")

@@ -8,12 +8,12 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from mri_noise.acquisition.noise import Noise, noise_from_samples
+from mri_noise.acquisition.scan import Scan, Slice
 from mri_noise.arrays import CoilCovariance, KSpace
-from mri_noise.encoding import centered_fft, centered_ifft, central_block
-from mri_noise.noise import Noise, noise_from_samples
+from mri_noise.operators.encoding import centered_fft, centered_ifft, central_block
 from mri_noise.phantom.anatomy import anatomy, object_phase
 from mri_noise.phantom.receivers import CoilArray, coil_sensitivities, head_array, noise_covariance
-from mri_noise.scan import Scan, Slice
 from mri_noise.settings import Settings
 
 _FIELD_OF_VIEW = 240.0

@@ -8,8 +8,8 @@ from napari.utils.notifications import show_error
 
 from mri_noise.io.nifti import save_nifti, volume_paths
 from mri_noise.io.results import save_results
+from mri_noise.plugin.canvas.layers import SOURCE, LayerData
 from mri_noise.plugin.in_use import require_unread
-from mri_noise.plugin.layers import SOURCE, LayerData
 from mri_noise.plugin.opening import open_file
 from mri_noise.plugin.samples import FASTMRI, ISMRMRD, sample_path
 from mri_noise.plugin.window import session_of

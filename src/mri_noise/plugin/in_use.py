@@ -7,7 +7,7 @@ from napari.components import ViewerModel
 
 from mri_noise.experiment import Experiment
 from mri_noise.io.inputs import refuse_overwriting
-from mri_noise.plugin.layers import Source, source_of
+from mri_noise.plugin.canvas.layers import Source, source_of
 from mri_noise.result import Result
 from mri_noise.session.jobs import OpenedScan
 from mri_noise.session.state import Session

@@ -11,17 +11,17 @@ from napari.layers import Layer
 from napari.utils.notifications import show_error
 from numpy.typing import NDArray
 
-from mri_noise.io import open_scan
+from mri_noise.acquisition.scan import Scan
+from mri_noise.io.formats import open_scan
 from mri_noise.io.hdf5 import open_hdf5
 from mri_noise.io.results import FORMAT, load_results
-from mri_noise.plugin.keys import bind_component_keys
-from mri_noise.plugin.layers import LayerData, entitle, layer_data, source_of
+from mri_noise.plugin.canvas.keys import bind_component_keys
+from mri_noise.plugin.canvas.layers import LayerData, entitle, layer_data, source_of
 from mri_noise.result import Result
-from mri_noise.scan import Scan
 from mri_noise.session.components import COMPONENTS
 from mri_noise.session.identities import distinct_titles, identity
 from mri_noise.session.jobs import OpenedScan
-from mri_noise.session.layers import (
+from mri_noise.session.layer_data import (
     DATA_UNITS,
     METADATA_VERSION,
     Geometry,

@@ -5,10 +5,10 @@ from typing import Any
 
 from napari.settings import get_plugin_settings
 
+from mri_noise.acquisition.masks import Undersampling
+from mri_noise.acquisition.scan import Slice
 from mri_noise.experiment import Experiment
-from mri_noise.masks import Undersampling
-from mri_noise.scan import Slice
-from mri_noise.session.layers import LayerSpec
+from mri_noise.session.layer_data import LayerSpec
 from mri_noise.session.models import model_of_title
 from mri_noise.session.scans import suggested_undersampling
 

@@ -8,24 +8,24 @@ from weakref import WeakValueDictionary
 from napari.components import ViewerModel
 from psygnal import Signal
 
-from mri_noise.allocation import share_freed_memory
 from mri_noise.experiment import Experiment
-from mri_noise.plugin.arrivals import Arrivals
-from mri_noise.plugin.furniture import CanvasFurniture
+from mri_noise.machine.allocation import share_freed_memory
+from mri_noise.plugin.canvas.arrivals import Arrivals
+from mri_noise.plugin.canvas.furniture import CanvasFurniture
+from mri_noise.plugin.canvas.layers import Shelf
+from mri_noise.plugin.canvas.letters import Letters
+from mri_noise.plugin.canvas.side_by_side import SideBySide
+from mri_noise.plugin.canvas.whole_view import WholeView
 from mri_noise.plugin.in_use import require_unread
-from mri_noise.plugin.layers import Shelf
-from mri_noise.plugin.letters import Letters
 from mri_noise.plugin.preferences import coloured
-from mri_noise.plugin.side_by_side import SideBySide
 from mri_noise.plugin.viewers import is_open, show_slice
-from mri_noise.plugin.whole_view import WholeView
 from mri_noise.plugin.worker import SILENT, Handlers, Runner
 from mri_noise.result import Result
-from mri_noise.session.curves import Curve
 from mri_noise.session.jobs import Job, OpenedScan, SharedCache, Snapshot, ahead, snapshots
-from mri_noise.session.layers import DEFAULT_QUANTITIES, ON_DEMAND_QUANTITIES, QUANTITIES, image_layers, map_layers
+from mri_noise.session.layer_data import DEFAULT_QUANTITIES, ON_DEMAND_QUANTITIES, QUANTITIES, image_layers, map_layers
 from mri_noise.session.state import Session
-from mri_noise.variance.replica import MonteCarlo
+from mri_noise.session.sweeps.curves import Curve
+from mri_noise.variance.sampling.monte_carlo import MonteCarlo
 
 
 class Window:

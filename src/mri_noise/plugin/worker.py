@@ -15,7 +15,7 @@ from napari.qt.threading import GeneratorWorker, create_worker
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QTimer
 
-from mri_noise.allocation import give_back_freed_memory, is_out_of_memory
+from mri_noise.machine.allocation import give_back_freed_memory, is_out_of_memory
 
 T = TypeVar("T")
 

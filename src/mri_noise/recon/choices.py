@@ -4,14 +4,14 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mri_noise.recon.checkpoint import Checkpoint
 from mri_noise.recon.linear import CGSense, ZeroFilled
-from mri_noise.recon.modl import MoDLSettings
-from mri_noise.recon.shipped import Shipped
-from mri_noise.recon.unet import UNetSettings
-from mri_noise.recon.unrolled import UnrolledSettings
-from mri_noise.recon.varnet import VarNetSettings
-from mri_noise.recon.varnet_image import ImageVarNetSettings
+from mri_noise.recon.networks.modl import MoDLSettings
+from mri_noise.recon.networks.unet import UNetSettings
+from mri_noise.recon.networks.unrolled import UnrolledSettings
+from mri_noise.recon.networks.varnet import VarNetSettings
+from mri_noise.recon.networks.varnet_image import ImageVarNetSettings
+from mri_noise.recon.weights.checkpoint import Checkpoint
+from mri_noise.recon.weights.shipped import Shipped
 
 Reconstruction = Annotated[
     ZeroFilled

@@ -8,8 +8,8 @@ from pydantic import Field
 from torch import Tensor
 
 from mri_noise.arrays import Image, KSpace
-from mri_noise.encoding import Sense
-from mri_noise.recon.solve import solve_normal
+from mri_noise.operators.encoding import Sense
+from mri_noise.recon.solvers.solve import solve_normal
 from mri_noise.settings import Settings
 
 

@@ -3,7 +3,7 @@
 from typing import Protocol, runtime_checkable
 
 from mri_noise.arrays import Image, KSpace
-from mri_noise.encoding import Sense
+from mri_noise.operators.encoding import Sense
 
 
 @runtime_checkable
@@ -11,8 +11,8 @@ class Reconstructor(Protocol):
     """Any callable from k-space and its encoding to an image, differentiable by torch.
 
     It takes any number of leading axes (noise realisations, probes) and treats their entries independently.
-    One whose nonlinear parts are all steps of :mod:`mri_noise.replay` says so by the attribute ``replayable = True``
-    and is linearised by replay; any other is traced.
+    One whose nonlinear parts are all steps of :mod:`mri_noise.operators.replay` says so by the attribute
+    ``replayable = True`` and is linearised by replay; any other is traced.
 
     One that is refine(A^H y) for the zero-filled image A^H y, and lets each voxel depend on its neighbourhood there,
     has that function as ``refine``: its noise takes far fewer products to map. In others it is absent or None.

@@ -6,10 +6,10 @@ from mri_noise.report import estimate_of
 from mri_noise.result import Result
 from mri_noise.session.models import title_of_model
 from mri_noise.session.verdicts import doubt, is_doubtful, known_to
-from mri_noise.variance.exact import Exact
 from mri_noise.variance.maps import acceleration
-from mri_noise.variance.replica import MonteCarlo
-from mri_noise.variance.sketch import Sketch
+from mri_noise.variance.sampling.exact import Exact
+from mri_noise.variance.sampling.monte_carlo import MonteCarlo
+from mri_noise.variance.sampling.sketch import Sketch
 
 _GAP = "   "
 _IMAGES = frozenset({"reference", "zero_filled", "reconstruction", "error"})

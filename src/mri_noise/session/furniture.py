@@ -7,7 +7,7 @@ from mri_noise.result import Result
 from mri_noise.session.captions import caption
 from mri_noise.session.identities import distinct_titles, identity
 from mri_noise.session.jobs import OpenedScan
-from mri_noise.session.layers import LayerSpec
+from mri_noise.session.layer_data import LayerSpec
 from mri_noise.session.state import Session
 
 Origin = OpenedScan | Result | tuple[Result, ...] | None

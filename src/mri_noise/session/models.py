@@ -1,8 +1,8 @@
 """The reconstructions that a menu offers, and what they are called on screen."""
 
-from mri_noise.recon.checkpoint import Checkpoint
 from mri_noise.recon.choices import Reconstruction
-from mri_noise.recon.shipped import SHIPPED_NAMES, Shipped
+from mri_noise.recon.weights.checkpoint import Checkpoint
+from mri_noise.recon.weights.shipped import SHIPPED_NAMES, Shipped
 
 NETWORKS = {
     "MoDL": Shipped(name="modl"),

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from mri_noise.noise import Noise
-from mri_noise.session.layers import DATA_UNITS
+from mri_noise.acquisition.noise import Noise
+from mri_noise.session.layer_data import DATA_UNITS
 
 
 def noise_note(noise: Noise) -> str:

@@ -12,7 +12,7 @@ from mri_noise.session.jobs import Snapshot
 from mri_noise.session.models import title_of_model
 from mri_noise.session.verdicts import linear_mark
 from mri_noise.variance.maps import acceleration
-from mri_noise.variance.replica import MonteCarlo
+from mri_noise.variance.sampling.monte_carlo import MonteCarlo
 
 
 def over_slices(runs: Sequence[Snapshot], shown: Snapshot) -> tuple[Snapshot, ...]:

@@ -8,11 +8,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mri_noise.acquisition.coils import LowResolution
+from mri_noise.acquisition.masks import AsAcquired, Equispaced, Undersampling
+from mri_noise.acquisition.scan import Slice
 from mri_noise.arrays import Mask
-from mri_noise.coils import LowResolution
-from mri_noise.encoding import centered_ifft, without_gaps
-from mri_noise.masks import AsAcquired, Equispaced, Undersampling
-from mri_noise.scan import Slice
+from mri_noise.operators.encoding import centered_ifft, without_gaps
 from mri_noise.variance.maps import acceleration
 
 

@@ -14,7 +14,7 @@ from mri_noise.session.jobs import Job, OpenedScan, Snapshot, kept, loaded
 from mri_noise.session.models import title_of_model
 from mri_noise.session.notes import noise_note, remark_note
 from mri_noise.session.verdicts import Advice, advice, doubt, is_doubtful, known_to
-from mri_noise.variance.replica import MonteCarlo
+from mri_noise.variance.sampling.monte_carlo import MonteCarlo
 
 StatusKind = Literal["missing", "ready", "running", "stale", "done", "doubtful", "failed"]
 N_RUNS_KEPT = 20

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mri_noise.arrays import CoilMaps, Image, KSpace, Mask
-from mri_noise.encoding import Sense
+from mri_noise.operators.encoding import Sense
 from mri_noise.seeds import generator_of
 
 _BRIGHT = 0.99
@@ -27,7 +27,7 @@ class Acquisition:
     noise_level
         Of a sample of ``kspace``, the same in every coil and uncorrelated between coils.
     phase_encode_axes
-        As :class:`mri_noise.scan.Scan` has them.
+        As :class:`mri_noise.acquisition.scan.Scan` has them.
     """
 
     kspace: KSpace

@@ -6,7 +6,7 @@ from functools import partial
 
 from torch import Tensor
 
-from mri_noise.encoding import centered_fft, centered_ifft, undersampled_axes
+from mri_noise.operators.encoding import centered_fft, centered_ifft, undersampled_axes
 from mri_noise.training.example import Acquisition
 
 

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 from pydantic import Field
 from torch import nn
 
-from mri_noise.recon.checkpoint import load_network, read_training
-from mri_noise.recon.gradient_steps import with_final_steps
-from mri_noise.recon.shipped import ShippedName, shipped_weights
+from mri_noise.recon.blocks.gradient_steps import with_final_steps
 from mri_noise.recon.state_dict import require_fit
+from mri_noise.recon.weights.checkpoint import load_network, read_training
+from mri_noise.recon.weights.shipped import ShippedName, shipped_weights
 from mri_noise.settings import Settings
 
 

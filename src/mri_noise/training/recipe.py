@@ -9,13 +9,13 @@ from torch import nn
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
 
-from mri_noise.recon.modl import MoDLSettings
-from mri_noise.recon.unet import UNetSettings
-from mri_noise.recon.unrolled import UnrolledSettings
-from mri_noise.recon.varnet import VarNetSettings
-from mri_noise.recon.varnet_image import ImageVarNetSettings
+from mri_noise.recon.networks.modl import MoDLSettings
+from mri_noise.recon.networks.unet import UNetSettings
+from mri_noise.recon.networks.unrolled import UnrolledSettings
+from mri_noise.recon.networks.varnet import VarNetSettings
+from mri_noise.recon.networks.varnet_image import ImageVarNetSettings
 from mri_noise.settings import Settings, override, read_yaml
-from mri_noise.training.data import Data
+from mri_noise.training.data.sources import Data
 from mri_noise.training.initial import Initial
 from mri_noise.training.objectives.choices import Objective
 from mri_noise.training.objectives.supervised import Supervised

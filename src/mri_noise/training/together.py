@@ -9,7 +9,7 @@ from jaxtyping import Bool, Complex
 from torch import Tensor
 from torch.nn import functional as F
 
-from mri_noise.encoding import Sense, centered_fft, centered_ifft
+from mri_noise.operators.encoding import Sense, centered_fft, centered_ifft
 from mri_noise.recon.reconstructor import Reconstructor
 from mri_noise.training.example import Example
 

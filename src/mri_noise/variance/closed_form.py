@@ -4,9 +4,9 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from mri_noise.acquisition.noise import Noise
 from mri_noise.arrays import CoilCovariance, CoilMaps, Mask, RealMap
-from mri_noise.encoding import point_spread, undersampled_axes
-from mri_noise.noise import Noise
+from mri_noise.operators.encoding import point_spread, undersampled_axes
 
 
 def fully_sampled_variance(coil_maps: CoilMaps, noise: Noise) -> RealMap:

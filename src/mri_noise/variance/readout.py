@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from mri_noise.arrays import Image, Mask, RealMap
-from mri_noise.linop import LinearOperator
+from mri_noise.operators.linop import LinearOperator
 from mri_noise.variance.estimate import unit_phase
 from mri_noise.variance.rows import covariance_rows
 

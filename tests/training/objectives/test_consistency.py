@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from mri_noise.recon.varnet import VarNetSettings
+from mri_noise.recon.networks.varnet import VarNetSettings
 from mri_noise.training.augment.affine import Affine
 from mri_noise.training.augment.choices import AnyAugmentation
 from mri_noise.training.augment.motion import Motion

@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from mri_noise.encoding import Sense, centered_fft, centered_ifft
+from mri_noise.operators.encoding import Sense, centered_fft, centered_ifft
+from mri_noise.recon.networks.unet import UNetSettings
+from mri_noise.recon.networks.varnet import VarNetSettings, combine_coils
 from mri_noise.recon.reconstructor import Reconstructor
-from mri_noise.recon.unet import UNetSettings
-from mri_noise.recon.varnet import VarNetSettings, combine_coils
 from mri_noise.training.objectives.kspace import predicted_kspace, require_image_of_maps
 from tests.training.tiny import exact, tiny_example
 

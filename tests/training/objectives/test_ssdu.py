@@ -8,12 +8,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from mri_noise.encoding import undersampled_axes
-from mri_noise.recon.modl import MoDLSettings
+from mri_noise.operators.encoding import undersampled_axes
+from mri_noise.recon.networks.modl import MoDLSettings
+from mri_noise.recon.networks.unet import UNetSettings
+from mri_noise.recon.networks.varnet import VarNetSettings
 from mri_noise.recon.reconstructor import Reconstructor
-from mri_noise.recon.unet import UNetSettings
-from mri_noise.recon.varnet import VarNetSettings
-from mri_noise.training.losses import normalised_l1_l2
+from mri_noise.training.objectives.losses import normalised_l1_l2
 from mri_noise.training.objectives.ssdu import SSDU
 from tests.problems import equispaced
 from tests.training.tiny import Recorder, exact, fully_sampled, random_points, tiny_example

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mri_noise.training.losses import KSpaceL1
+from mri_noise.training.objectives.losses import KSpaceL1
 from mri_noise.training.objectives.supervised import Supervised
 from tests.training.tiny import exact, tiny_example
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mri_noise.training.simulation.dice import Dice
 from mri_noise.training.simulation.geometry import Plane, Shape, draw_axes, fade, reach, sample_volume
-from mri_noise.training.volumes import Volume
+from mri_noise.training.simulation.volumes import Volume
 
 SEEDS = st.integers(0, 2**31 - 1)
 

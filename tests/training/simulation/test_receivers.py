@@ -3,9 +3,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mri_noise.coils import Espirit
-from mri_noise.encoding import centered_fft
-from mri_noise.noise import Noise, mix_coils, whitening_matrix
+from mri_noise.acquisition.coils import Espirit
+from mri_noise.acquisition.noise import Noise, mix_coils, whitening_matrix
+from mri_noise.operators.encoding import centered_fft
 from mri_noise.phantom import coil_sensitivities, noise_covariance
 from mri_noise.training.simulation.dice import Dice
 from mri_noise.training.simulation.geometry import Plane

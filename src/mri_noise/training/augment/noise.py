@@ -14,8 +14,8 @@ from mri_noise.training.example import Example
 class AddedNoise(Augmentation):
     """White noise of a random level on the sampled points (Desai 2022, doi:10.1002/mrm.29759); the image stays.
 
-    The level, as :mod:`mri_noise.noise` defines it, is in the units of an example, in which bright tissue is about
-    one. The schedule scales the largest level down, and the smallest with it once it is larger.
+    The level, as :mod:`mri_noise.acquisition.noise` defines it, is in the units of an example, in which bright tissue
+    is about one. The schedule scales the largest level down, and the smallest with it once it is larger.
     """
 
     kind: Literal["noise"] = "noise"

@@ -13,7 +13,7 @@ from mri_noise.recon.reconstructor import Reconstructor
 from mri_noise.training.augment.augmentation import uniform
 from mri_noise.training.augment.choices import AnyAugmentation, augmented
 from mri_noise.training.example import Example
-from mri_noise.training.losses import ComplexL1, Loss
+from mri_noise.training.objectives.losses import ComplexL1, Loss
 from mri_noise.training.objectives.supervised import distance_from_target
 from mri_noise.training.objectives.value import Needs, ObjectiveSettings, ObjectiveValue
 from mri_noise.training.together import reconstruct_each

@@ -1,11 +1,11 @@
 """The k-space that a network predicts, sampled or not."""
 
 from mri_noise.arrays import KSpace
-from mri_noise.encoding import Sense, centered_fft
+from mri_noise.operators.encoding import Sense, centered_fft
+from mri_noise.recon.networks.unet import UNetReconstructor
+from mri_noise.recon.networks.varnet import VarNet
+from mri_noise.recon.networks.varnet_image import ImageVarNet
 from mri_noise.recon.reconstructor import Reconstructor
-from mri_noise.recon.unet import UNetReconstructor
-from mri_noise.recon.varnet import VarNet
-from mri_noise.recon.varnet_image import ImageVarNet
 
 
 def predicted_kspace(network: Reconstructor, kspace: KSpace, encoding: Sense) -> KSpace:

@@ -10,11 +10,11 @@ from pydantic import Field
 from torch import Tensor
 
 from mri_noise.arrays import Mask
-from mri_noise.encoding import central, undersampled_axes
+from mri_noise.operators.encoding import central, undersampled_axes
 from mri_noise.recon.reconstructor import Reconstructor
 from mri_noise.training.example import Example
-from mri_noise.training.losses import normalised_l1_l2
 from mri_noise.training.objectives.kspace import predicted_kspace
+from mri_noise.training.objectives.losses import normalised_l1_l2
 from mri_noise.training.objectives.value import Needs, ObjectiveSettings, ObjectiveValue
 from mri_noise.training.together import reconstruct_each
 
@@ -25,8 +25,8 @@ class SSDU(ObjectiveSettings):
     """Self-supervision by data undersampling: y on Lambda against M_Lambda F S f(y on Theta), Lambda and Theta apart.
 
     Theta, all that the network sees, and Lambda, the rest, split the sampled points of each example anew. The
-    distance is the normalised L1-L2 (:func:`mri_noise.training.losses.normalised_l1_l2`). Several splits of an
-    example (Yaman 2022, doi:10.1002/nbm.4798) are averaged. The coil maps are those of the example for every split.
+    distance is the normalised L1-L2 (:func:`mri_noise.training.objectives.losses.normalised_l1_l2`). Several splits of
+    an example (Yaman 2022, doi:10.1002/nbm.4798) are averaged. The coil maps are those of the example for every split.
 
     Points are split singly, as published, also where the scan sampled whole lines; Theta is then scattered along both
     axes. Splitting lines keeps it a mask of lines.

@@ -8,7 +8,7 @@ from torch import Tensor
 from mri_noise.arrays import Image
 from mri_noise.recon.reconstructor import Reconstructor
 from mri_noise.training.example import Example
-from mri_noise.training.losses import ComplexL1, Loss
+from mri_noise.training.objectives.losses import ComplexL1, Loss
 from mri_noise.training.objectives.value import Needs, ObjectiveSettings, ObjectiveValue
 from mri_noise.training.together import reconstruct_each
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mri_noise.arrays import Image
-from mri_noise.encoding import Sense, centered_fft, centered_ifft, central
+from mri_noise.operators.encoding import Sense, centered_fft, centered_ifft, central
 from mri_noise.phantom.fields import RandomField
 from mri_noise.training.example import Acquisition, brightness
 from mri_noise.training.simulation.dice import Dice
@@ -16,7 +16,7 @@ from mri_noise.training.simulation.geometry import Plane, Shape, draw_axes, fade
 from mri_noise.training.simulation.phase import ObjectPhase
 from mri_noise.training.simulation.receivers import Receivers, calibrated, normalised, shading, support
 from mri_noise.training.simulation.tissue import draw_contrast, in_contrast, lesions, sharpened, texture
-from mri_noise.training.volumes import Volume
+from mri_noise.training.simulation.volumes import Volume
 
 _FILL = 0.95
 """Share of a head's length that a field of view has to hold."""

@@ -10,7 +10,7 @@ from torch.nn.functional import grid_sample, interpolate
 
 from mri_noise.phantom.fields import RandomField
 from mri_noise.training.simulation.dice import Dice
-from mri_noise.training.volumes import Volume
+from mri_noise.training.simulation.volumes import Volume
 
 _AXIAL, _CORONAL, _SAGITTAL = (
     ((0.0, -1.0, 0.0), (1.0, 0.0, 0.0), (0.0, 0.0, 1.0)),

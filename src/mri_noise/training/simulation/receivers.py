@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, max_pool2d
 
+from mri_noise.acquisition.coils import Espirit
+from mri_noise.acquisition.noise import Noise, mix_coils, whitening_matrix
 from mri_noise.arrays import CoilMaps, Image, KSpace, RealMap
-from mri_noise.coils import Espirit
-from mri_noise.noise import Noise, mix_coils, whitening_matrix
 from mri_noise.phantom.fields import RandomField
 from mri_noise.phantom.receivers import CoilArray, coil_sensitivities, head_array, noise_covariance
 from mri_noise.training.simulation.dice import Dice

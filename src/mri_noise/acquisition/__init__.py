@@ -1,0 +1,1 @@
+"""A scan and its noise, which of its samples are kept, and its coil maps."""

@@ -1,0 +1,1 @@
+"""What the computer has: memory, and how long a computation takes."""

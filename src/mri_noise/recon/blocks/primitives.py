@@ -1,0 +1,229 @@
+"""The layers that networks are built from, each able to replay its derivative (:mod:`mri_noise.operators.replay`).
+
+They take real tensors of shape (n, channels, rows, columns) and have the parameter names of their torch namesakes.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mri_noise.operators.replay import Step, Tangent, divide, in_lower_precision, multiply
+
+
+def to_channels(image: Tensor) -> Tensor:
+    """View complex (..., rows, columns) as real (n, 2, rows, columns): real part, imaginary part."""
+    channels = torch.view_as_real(image).movedim(-1, -3).reshape(-1, 2, *image.shape[-2:])
+    return channels.contiguous()  # or all layers would be channels-last, see laid_out
+
+
+def laid_out(channels: Tensor, *, training: bool) -> Tensor:
+    """Put channels last where convolutions are quicker so: on a CPU, and on a GPU in reduced precision.
+
+    For networks without normalisation, which takes longer so.
+    """
+    if channels.is_cuda and not training and not in_lower_precision():
+        return channels
+    return channels.movedim(-3, -1).contiguous().movedim(-1, -3)  # vmap knows no memory format
+
+
+def to_complex(channels: Tensor, like: Tensor) -> Tensor:
+    """Undo :func:`to_channels`, with the leading axes of ``like``."""
+    return torch.view_as_complex(channels.to(like.real.dtype).movedim(-3, -1).contiguous()).reshape(like.shape)
+
+
+@Step
+def _convolve(x: Tensor, *, convolve: Callable[..., Tensor], weight: Tensor, bias: Tensor | None) -> Tensor:
+    return convolve(x, weight, bias)
+
+
+@_convolve.derivative
+def _(x: Tensor, *, convolve: Callable[..., Tensor], weight: Tensor, bias: Tensor | None) -> Tangent:
+    return _ConvolutionTangent(convolve, weight.detach())
+
+
+@dataclass(frozen=True, slots=True)
+class _ConvolutionTangent:
+    """A convolution in the precision of its weights; its bias has no derivative."""
+
+    convolve: Callable[..., Tensor]
+    weight: Tensor
+
+    def __call__(self, dx: Tensor) -> Tensor:
+        flat = dx.flatten(0, 1).to(self.weight.dtype)
+        return self.convolve(flat, self.weight, None).unflatten(0, dx.shape[:2])
+
+    def rounded(self, dtype: torch.dtype) -> "_ConvolutionTangent":
+        return replace(self, weight=self.weight.to(dtype))
+
+
+class Conv2d(nn.Conv2d):
+    """Convolution."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return _convolve(input, convolve=self._conv_forward, weight=self.weight, bias=self.bias)
+
+
+class ConvTranspose2d(nn.ConvTranspose2d):
+    """Transposed 2x2 convolution of stride 2 without a bias."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, kernel_size=2, stride=2, bias=False)
+
+    def forward(self, input: Tensor) -> Tensor:  # type: ignore[override]
+        convolve = partial(F.conv_transpose2d, stride=self.stride)
+        return _convolve(input, convolve=convolve, weight=self.weight, bias=self.bias)
+
+
+@Step
+def relu(x: Tensor) -> Tensor:
+    """max(x, 0)."""
+    return F.relu(x)
+
+
+@relu.derivative
+def _(x: Tensor) -> Tangent:
+    return _Gating((x > 0).to(torch.bfloat16))  # half the memory; a product with booleans takes three times as long
+
+
+@dataclass(frozen=True, slots=True)
+class _Gating:
+    """A product with zeros and ones, which every real type holds."""
+
+    gate: Tensor
+
+    def __call__(self, dx: Tensor) -> Tensor:
+        return dx * self.gate
+
+    def rounded(self, dtype: torch.dtype) -> "_Gating":
+        return replace(self, gate=self.gate.contiguous(memory_format=torch.channels_last))
+
+
+class ReLU(nn.Module):
+    """Rectified linear unit."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return relu(x)
+
+
+@Step
+def instance_norm_leaky_relu(x: Tensor, *, slope: float, eps: float) -> Tensor:
+    """Instance normalisation over rows and columns (biased variance, no affine part), then leaky ReLU."""
+    return F.leaky_relu(F.instance_norm(x, eps=eps), slope, inplace=True)
+
+
+@instance_norm_leaky_relu.derivative
+def _(x: Tensor, *, slope: float, eps: float) -> Tangent:
+    variance, mean = torch.var_mean(x, (-2, -1), correction=0, keepdim=True)
+    scale = torch.rsqrt(variance + eps)
+    return _InstanceNormTangent((x - mean).mul_(scale), scale, slope)
+
+
+@dataclass(frozen=True, slots=True)
+class _InstanceNormTangent:
+    normalised: Tensor
+    scale: Tensor
+    slope: float
+
+    def __call__(self, dx: Tensor) -> Tensor:
+        return _InstanceNormProduct.apply(dx, self.normalised, self.scale, self.slope)
+
+    def rounded(self, dtype: torch.dtype) -> "_InstanceNormTangent":
+        return replace(self, normalised=self.normalised.to(dtype))
+
+
+class _InstanceNormProduct(torch.autograd.Function):
+    """dx -> gain * (dx - mean(dx) - n mean(n dx)), with n the normalised map and gain its scale times slope or one.
+
+    The adjoint is the same projection after the gain. Stated here, it passes over the maps fewer times than the one
+    that torch would derive, and the recorded n is the only map that either keeps. A lower precision is that of maps
+    between layers and of n; the work itself is quicker in the scale's on a CPU.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, dx: Tensor, normalised: Tensor, scale: Tensor, slope: float) -> Tensor:
+        ctx.save_for_backward(normalised, scale)
+        ctx.slope = slope
+        normalised, change = normalised.to(scale.dtype), dx.to(scale.dtype)
+        mean, along = _removed(change, normalised)
+        result = (change - mean).addcmul_(along, normalised, value=-1).mul_(_gain(normalised, scale, slope))
+        return result.to(dx.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        normalised, scale = ctx.saved_tensors
+        normalised = normalised.to(scale.dtype)
+        change = gradients[0].to(scale.dtype) * _gain(normalised, scale, ctx.slope)
+        mean, along = _removed(change, normalised)
+        return change.sub_(mean).addcmul_(along, normalised, value=-1).to(gradients[0].dtype), None, None, None
+
+
+def _removed(dx: Tensor, normalised: Tensor) -> tuple[Tensor, Tensor]:
+    """Means of dx and of n dx, for each probe and map: shape (probes, n, channels, 1, 1)."""
+    n_pixels = dx.shape[-2] * dx.shape[-1]
+    probes_last = dx.reshape(len(dx), -1, n_pixels).permute(1, 2, 0)
+    along = torch.bmm(normalised.reshape(-1, 1, n_pixels), probes_last).div_(n_pixels)
+    return dx.mean((-2, -1), keepdim=True), along.permute(2, 0, 1).reshape(*dx.shape[:-2], 1, 1)
+
+
+def _gain(normalised: Tensor, scale: Tensor, slope: float) -> Tensor:
+    return normalised.sign().clamp_(min=slope).mul_(scale)
+
+
+class InstanceNormLeakyReLU(nn.Module):
+    """Instance normalisation followed by leaky ReLU, as one step."""
+
+    def __init__(self, slope: float = 0.2, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.slope = slope
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        return instance_norm_leaky_relu(x, slope=self.slope, eps=self.eps)
+
+
+@Step
+def standard_deviation(x: Tensor) -> Tensor:
+    """Unbiased standard deviation over rows and columns (kept with length 1)."""
+    return x.std((-2, -1), keepdim=True)
+
+
+@standard_deviation.derivative
+def _(x: Tensor) -> Tangent:
+    variance, mean = torch.var_mean(x, (-2, -1), keepdim=True)
+    direction = (x - mean) / (variance.sqrt() * (x.shape[-2] * x.shape[-1] - 1))
+    return lambda dx: (dx * direction).sum((-2, -1), keepdim=True)
+
+
+@Step
+def root_mean_square(x: Tensor) -> Tensor:
+    """Root of the mean of |x|^2 over rows and columns (kept with length 1), as a tensor of x's type."""
+    return x.abs().square().mean((-2, -1), keepdim=True).sqrt().to(x.dtype)
+
+
+@root_mean_square.derivative
+def _(x: Tensor) -> Tangent:
+    rms = x.abs().square().mean((-2, -1), keepdim=True).sqrt()
+    direction = x.conj() / (rms * (x.shape[-2] * x.shape[-1]))
+    return lambda dx: (dx * direction).real.sum((-2, -1), keepdim=True).to(x.dtype)
+
+
+__all__ = [
+    "Conv2d",
+    "ConvTranspose2d",
+    "InstanceNormLeakyReLU",
+    "ReLU",
+    "divide",
+    "instance_norm_leaky_relu",
+    "laid_out",
+    "multiply",
+    "relu",
+    "root_mean_square",
+    "standard_deviation",
+    "to_channels",
+    "to_complex",
+]

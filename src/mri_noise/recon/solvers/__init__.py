@@ -1,0 +1,1 @@
+"""Solutions of the normal equations of an encoding."""

@@ -1,0 +1,1 @@
+"""Regions and voxels, and their noise."""

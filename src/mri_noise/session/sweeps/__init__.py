@@ -1,0 +1,1 @@
+"""Stacks of maps: over values of a setting, over realisations."""

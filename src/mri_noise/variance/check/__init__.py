@@ -1,0 +1,1 @@
+"""Whether the linearisation holds, and what follows."""

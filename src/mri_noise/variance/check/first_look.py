@@ -1,0 +1,53 @@
+"""A first map from few samples, shown where a better one is still to come."""
+
+from dataclasses import replace
+
+import torch
+
+from mri_noise.arrays import Mask, RealMap
+from mri_noise.variance.check.linearity import LinearPart
+from mri_noise.variance.estimate import VarianceEstimate
+from mri_noise.variance.smoothing import local_mean
+
+_WIDTH = 1.5
+
+
+def smoothed_variance(linear: LinearPart, region: Mask) -> RealMap:
+    """Variance of the magnitude by samples of the derivative, averaged over neighbours; NaN outside the region."""
+    of_magnitude = linear.values[:, 2]
+    return local_mean(of_magnitude.square().mean(0), region, _WIDTH)
+
+
+def first_look(linear: LinearPart, region: Mask) -> VarianceEstimate:
+    """An estimate that holds nothing but the smoothed variance."""
+    quick = smoothed_variance(linear, region)
+    return filled(VarianceEstimate.empty(region), quick, len(linear.values), region)
+
+
+def filled(estimate: VarianceEstimate, quick: RealMap, n_samples: int, region: Mask) -> VarianceEstimate:
+    """Show a smoothed variance from some samples where the region's is still to come, and say where.
+
+    Its standard error is that of the samples before smoothing.
+    """
+    missing = region & torch.isnan(estimate.variance_magnitude)
+    if not bool(missing.any()):
+        return estimate
+    error = quick * (2 / n_samples) ** 0.5
+    return replace(
+        estimate,
+        variance_magnitude=torch.where(missing, quick, estimate.variance_magnitude),
+        standard_error_magnitude=torch.where(missing, error, estimate.standard_error_magnitude),
+        quick_look=missing,
+    )
+
+
+def without_first_look(estimate: VarianceEstimate) -> VarianceEstimate:
+    """With NaN where there is only a first look."""
+    if estimate.quick_look is None:
+        return estimate
+    return replace(
+        estimate,
+        variance_magnitude=estimate.variance_magnitude.masked_fill(estimate.quick_look, torch.nan),
+        standard_error_magnitude=estimate.standard_error_magnitude.masked_fill(estimate.quick_look, torch.nan),
+        quick_look=None,
+    )

@@ -1,0 +1,1 @@
+"""Linear images of the noise whose covariance is known."""

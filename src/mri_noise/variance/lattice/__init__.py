@@ -1,0 +1,1 @@
+"""Lattice probing: many voxels in one product."""

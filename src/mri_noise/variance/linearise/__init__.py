@@ -1,0 +1,1 @@
+"""Where a reconstruction is linearised, and how."""

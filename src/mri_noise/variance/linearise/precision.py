@@ -1,0 +1,67 @@
+"""Derivatives in a lower precision, where that is quicker and as good."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from mri_noise.arrays import Image, Mask
+from mri_noise.operators.linop import Jacobian
+
+Arithmetic = Literal["auto", "full"]
+
+_LARGEST_ERROR = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Derivative:
+    """A derivative, and how it is computed.
+
+    Attributes
+    ----------
+    jacobian
+    rounding
+        Relative error of one probe in the object that its convolutions in bfloat16 make; None: in full precision.
+    """
+
+    jacobian: Jacobian
+    rounding: float | None
+
+
+def linearised(function: Callable[[Tensor], Image], at: Tensor, probe: Tensor, *, replayable: bool) -> Jacobian:
+    """The derivative in full precision, tried with a probe of the shape of ``at`` if the function is replayable."""
+    return Jacobian.of_steps(function, at, probe=probe) if replayable else Jacobian.of_any(function, at)
+
+
+def quickest(
+    function: Callable[[Tensor], Image], at: Tensor, probe: Tensor, region: Mask, *, replayable: bool
+) -> Derivative:
+    """The derivative with its convolutions in bfloat16, if the device has it and a probe is then within 1 %.
+
+    Bfloat16 has 8 bits of mantissa: that is too coarse for what noise changes in an image, and enough for a
+    derivative, to which noise goes by itself. Transforms and data consistency stay in the precision of the data.
+    """
+    full = linearised(function, at, probe, replayable=replayable)
+    if at.dtype != torch.complex64 or not has_bfloat16(at.device):
+        return Derivative(full, None)
+    quick, expected = full.rounded(torch.bfloat16), full.tried
+    if quick is None or expected is None:
+        return Derivative(full, None)
+    error, size = _norm(quick(probe) - expected, region), _norm(expected, region)
+    accurate = size > 0 and error <= _LARGEST_ERROR * size
+    return Derivative(quick, error / size) if accurate else Derivative(full, None)
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether a device multiplies bfloat16 numbers itself, in convolutions that are then known to be quicker."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    tell = getattr(torch.cpu, "get_capabilities", None)  # older versions of torch do not
+    capabilities: dict[str, object] = {} if tell is None else tell()
+    return any(bool(capabilities.get(name)) for name in ("avx512_bf16", "amx_bf16"))
+
+
+def _norm(image: Image, region: Mask) -> float:
+    return float(torch.linalg.vector_norm(image[region]))

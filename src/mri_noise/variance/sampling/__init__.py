@@ -1,0 +1,1 @@
+"""Methods that sample: probes, replicas, rows."""

@@ -1,0 +1,37 @@
+"""Monte Carlo: the sample variance of reconstructions of noisier data."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import torch
+from pydantic import Field
+
+from mri_noise.acquisition.noise import white_probes
+from mri_noise.settings import Settings
+from mri_noise.variance.estimate import Moments, VarianceEstimate
+from mri_noise.variance.linearise.point import OperatingPoint, batch_size
+
+
+class MonteCarlo(Settings):
+    """Pseudo multiple replicas: the variance over reconstructions of the data plus noise of the scan's covariance.
+
+    Robson 2008, doi:10.1002/mrm.21728. It needs no linearisation, and so shows what a network does to noise of
+    this size; its magnitude variance is that of |f(y + n)| itself.
+    """
+
+    kind: Literal["monte-carlo"] = "monte-carlo"
+    n_replicas: int = Field(200, ge=2, description="Number of noise realisations")
+    batch: int | None = Field(None, ge=1, description="Replicas computed at once; none: what suits the device")
+
+    def __call__(self, point: OperatingPoint, generator: torch.Generator) -> Iterator[VarianceEstimate]:
+        """Refine the variance replica by replica."""
+        moments = Moments(centred=True)
+        shape = point.colouring.in_shape
+        noises = white_probes(
+            self.n_replicas, shape, generator, point.kspace, draw="gaussian", chunk=batch_size(self.batch, point)
+        )
+        for noise in noises:
+            with torch.no_grad():
+                replicas = point.reconstruct(point.kspace + point.colouring(noise))
+            moments.add(replicas - point.image, replicas.abs() - point.image.abs())
+            yield moments.estimate(n_evaluations=moments.n_samples, n_total=self.n_replicas)

@@ -1,0 +1,62 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from mri_noise.acquisition.noise import Noise
+from mri_noise.arrays import Image, KSpace
+from mri_noise.operators.encoding import Sense
+from mri_noise.operators.replay import multiply
+from mri_noise.variance.linearise.point import fitting_batch, noise_jacobian, operating_point
+
+
+class Squaring:
+    """The product of the zero-filled image with itself; counts how often it is evaluated."""
+
+    replayable = True
+
+    def __init__(self) -> None:
+        self.n_calls = 0
+
+    def __call__(self, kspace: KSpace, encoding: Sense) -> Image:
+        self.n_calls += 1
+        image = encoding.adjoint(kspace)
+        return multiply(image, image)
+
+
+def test_a_point_is_linearised_once_whatever_the_chunk() -> None:
+    generator = torch.Generator().manual_seed(0)
+    maps, kspace = (torch.randn(2, 5, 6, dtype=torch.complex64, generator=generator) for _ in range(2))
+    squaring = Squaring()
+    encoding = Sense(maps, torch.ones(5, 6, dtype=torch.bool))
+    point = operating_point(squaring, kspace, encoding, Noise(torch.eye(2, dtype=torch.complex128), "white"))
+    first = noise_jacobian(point, chunk=2)
+    n_calls = squaring.n_calls
+    second = noise_jacobian(point, chunk=3)
+    assert squaring.n_calls == n_calls
+    white = torch.randn(5, *first.in_shape, dtype=torch.complex64, generator=generator)
+    torch.testing.assert_close(first(white), second(white))
+    zero_filled = encoding.adjoint(kspace)
+    torch.testing.assert_close(first(white), 2 * zero_filled * encoding.adjoint(point.colouring(white)))
+    noise_jacobian(replace(point, image=zero_filled), chunk=2)
+    assert squaring.n_calls > n_calls + 5  # the products above, and a recording for another point
+
+
+def _with_free_memory(monkeypatch: pytest.MonkeyPatch, free: int, *, kept: int = 0) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free, 2 * free))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: kept + 1000)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 1000)
+
+
+@pytest.mark.parametrize(("n_forwards", "batch"), [(0, 1), (7, 1), (80, 10), (87, 10), (10_000, 32)])
+def test_the_batch_of_a_gpu_follows_its_free_memory(
+    n_forwards: int, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _with_free_memory(monkeypatch, n_forwards * 1_000_000)
+    assert fitting_batch(torch.device("cuda"), 1_000_000) == batch
+    assert fitting_batch(torch.device("cpu"), 0) == 2
+
+
+def test_memory_that_torch_keeps_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    _with_free_memory(monkeypatch, 16_000_000, kept=24_000_000)
+    assert fitting_batch(torch.device("cuda"), 1_000_000) == 5
