@@ -94,7 +94,7 @@ def coverage_table(*, n_runs: int) -> pd.DataFrame:
         point = point_of(scan, model, RandomLines(acceleration=3, n_calibration=side // 5))
         operator = noise_jacobian(point, chunk=8)
         if point.image_domain is None:
-            sampled = point.colouring.mask.expand(point.colouring.in_shape)
+            sampled = point.noise_shaping.mask.expand(point.noise_shaping.in_shape)
             operator = Dense.of(operator, sampled, point.object, point.image.dtype)
         every = random_voxels(point.object, point.object.numel(), torch.Generator().manual_seed(0))
         exactly = replace(point, tangents="full")
@@ -182,8 +182,8 @@ def linearity_table(*, quick: bool) -> pd.DataFrame:
     for model in MODELS:
         quiet = point_of(open_scan(ROOT / "sample_data" / "brain_phantom.h5"), model, RandomLines())
         for factor in (1, 10, 100) if quick else (1, 3, 10, 30, 100):
-            colouring = replace(quiet.colouring, factor=factor * quiet.colouring.factor)
-            point = replace(quiet, colouring=colouring)
+            noise_shaping = replace(quiet.noise_shaping, factor=factor * quiet.noise_shaping.factor)
+            point = replace(quiet, noise_shaping=noise_shaping)
             few, many = (
                 LinearityCheck(n_pairs=n, batch=CHUNK)(point, torch.Generator().manual_seed(n))
                 for n in (8, 24 if quick else 48)

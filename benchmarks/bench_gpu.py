@@ -115,7 +115,7 @@ class Bench:
 
     def replicas(self, noise: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
-            return self.point.reconstruct(self.point.kspace + self.point.colouring(noise))
+            return self.point.reconstruct(self.point.kspace + self.point.noise_shaping(noise))
 
 
 def products(bench: Bench) -> Iterator[Row]:
@@ -261,15 +261,15 @@ def reduced_precision(bench: Bench) -> Iterator[Row]:
     plain = point.jacobian.in_chunks(bench.chunk)
     rounded = plain.rounded(torch.bfloat16)
     assert rounded is not None
-    coloured = point.colouring(noise)
-    exact, back, change = plain(coloured), plain.adjoint(images), bench.replicas(noise) - point.image
-    seconds, seconds_back = bench.time(lambda: plain(coloured)), bench.time(lambda: plain.adjoint(images))
+    shaped = point.noise_shaping(noise)
+    exact, back, change = plain(shaped), plain.adjoint(images), bench.replicas(noise) - point.image
+    seconds, seconds_back = bench.time(lambda: plain(shaped)), bench.time(lambda: plain.adjoint(images))
 
     def compared(name: str, jacobian: Jacobian) -> Iterator[Row]:
-        error, error_back = relative(jacobian(coloured), exact), relative(jacobian.adjoint(images), back)
+        error, error_back = relative(jacobian(shaped), exact), relative(jacobian.adjoint(images), back)
         yield {"quantity": f"{name}: error of forward products [%]", "value": 100 * error}
         yield {"quantity": f"{name}: error of adjoint products [%]", "value": 100 * error_back}
-        ratio = bench.time(lambda: jacobian(coloured)) / seconds
+        ratio = bench.time(lambda: jacobian(shaped)) / seconds
         yield {"quantity": f"{name}: time of forward products / single precision", "value": ratio}
         ratio = bench.time(lambda: jacobian.adjoint(images)) / seconds_back
         yield {"quantity": f"{name}: time of adjoint products / single precision", "value": ratio}
@@ -295,7 +295,7 @@ def graphs(bench: Bench) -> Iterator[Row]:
     point = _without_reading_back(bench.point)
     tangent = _tangent(point)
     for n in sorted({min(4, bench.chunk), bench.chunk}):
-        fixed = point.colouring(bench.noise(n))
+        fixed = point.noise_shaping(bench.noise(n))
         with torch.no_grad():
             seconds = bench.time(partial(tangent, fixed))
             usual = tangent(fixed)

@@ -110,7 +110,7 @@ def bfloat16_table() -> pd.DataFrame:
             raise ValueError(f"'{model}' has no convolution to round")
         seconds = _medians(_products(point, {"": full, " in bfloat16": rounded}))
         white = torch.randn(8, *point.kspace.shape, dtype=point.kspace.dtype)
-        exact, found = (jacobian(point.colouring(white))[:, point.object] for jacobian in (full, rounded))
+        exact, found = (jacobian(point.noise_shaping(white))[:, point.object] for jacobian in (full, rounded))
         std, std_found = (_deviations(jacobian, point) for jacobian in (full, rounded))
         row: dict[str, str | float] = {"network": model, "forward [ms]": 1e3 * seconds["forward"]}
         row |= {f"{key} / forward": value / seconds["forward"] for key, value in seconds.items() if key != "forward"}
@@ -123,7 +123,7 @@ def bfloat16_table() -> pd.DataFrame:
 def _deviations(jacobian: Jacobian, point: OperatingPoint) -> torch.Tensor:
     """Of the magnitude at 64 random voxels of the object, one adjoint product each."""
     voxels = random_voxels(point.object, 64, torch.Generator().manual_seed(0))
-    operator = jacobian @ point.colouring
+    operator = jacobian @ point.noise_shaping
     weights = weighted_voxels(unit_phase(point.image), voxels)
     return torch.tensor([readout_variance(operator, each) for each in weights]).sqrt()
 
@@ -152,7 +152,7 @@ def _adjoints(point: OperatingPoint, n_probes: int) -> None:
 def _plain(point: OperatingPoint, n_probes: int) -> torch.Tensor:
     """All probes at once, each with its own evaluation of the network."""
     angles = 2 * torch.pi * torch.rand(n_probes, *point.kspace.shape)
-    probes = point.colouring(torch.polar(torch.ones_like(angles), angles))
+    probes = point.noise_shaping(torch.polar(torch.ones_like(angles), angles))
     rows = torch.func.vmap(lambda v: torch.func.jvp(point.reconstruct, (point.kspace,), (v,))[1])(probes)
     return rows.abs().square().mean(0)
 

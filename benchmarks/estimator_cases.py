@@ -83,9 +83,9 @@ def seconds_per_evaluation(
     images = torch.randn(chunk, *point.image.shape, dtype=point.image.dtype).to(point.image.device)
 
     def one(white: torch.Tensor) -> torch.Tensor:
-        return torch.func.jvp(point.reconstruct, (point.kspace,), (point.colouring(white),))[1]
+        return torch.func.jvp(point.reconstruct, (point.kspace,), (point.noise_shaping(white),))[1]
 
-    at_once = bool((point.colouring.mask == point.colouring.mask[:1]).all())
+    at_once = bool((point.noise_shaping.mask == point.noise_shaping.mask[:1]).all())
 
     def published() -> None:
         """All probes at once; one alone where a solver of a two-dimensional mask does not batch."""
@@ -96,7 +96,7 @@ def seconds_per_evaluation(
 
     def replicas() -> None:
         with torch.no_grad():
-            point.reconstruct(point.kspace + point.colouring(noise))
+            point.reconstruct(point.kspace + point.noise_shaping(noise))
 
     products: dict[str, Callable[[], object]] = {
         "replica": replicas,

@@ -58,7 +58,7 @@ def measure(model: str, what: What, n: int) -> float:
     _probe(method, replace(point), CHUNK, products)  # what is imported and kept at the first time, but of this point
     if what == "forward":
         noise = torch.randn(CHUNK, *point.kspace.shape, dtype=point.kspace.dtype)
-        return peak(partial(_reconstruct, point, point.kspace + point.colouring(noise)))
+        return peak(partial(_reconstruct, point, point.kspace + point.noise_shaping(noise)))
     return peak(partial(_probe, method, point, n, products))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import torch
 
-from mri_noise.acquisition.noise import Colouring
+from mri_noise.acquisition.noise import NoiseShaping
 from mri_noise.operators.encoding import CenteredFFT, Sampling, Sense, Sensitivities
 from mri_noise.operators.linop import Adjoint, Compose, Jacobian, LinearOperator
 from mri_noise.operators.replay import divide, multiply, offset, root_sum_of_squares
@@ -33,9 +33,9 @@ def _point(shape: tuple[int, int, int]) -> torch.Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(7), dtype=torch.complex128)
 
 
-def _colouring(shape: tuple[int, int, int]) -> Colouring:
+def _noise_shaping(shape: tuple[int, int, int]) -> NoiseShaping:
     noise = covariance(shape[0], torch.Generator().manual_seed(3))
-    return Colouring.of(noise, equispaced(*shape[1:], 2), torch.complex128)
+    return NoiseShaping.of(noise, equispaced(*shape[1:], 2), torch.complex128)
 
 
 def _sense(shape: tuple[int, int, int]) -> Sense:
@@ -54,8 +54,8 @@ OPERATORS: dict[str, Callable[[tuple[int, int, int]], LinearOperator]] = {
     "Sampling": lambda shape: Sampling(equispaced(*shape[1:], 2, 2), shape[0]),
     "Sense": _sense,
     "SenseOfEach": _sense_of_each,
-    "Colouring": _colouring,
-    "Compose": lambda shape: Compose(_colouring(shape), _sense(shape)),
+    "NoiseShaping": _noise_shaping,
+    "Compose": lambda shape: Compose(_noise_shaping(shape), _sense(shape)),
     "Adjoint": lambda shape: Adjoint(_sense(shape)),
     "Jacobian of steps": lambda shape: Jacobian.of_steps(_nonlinear, _point(shape), chunk=3),
     "Jacobian of any": lambda shape: Jacobian.of_any(_nonlinear, _point(shape), chunk=3),

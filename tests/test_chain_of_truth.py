@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mri_noise.acquisition.noise import Colouring, Noise, whitening_matrix
+from mri_noise.acquisition.noise import Noise, NoiseShaping, whitening_matrix
 from mri_noise.recon.linear import CGSense
 from mri_noise.recon.reconstructor import Reconstructor
 from mri_noise.variance.closed_form import sense_variance, tikhonov_sense_variance
@@ -90,4 +90,4 @@ def test_a_wrong_noise_convention_would_be_seen() -> None:
     half = _final(_quiet(p, 0.5**0.5), reconstructor("CG-SENSE"), Sketch(n_probes=600, batch=50))
     z = (half.variance - exact.variance) / half.standard_error
     assert z.mean() < -5
-    assert Colouring.of(p.noise, p.encoding.mask).factor.shape == (3, 3)
+    assert NoiseShaping.of(p.noise, p.encoding.mask).factor.shape == (3, 3)

@@ -136,10 +136,10 @@ def test_prewhitened_sense_has_the_least_noise_of_an_unbiased_combination(tmp_pa
     assert white.estimate is not None
     g = g_factor(white.estimate.variance, white.full_variance, 1.0)
     torch.testing.assert_close(g[white.object], torch.ones_like(g[white.object]), rtol=1e-6, atol=0)
-    coloured = _last(_changed(**exact, reconstruction=sense, prewhiten=False))
-    assert coloured.estimate is not None
-    inside = white.object & coloured.object
-    signal_to_noise = [r.zero_filled.abs()[inside] / r.estimate.variance[inside].sqrt() for r in (white, coloured)]
+    shaped = _last(_changed(**exact, reconstruction=sense, prewhiten=False))
+    assert shaped.estimate is not None
+    inside = white.object & shaped.object
+    signal_to_noise = [r.zero_filled.abs()[inside] / r.estimate.variance[inside].sqrt() for r in (white, shaped)]
     assert (signal_to_noise[0] / signal_to_noise[1]).median() > 1.01
 
 

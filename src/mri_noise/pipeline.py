@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar, cast
 import torch
 
 from mri_noise.acquisition.coils import calibrated, doubts
-from mri_noise.acquisition.noise import Colouring, Noise, white_probes
+from mri_noise.acquisition.noise import Noise, NoiseShaping, white_probes
 from mri_noise.acquisition.scan import Scan, Slice, prewhitened, shown_centre
 from mri_noise.arrays import Image, KSpace, Mask
 from mri_noise.experiment import Experiment
@@ -297,10 +297,10 @@ def _whitened(acquired: Slice, experiment: Experiment) -> tuple[Slice, Noise]:
 
 def _added_noise(experiment: Experiment, noise: Noise, mask: Mask, like: KSpace, index: int) -> KSpace:
     """Noise of the scan's covariance, ``added_noise`` times its level."""
-    colouring = Colouring.of(noise, mask, like.dtype)
+    noise_shaping = NoiseShaping.of(noise, mask, like.dtype)
     generator = generator_of(experiment.seed, index, _ADDED_NOISE)
-    probe = next(white_probes(1, colouring.in_shape, generator, like, draw="gaussian", chunk=1))[0]
-    return experiment.added_noise * colouring(probe)
+    probe = next(white_probes(1, noise_shaping.in_shape, generator, like, draw="gaussian", chunk=1))[0]
+    return experiment.added_noise * noise_shaping(probe)
 
 
 def _reconstructor(experiment: Experiment, like: KSpace, cache: StageCache) -> Reconstructor:

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mri_noise.acquisition.noise import (
-    Colouring,
     Noise,
+    NoiseShaping,
     noise_from_covariance,
     noise_from_samples,
     noise_of_level,
@@ -175,12 +175,12 @@ def test_whitening_makes_coils_equal_and_uncorrelated_and_keeps_the_scale(n_coil
 
 def test_colouring_gives_noise_of_the_covariance_where_sampled() -> None:
     noise, mask = covariance(3, _generator()), equispaced(16, 12, 2)
-    colouring = Colouring.of(noise, mask, torch.complex128)
-    probes = next(white_probes(60, colouring.in_shape, _generator(), torch.zeros(1, dtype=torch.complex128),
+    noise_shaping = NoiseShaping.of(noise, mask, torch.complex128)
+    probes = next(white_probes(60, noise_shaping.in_shape, _generator(), torch.zeros(1, dtype=torch.complex128),
                                draw="gaussian", chunk=60))  # fmt: skip
-    coloured = colouring(probes)
-    assert (coloured[..., ~mask] == 0).all()
-    samples = coloured[..., mask].transpose(0, 1).flatten(1)
+    shaped = noise_shaping(probes)
+    assert (shaped[..., ~mask] == 0).all()
+    samples = shaped[..., mask].transpose(0, 1).flatten(1)
     estimate = samples @ samples.mH / samples.shape[1]
     assert (covariance_z(estimate, noise.covariance, samples.shape[1]) < 4).all()
 

@@ -192,14 +192,14 @@ def mix_coils(matrix: CoilCovariance, kspace: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class Colouring(LinearOperator):
+class NoiseShaping(LinearOperator):
     """L with L L^H = Psi at the sampled points: turns white noise of unit variance into the scan's noise."""
 
     factor: CoilCovariance
     mask: Mask
 
     @classmethod
-    def of(cls, noise: Noise, mask: Mask, dtype: torch.dtype = torch.complex64) -> "Colouring":
+    def of(cls, noise: Noise, mask: Mask, dtype: torch.dtype = torch.complex64) -> "NoiseShaping":
         """Make the operator for one mask, on the mask's device."""
         return cls(torch.linalg.cholesky(noise.covariance).to(mask.device, dtype), mask)
 

@@ -15,7 +15,7 @@ from mri_noise.acquisition.scan import Scan, Slice
 from mri_noise.io.fingerprint import fingerprint
 from mri_noise.io.readout import readout_ifft
 from mri_noise.io.samples import as_complex64, label, measured_points
-from mri_noise.io.volume import BLOCK_BYTES, Volume, temporary_array
+from mri_noise.io.volume import BLOCK_BYTES, VolumetricKSpace, temporary_array
 
 _N_DIMENSIONS = 16
 _N_ENCODING = 4
@@ -113,7 +113,7 @@ def _read_slice(source: _Source, index: int) -> Slice:
     return Slice(kspace=kspace, mask=measured_points(kspace))
 
 
-def _read_across(source: _Source, volume: Callable[[int], Volume], index: int) -> Slice:
+def _read_across(source: _Source, volume: Callable[[int], VolumetricKSpace], index: int) -> Slice:
     """Read one position along the readout; the first to be read of a repeat transforms the repeat."""
     repeat, position = divmod(index, source.dimensions[0])
     whole = volume(repeat)
@@ -123,7 +123,7 @@ def _read_across(source: _Source, volume: Callable[[int], Volume], index: int) -
     )
 
 
-def _volume(source: _Source, repeat: int) -> Volume:
+def _volume(source: _Source, repeat: int) -> VolumetricKSpace:
     """Transform a repeat along the readout, some partitions of one coil at a time, into a temporary file."""
     samples = source.samples(repeat)
     n_readout, n_lines, n_partitions, n_coils = samples.shape
@@ -136,7 +136,7 @@ def _volume(source: _Source, repeat: int) -> Volume:
             block = np.array(samples[:, :, part, coil])
             mask[:, part] |= block.any(axis=0)
             hybrid[:, coil, :, part] = readout_ifft(torch.from_numpy(block).movedim(0, -1)).movedim(-1, 0).numpy()
-    return Volume(hybrid, torch.from_numpy(mask))
+    return VolumetricKSpace(hybrid, torch.from_numpy(mask))
 
 
 def _dimensions(pair: Pair) -> tuple[int, ...]:

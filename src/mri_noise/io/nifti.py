@@ -32,7 +32,7 @@ _COMMENT = 6  # and a header extension of plain text
 
 
 @dataclass(frozen=True, slots=True)
-class Volume:
+class NiftiVolume:
     """A map of all slices of a result.
 
     Attributes
@@ -87,7 +87,7 @@ def volume_paths(stem: Path | str) -> list[Path]:
     return [Path(stem).with_name(f"{name}_{of_map}.nii.gz") for of_map in _MAPS]
 
 
-def load_nifti(path: Path) -> Volume:
+def load_nifti(path: Path) -> NiftiVolume:
     """Read a volume that :func:`save_nifti` has written.
 
     Raises
@@ -110,7 +110,7 @@ def load_nifti(path: Path) -> Volume:
         raise damaged(str(path), f"it is of shape {values.shape} and names {len(summary.slices)} slices")
     columns, rows, slices = (float(zoom) for zoom in image.header.get_zooms())
     is_known = image.header.get_xyzt_units()[0] == "mm"
-    return Volume(torch.tensor(values.T), (slices, rows, columns) if is_known else None, summary)
+    return NiftiVolume(torch.tensor(values.T), (slices, rows, columns) if is_known else None, summary)
 
 
 def _of_all(read: _Read, pairs: Sequence[tuple[Result, VarianceEstimate]]) -> list[Tensor]:

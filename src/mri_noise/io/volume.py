@@ -14,7 +14,7 @@ BLOCK_BYTES = 32 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Volume:
+class VolumetricKSpace:
     """Hybrid space: the readout is an image axis, the two phase encodes are still k-space.
 
     Attributes

@@ -38,7 +38,7 @@ def first_undersampling(acquired: Slice) -> Undersampling:
     return suggested_undersampling(acquired, acceleration)
 
 
-def coloured(spec: LayerSpec) -> LayerSpec:
+def shaped(spec: LayerSpec) -> LayerSpec:
     """A layer in the preferred colours: those of noise maps and of g-factors can be chosen."""
     colours = preferences().colours
     if spec.key in ("g", "inverse_g"):

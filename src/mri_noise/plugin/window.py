@@ -17,7 +17,7 @@ from mri_noise.plugin.canvas.letters import Letters
 from mri_noise.plugin.canvas.side_by_side import SideBySide
 from mri_noise.plugin.canvas.whole_view import WholeView
 from mri_noise.plugin.in_use import require_unread
-from mri_noise.plugin.preferences import coloured
+from mri_noise.plugin.preferences import shaped
 from mri_noise.plugin.viewers import is_open, show_slice
 from mri_noise.plugin.worker import SILENT, Handlers, Runner
 from mri_noise.result import Result
@@ -168,7 +168,7 @@ class Window:
         first = snapshot.result.estimate is None
         specs = image_layers(result, name, snapshot.reference) if first or snapshot.final else ()
         keys = self._all_maps(result) if snapshot.final else self._looked_at()
-        self._arrivals.show(map(coloured, (*specs, *map_layers(result, name, keys))), result)
+        self._arrivals.show(map(shaped, (*specs, *map_layers(result, name, keys))), result)
 
     def _all_maps(self, result: Result) -> list[str]:
         """The maps of every run, and those that were added; an added one that the run does not know is taken away."""

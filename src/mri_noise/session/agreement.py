@@ -15,7 +15,7 @@ _N_STANDARD_ERRORS = 2.0
 
 BIAS, LOWER, UPPER = "bias", "lower 95 % limit", "upper 95 % limit"
 
-ALIKE = ((BIAS, LOWER, UPPER),)
+SAME_UNITS = ((BIAS, LOWER, UPPER),)
 """Figures in units of the data."""
 
 MEANINGS = {

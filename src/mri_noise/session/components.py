@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Window = tuple[float, float]
+ContrastLimits = tuple[float, float]
 
 _DECADES = 4
 
@@ -30,7 +30,7 @@ class Component:
     name: str
     key: str
     values: Callable[[Any], Any]
-    window: Callable[[NDArray[Any]], Window]
+    window: Callable[[NDArray[Any]], ContrastLimits]
     colormap: str = "gray"
 
 
@@ -43,7 +43,7 @@ def _log_magnitude(values: Any) -> Any:
     return np.log10(np.maximum(np.abs(values), np.finfo(np.float32).tiny))
 
 
-def _log_window(values: NDArray[Any]) -> Window:
+def _log_window(values: NDArray[Any]) -> ContrastLimits:
     top = float(_log_magnitude(np.abs(values).max() or 1.0))
     return top - _DECADES, top
 

@@ -56,11 +56,11 @@ def furniture(layers: Sequence[Seen], session: Session, *, in_grid: bool = False
     """What belongs to the top layer that is seen, in each cell of a grid; nothing where that is somebody else's."""
     on_top = {layer.cell: layer for layer in layers if layer.here}
     tops = [layer for layer in on_top.values() if layer.spec is not None]
-    coloured = frozenset(layer.number for layer in tops if layer.in_colours)
+    shaped = frozenset(layer.number for layer in tops if layer.in_colours)
     return Furniture(
         text=_text(tops, layers, session),
-        names=frozenset(layer.number for layer in tops) if in_grid else coloured,
-        bars=coloured,
+        names=frozenset(layer.number for layer in tops) if in_grid else shaped,
+        bars=shaped,
     )
 
 

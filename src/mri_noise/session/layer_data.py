@@ -11,7 +11,7 @@ from torch import Tensor
 from mri_noise.arrays import Image
 from mri_noise.report import DIFFERENCE_COLOURS, MAP_COLOURS, bright, estimate_of, g_factor_of, in_object
 from mri_noise.result import Result
-from mri_noise.session.components import Window
+from mri_noise.session.components import ContrastLimits
 from mri_noise.session.models import title_of_model
 from mri_noise.variance.estimate import Channel
 from mri_noise.variance.maps import inverse_g_factor, snr, std_error
@@ -55,7 +55,7 @@ class Look:
     """Colours, what they span, and whether the layer is visible at first."""
 
     colormap: str
-    window: Window
+    window: ContrastLimits
     visible: bool = True
 
 

@@ -22,7 +22,7 @@ N_RUNS_KEPT = 20
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What the status line says, and how it is coloured.
+    """What the status line says, and how it is shaped.
 
     Attributes
     ----------

@@ -49,7 +49,9 @@ def test_a_power_of_ten_leaves_three_digits_before_the_point(numbers: list[float
 
 
 def test_rows_alike_have_a_power_of_ten_in_common(qtbot: QtBot) -> None:
-    table = Table(short={"mean std": "std"}, meanings={"mean std": "of the voxels"}, alike=[("mean std", "of mean")])
+    table = Table(
+        short={"mean std": "std"}, meanings={"mean std": "of the voxels"}, same_units=[("mean std", "of mean")]
+    )
     qtbot.addWidget(table)
     figures = {"ROI 1": [200, 0.0233, 0.000893], "ROI 2": [300, math.nan, 0.0127]}
     table.show_frame(pd.DataFrame(figures, index=["voxels", "mean std", "of mean"]))

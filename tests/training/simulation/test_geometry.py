@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mri_noise.training.simulation.dice import Dice
 from mri_noise.training.simulation.geometry import Plane, Shape, draw_axes, fade, reach, sample_volume
-from mri_noise.training.simulation.volumes import Volume
+from mri_noise.training.simulation.volumes import MagnitudeVolume
 
 SEEDS = st.integers(0, 2**31 - 1)
 
@@ -22,10 +22,10 @@ def _straight() -> Shape:
     return Shape(torch.ones(3, dtype=torch.float64), ((0.0, field, field, field),))
 
 
-def _ramp() -> Volume:
+def _ramp() -> MagnitudeVolume:
     x, y, z = (torch.arange(n, dtype=torch.float32) - (n - 1) / 2 for n in (41, 44, 47))
     values = 200 + 2 * x[:, None, None] + 3 * y[:, None] + 5 * z
-    return Volume("ramp", values, (1.0, 2.0, 1.5))
+    return MagnitudeVolume("ramp", values, (1.0, 2.0, 1.5))
 
 
 @pytest.mark.parametrize("finer", [1, 2])

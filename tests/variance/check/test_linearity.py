@@ -45,7 +45,7 @@ def test_a_linear_reconstruction_is_linear() -> None:
 
 
 def _louder(point: OperatingPoint, factor: float) -> OperatingPoint:
-    return replace(point, colouring=replace(point.colouring, factor=factor * point.colouring.factor))
+    return replace(point, noise_shaping=replace(point.noise_shaping, factor=factor * point.noise_shaping.factor))
 
 
 @pytest.mark.parametrize("factor", [4.0, 8.0])

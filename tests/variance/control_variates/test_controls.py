@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mri_noise.acquisition.noise import Colouring
+from mri_noise.acquisition.noise import NoiseShaping
 from mri_noise.operators.encoding import Sense
 from mri_noise.variance.control_variates.controls import N_CONTROLS, TIKHONOV, Controls
 from tests.problems import equispaced, problem
@@ -23,8 +23,8 @@ def test_covariance_is_that_of_the_controls(mask: Tensor) -> None:
     p = problem(*mask.shape, 3, mask)
     maps = p.encoding.coil_maps.clone()
     maps[:, 1, 2] = 0
-    colouring = Colouring.of(p.noise, mask, torch.complex128)
-    controls = Controls.of(Sense(maps, mask), colouring)
+    noise_shaping = NoiseShaping.of(p.noise, mask, torch.complex128)
+    controls = Controls.of(Sense(maps, mask), noise_shaping)
     assert controls is not None
     basis = torch.eye(maps.numel(), dtype=torch.complex128).view(-1, *maps.shape)
     matrix = _controls_of(controls, controls.zero_filled(basis)).flatten(2)  # noise, controls, voxels
@@ -38,7 +38,7 @@ def test_covariance_is_that_of_the_rounded_filter() -> None:
     """In single precision the filter is kept with three digits: its covariance is known to six still."""
     p = problem(8, 9, 3, equispaced(8, 9, 2, 3))
     encoding = Sense(p.encoding.coil_maps.to(torch.complex64), p.encoding.mask)
-    controls = Controls.of(encoding, Colouring.of(p.noise, encoding.mask, torch.complex64))
+    controls = Controls.of(encoding, NoiseShaping.of(p.noise, encoding.mask, torch.complex64))
     assert controls is not None
     assert controls.filters.dtype == torch.bfloat16
     basis = torch.eye(encoding.coil_maps.numel(), dtype=torch.complex64).view(-1, *encoding.coil_maps.shape)
@@ -50,7 +50,7 @@ def test_covariance_is_that_of_the_rounded_filter() -> None:
 
 def test_the_first_controls_are_those_of_neighbours_and_the_last_is_zero_filled() -> None:
     p = problem(8, 9, 3, equispaced(8, 9, 2, 3))
-    controls = Controls.of(p.encoding, Colouring.of(p.noise, p.encoding.mask, torch.complex128))
+    controls = Controls.of(p.encoding, NoiseShaping.of(p.noise, p.encoding.mask, torch.complex128))
     assert controls is not None
     image = torch.randn(8, 9, generator=torch.Generator().manual_seed(0), dtype=torch.complex128)
     fields = _controls_of(controls, image).unflatten(-1, (8, 9))
@@ -64,4 +64,4 @@ def test_the_first_controls_are_those_of_neighbours_and_the_last_is_zero_filled(
 def test_masks_of_points_have_none() -> None:
     mask = torch.rand(8, 9, generator=torch.Generator().manual_seed(1)) > 0.5
     p = problem(8, 9, 3, mask)
-    assert Controls.of(p.encoding, Colouring.of(p.noise, mask, torch.complex128)) is None
+    assert Controls.of(p.encoding, NoiseShaping.of(p.noise, mask, torch.complex128)) is None

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mri_noise.operators.linop import LinearOperator, Shape
-from mri_noise.variance.lattice.bundles import Bundle, Packing, compute_bundles, compute_complex_bundles, draw_bundles
+from mri_noise.variance.lattice.bundles import Bundle, Spacing, compute_bundles, compute_complex_bundles, draw_bundles
 from mri_noise.variance.lattice.density import bundled_density, error_density, shared_energy
 from mri_noise.variance.rows import covariance_rows, random_voxels
 from tests.variance.operators import random_operator, random_region
@@ -35,7 +35,7 @@ def test_the_voxels_of_a_bundle_are_apart_in_both_directions(rows: int, columns:
 def test_bundles_are_packed_as_told(apart: int, distance: int, most: int, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     region = random_region(40, 50, generator)
-    for bundle in draw_bundles(region, 4, generator, Packing(apart, distance, most)):
+    for bundle in draw_bundles(region, 4, generator, Spacing(apart, distance, most)):
         difference = (bundle[:, None] - bundle).abs()[~torch.eye(len(bundle), dtype=torch.bool)]
         assert len(bundle) <= most
         assert bool((difference.amin(-1) >= apart).all())

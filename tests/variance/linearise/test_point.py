@@ -37,7 +37,7 @@ def test_a_point_is_linearised_once_whatever_the_chunk() -> None:
     white = torch.randn(5, *first.in_shape, dtype=torch.complex64, generator=generator)
     torch.testing.assert_close(first(white), second(white))
     zero_filled = encoding.adjoint(kspace)
-    torch.testing.assert_close(first(white), 2 * zero_filled * encoding.adjoint(point.colouring(white)))
+    torch.testing.assert_close(first(white), 2 * zero_filled * encoding.adjoint(point.noise_shaping(white)))
     noise_jacobian(replace(point, image=zero_filled), chunk=2)
     assert squaring.n_calls > n_calls + 5  # the products above, and a recording for another point
 

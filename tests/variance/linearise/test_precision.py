@@ -125,9 +125,11 @@ def test_noise_is_sampled_in_bfloat16_and_known_exactly_in_full_precision(
     settings: UNetSettings | UnrolledSettings,
 ) -> None:
     full, auto = _point(settings, "full"), _point(settings, "auto")
-    white = torch.randn(8, *full.colouring.in_shape, dtype=torch.complex64, generator=torch.Generator().manual_seed(1))
+    white = torch.randn(
+        8, *full.noise_shaping.in_shape, dtype=torch.complex64, generator=torch.Generator().manual_seed(1)
+    )
     expected = noise_jacobian(full, chunk=2)(white)
-    by_rounding = off(emulated(full.reconstruct, full.kspace, BITS)(full.colouring(white)), expected)
+    by_rounding = off(emulated(full.reconstruct, full.kspace, BITS)(full.noise_shaping(white)), expected)
     most = by_rounding * most_by_accumulation(full.reconstruct, full.kspace)
     assert most < 0.01
     torch.testing.assert_close(exact_noise_jacobian(auto, chunk=2)(white), expected, rtol=0, atol=0)

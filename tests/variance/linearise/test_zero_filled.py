@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mri_noise.acquisition.noise import Colouring
+from mri_noise.acquisition.noise import NoiseShaping
 from mri_noise.recon.linear import ZeroFilled
 from mri_noise.recon.networks.meddlr_unet import MeddlrUNetSettings
 from mri_noise.variance.linearise.zero_filled import ImageDomain
@@ -22,8 +22,8 @@ MASKS = {
 
 
 def domain_of(of: Problem) -> ImageDomain:
-    colouring = Colouring.of(of.noise, of.encoding.mask, of.kspace.dtype)
-    return ImageDomain(lambda image: image, of.encoding.adjoint(of.kspace), of.encoding.coil_maps, colouring)
+    noise_shaping = NoiseShaping.of(of.noise, of.encoding.mask, of.kspace.dtype)
+    return ImageDomain(lambda image: image, of.encoding.adjoint(of.kspace), of.encoding.coil_maps, noise_shaping)
 
 
 def dense(domain: ImageDomain, reach: int | None) -> torch.Tensor:
@@ -38,7 +38,7 @@ def test_the_covariance_is_that_of_the_encoding_and_its_noise(kind: str) -> None
     of = problem(7, 9, mask=MASKS[kind])
     domain = domain_of(of)
     image = torch.randn(2, 7, 9, generator=torch.Generator().manual_seed(0), dtype=torch.complex128)
-    expected = of.encoding.adjoint(domain.colouring(domain.colouring.adjoint(of.encoding(image))))
+    expected = of.encoding.adjoint(domain.noise_shaping(domain.noise_shaping.adjoint(of.encoding(image))))
     torch.testing.assert_close(domain.covariance(image), expected)
 
 

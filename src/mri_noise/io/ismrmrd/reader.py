@@ -32,7 +32,7 @@ from mri_noise.io.ismrmrd.measurements import Group, measurements_of, prescan_fo
 from mri_noise.io.measurements import Measurement, choose, stated, told_apart
 from mri_noise.io.readout import crop_readout, readout_ifft, remaining_samples, remove_oversampling, resample
 from mri_noise.io.samples import as_complex64, label
-from mri_noise.io.volume import Volume, temporary_array
+from mri_noise.io.volume import VolumetricKSpace, temporary_array
 from mri_noise.operators.encoding import central_block
 
 _N_BLOCKS = 4
@@ -202,7 +202,10 @@ def _require_equal_readouts(source: _Source) -> None:
 
 
 def _read_across(
-    source: _Source, volume: Callable[[int], Volume], reference: Callable[[Calibration], Volume], index: int
+    source: _Source,
+    volume: Callable[[int], VolumetricKSpace],
+    reference: Callable[[Calibration], VolumetricKSpace],
+    index: int,
 ) -> Slice:
     """Read one position along the readout; the first to be read of a slab transforms the slab."""
     number, position = divmod(index, source.encoding.n_readout)
@@ -215,19 +218,19 @@ def _read_across(
     )
 
 
-def _block_across(slab: Volume, calibration: Calibration, position: int) -> CalibrationKSpace | None:
+def _block_across(slab: VolumetricKSpace, calibration: Calibration, position: int) -> CalibrationKSpace | None:
     return _central(torch.from_numpy(np.array(slab.samples[position])), calibration.size)
 
 
-def _slab(source: _Source, number: int) -> Volume:
+def _slab(source: _Source, number: int) -> VolumetricKSpace:
     return _volume(source, source.encoding, source.index.frames[number].entries)
 
 
-def _calibration_slab(source: _Source, calibration: Calibration) -> Volume:
+def _calibration_slab(source: _Source, calibration: Calibration) -> VolumetricKSpace:
     return _volume(source, calibration.encoding, calibration.entries)
 
 
-def _volume(source: _Source, encoding: CartesianEncoding, entries: Entries) -> Volume:
+def _volume(source: _Source, encoding: CartesianEncoding, entries: Entries) -> VolumetricKSpace:
     """Transform lines along the readout, one after the other, into a temporary file; repeated ones are averaged."""
     n_samples, n_lines, n_partitions = encoding.matrix
     n_readout, n_coils = source.encoding.n_readout, source.index.n_coils
@@ -243,7 +246,7 @@ def _volume(source: _Source, encoding: CartesianEncoding, entries: Entries) -> V
             profile = resample(crop_readout(readout_ifft(line), encoding.n_readout), n_readout)
             hybrid[:, :, entry["line"], entry["partition"]] += profile.T.numpy()
             mask[entry["line"], entry["partition"]] = True
-    return Volume(hybrid, mask)
+    return VolumetricKSpace(hybrid, mask)
 
 
 def _prescan(data: h5py.Dataset, entries: Entries, path: Path, said: str) -> Noise | None:

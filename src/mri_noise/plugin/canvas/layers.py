@@ -9,7 +9,7 @@ import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Layer
 
-from mri_noise.session.components import COMPONENTS, Component, Window
+from mri_noise.session.components import COMPONENTS, Component, ContrastLimits
 from mri_noise.session.furniture import Origin
 from mri_noise.session.layer_data import METADATA, Geometry, LayerSpec
 
@@ -92,7 +92,7 @@ class _Shown:
     data: Any
     name: str
     colormap: str
-    window: Window
+    window: ContrastLimits
 
 
 def _shown(spec: LayerSpec, component: Component) -> _Shown:

@@ -9,7 +9,7 @@ from napari.layers import Layer
 
 from mri_noise.plugin.canvas.backdrop import Backdrop
 from mri_noise.plugin.canvas.layers import Shelf
-from mri_noise.plugin.preferences import coloured
+from mri_noise.plugin.preferences import shaped
 from mri_noise.plugin.viewers import show_slice
 from mri_noise.session.furniture import Origin
 from mri_noise.session.jobs import Snapshot
@@ -93,7 +93,7 @@ class SideBySide:
 
 
 def _named(run: Snapshot, key: str) -> LayerSpec:
-    spec = coloured(map_layer(run.result, run.job.name, QUANTITIES["std"]))
+    spec = shaped(map_layer(run.result, run.job.name, QUANTITIES["std"]))
     method = run.result.experiment.variance.kind.replace("-", " ")
     return replace(spec, key=key, title=f"{run.job.name}: std, {method}")
 

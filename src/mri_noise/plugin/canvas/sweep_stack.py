@@ -4,7 +4,7 @@ from napari.components import ViewerModel
 
 from mri_noise.plugin.canvas.backdrop import Backdrop
 from mri_noise.plugin.canvas.layers import Shelf
-from mri_noise.plugin.preferences import coloured
+from mri_noise.plugin.preferences import shaped
 from mri_noise.plugin.viewers import show_slice
 from mri_noise.session.sweeps.sweeps import Sweep, stack_layers
 
@@ -39,7 +39,7 @@ class SweepStack:
         self._sweep = sweep
         origin = sweep.runs[0].result
         results = tuple(run.result for run in sweep.runs)
-        self._shelf.show([coloured(spec) for spec in stack_layers(sweep)], results)
+        self._shelf.show([shaped(spec) for spec in stack_layers(sweep)], results)
         self._viewer.layers.selection.active = self._shelf["stack_std"]
         show_slice(self._viewer, origin.index, origin.provenance.voxel_size)
         dims = self._viewer.dims

@@ -15,7 +15,7 @@ from mri_noise.plugin.widgets.tables import Table
 from mri_noise.plugin.window import window_of
 from mri_noise.plugin.worker import Handlers, Runner, sentence_of
 from mri_noise.report import estimate_of
-from mri_noise.session.agreement import ALIKE, MEANINGS, agreement_table, costs, verdict
+from mri_noise.session.agreement import MEANINGS, SAME_UNITS, agreement_table, costs, verdict
 from mri_noise.session.jobs import Snapshot, snapshots, up_to_here
 from mri_noise.session.state import Status, StatusKind
 from mri_noise.session.sweeps.curves import Curve, Traced, traced
@@ -33,7 +33,7 @@ class CompareDock(QWidget):
         super().__init__()
         self.shared, self._runner = window_of(napari_viewer), Runner()
         self.n_replicas, self.bar, self.status = QSpinBox(), ThinBar(), StatusLine()
-        self.agreement, self.costs = Table(fits=True, meanings=MEANINGS, alike=ALIKE), Table(fits=True)
+        self.agreement, self.costs = Table(fits=True, meanings=MEANINGS, same_units=SAME_UNITS), Table(fits=True)
         self.plots = ComparisonPlots(napari_viewer)
         self._draw_soon = qthrottled(self._draw, timeout=_REDRAW)
         self._run: Snapshot | None = None

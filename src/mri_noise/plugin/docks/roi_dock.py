@@ -19,8 +19,8 @@ from mri_noise.session.jobs import Snapshot
 from mri_noise.session.layer_data import DATA_UNITS, Geometry, geometry
 from mri_noise.session.regions.readouts import Readouts, RegionQuestion, read_regions
 from mri_noise.session.regions.region_table import (
-    ALIKE,
     MEANINGS,
+    SAME_UNITS,
     contrast_question,
     questions,
     region_table,
@@ -47,7 +47,7 @@ class RoiDock(QWidget):
         self.shared, self._runner = window_of(napari_viewer), Runner()
         self.regions = RegionLayer(napari_viewer, self.refresh, self.find_exact, self.commit)
         self.table, self.status, self.everywhere = (
-            Table(short=_SHORT, meanings=MEANINGS, alike=ALIKE, amber=(NOT_LINEAR,)),
+            Table(short=_SHORT, meanings=MEANINGS, same_units=SAME_UNITS, amber=(NOT_LINEAR,)),
             StatusLine(),
             QCheckBox("on every slice"),
         )

@@ -10,7 +10,7 @@ from mri_noise.plugin.widgets.sections import Section, StatusLine, buttons, scro
 from mri_noise.plugin.widgets.tables import Table
 from mri_noise.plugin.window import window_of
 from mri_noise.plugin.worker import sentence_of
-from mri_noise.session.agreement import ALIKE, MEANINGS, agreement_table, require_same_image, verdict
+from mri_noise.session.agreement import MEANINGS, SAME_UNITS, agreement_table, require_same_image, verdict
 from mri_noise.session.jobs import Snapshot
 from mri_noise.session.runs import runs_table
 from mri_noise.session.state import Status
@@ -33,7 +33,7 @@ class RunsDock(QWidget):
         super().__init__()
         self.shared = window_of(napari_viewer)
         self.runs = Table(short=_SHORT, meanings=_MEANINGS, columns=("changed", *_SHORT, "linear"), amber=(NOT_LINEAR,))
-        self.agreement, self.status = Table(fits=True, meanings=MEANINGS, alike=ALIKE), StatusLine()
+        self.agreement, self.status = Table(fits=True, meanings=MEANINGS, same_units=SAME_UNITS), StatusLine()
         self.sweep = SweepPanel(self.shared)
         self._listed: tuple[Snapshot, ...] = ()
         self._arrange()

@@ -10,7 +10,7 @@ from mri_noise.plugin.canvas.layers import show_component
 from mri_noise.plugin.forms.editors import leave_wheel_to_scrolling
 from mri_noise.plugin.panels.correlation import Correlation
 from mri_noise.plugin.panels.film import FilmPanel
-from mri_noise.plugin.preferences import coloured
+from mri_noise.plugin.preferences import shaped
 from mri_noise.plugin.widgets.sections import buttons
 from mri_noise.plugin.window import Window
 from mri_noise.session.components import COMPONENTS
@@ -50,7 +50,7 @@ class ShowPanel(QWidget):
                 return
             shelf = self._shared.shelf
             shelf.forget_deleted(quantity.key)
-            shelf.show([coloured(map_layer(shown.result, shown.job.name, quantity))], shown.result)
+            shelf.show([shaped(map_layer(shown.result, shown.job.name, quantity))], shown.result)
             if not self._shared.viewer.canvas.grid.enabled:
                 shelf.put_on_top(quantity.key)
 

@@ -82,7 +82,7 @@ class Section(QWidget):
 
 
 class StatusLine(QWidget):
-    """One sentence with a coloured mark, which stays until it is no longer true."""
+    """One sentence with a shaped mark, which stays until it is no longer true."""
 
     def __init__(self) -> None:
         super().__init__()

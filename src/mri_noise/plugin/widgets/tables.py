@@ -38,7 +38,7 @@ class Table(QTableWidget):
         What rows and columns are, for their tooltips.
     columns
         Those that are shown, all if none are named: the first wraps its lines, and a tooltip says the others.
-    alike
+    same_units
         Groups of rows in one unit: where their numbers are small or large they have a power of ten in common, which
         their titles name.
     amber
@@ -52,12 +52,12 @@ class Table(QTableWidget):
         short: Mapping[str, str] | None = None,
         meanings: Mapping[str, str] | None = None,
         columns: Sequence[str] = (),
-        alike: Sequence[Collection[str]] = (),
+        same_units: Sequence[Collection[str]] = (),
         amber: Collection[str] = (),
     ) -> None:
         super().__init__()
         self._fits, self._short, self._meanings, self._columns = fits, short or {}, meanings or {}, tuple(columns)
-        self._alike, self._amber = alike, amber
+        self._same_units, self._amber = same_units, amber
         self._settling = QTimer(self)  # the header tells of a new width before it has it
         self._settling.setSingleShot(True)
         self._settling.timeout.connect(self.resizeRowsToContents)
@@ -76,7 +76,7 @@ class Table(QTableWidget):
         shown = frame if frame.empty or not self._columns else frame[list(self._columns)]
         self.setRowCount(len(shown))
         self.setColumnCount(len(shown.columns))
-        powers = {name: power_of_ten(shown.loc[shown.index.isin(rows)]) for rows in self._alike for name in rows}
+        powers = {name: power_of_ten(shown.loc[shown.index.isin(rows)]) for rows in self._same_units for name in rows}
         for column, name in enumerate(shown.columns):
             self.setHorizontalHeaderItem(column, self._header(str(name), _in_lines(self._called(str(name)))))
         for row, name in enumerate(map(str, shown.index)):

@@ -34,7 +34,7 @@ from mri_noise.session.runs import over_slices
 from mri_noise.session.state import Session
 from mri_noise.variance.readout import ContrastNoise, RegionNoise
 
-ALIKE = (
+SAME_UNITS = (
     (MEAN_SIGNAL,),
     (MEAN_STD, MEDIAN_STD, MONTE_CARLO_STD, INTERVAL, STD_OF_MEAN, STD_OF_COMPLEX_MEAN),
 )
@@ -100,7 +100,7 @@ def region_table(
 
 def with_units(table: pd.DataFrame) -> pd.DataFrame:
     """The same with the units in the names of columns, for a file that stands alone."""
-    in_data_units = [name for group in ALIKE for name in group]
+    in_data_units = [name for group in SAME_UNITS for name in group]
     return table.rename(columns={name: f"{name.strip()} [{DATA_UNITS}]" for name in in_data_units})
 
 

@@ -14,7 +14,7 @@ from mri_noise.training.data.cache import AcquisitionCache
 from mri_noise.training.example import Acquisition
 from mri_noise.training.simulation.acquisition import Calibrations, Protocol, Subject, acquire
 from mri_noise.training.simulation.dice import Dice
-from mri_noise.training.simulation.volumes import Volume, read_volume, volume_fingerprint, volume_path
+from mri_noise.training.simulation.volumes import MagnitudeVolume, read_volume, volume_fingerprint, volume_path
 
 _STEP = 8
 """Matrices are multiples of it."""
@@ -97,7 +97,7 @@ class SimulatedSet:
     """Simulated acquisitions, one slice after the other and one subject after the other."""
 
     settings: Simulated
-    volumes: tuple[Volume, ...]
+    volumes: tuple[MagnitudeVolume, ...]
     cache: AcquisitionCache
     key: str
 
@@ -129,7 +129,7 @@ class SimulatedSet:
             of_slice,
         )
 
-    def _volume(self, dice: Dice) -> Volume:
+    def _volume(self, dice: Dice) -> MagnitudeVolume:
         return self.volumes[dice.index([anatomy.weight for anatomy in self.settings.volumes])]
 
     def _n_coils(self, dice: Dice) -> int:

@@ -16,7 +16,7 @@ from mri_noise.training.simulation.geometry import Plane, Shape, draw_axes, fade
 from mri_noise.training.simulation.phase import ObjectPhase
 from mri_noise.training.simulation.receivers import Receivers, calibrated, normalised, shading, support
 from mri_noise.training.simulation.tissue import draw_contrast, in_contrast, lesions, sharpened, texture
-from mri_noise.training.simulation.volumes import Volume
+from mri_noise.training.simulation.volumes import MagnitudeVolume
 
 _FILL = 0.95
 """Share of a head's length that a field of view has to hold."""
@@ -62,7 +62,7 @@ class Subject:
         What the scanner's filter leaves at the edges of k-space.
     """
 
-    volume: Volume
+    volume: MagnitudeVolume
     shape: Shape
     plane: Plane
     contrast: Tensor
@@ -75,7 +75,7 @@ class Subject:
     resolution: float
 
     @classmethod
-    def draw(cls, volume: Volume, protocols: Iterable[Protocol], n_coils: int, dice: Dice) -> "Subject":
+    def draw(cls, volume: MagnitudeVolume, protocols: Iterable[Protocol], n_coils: int, dice: Dice) -> "Subject":
         """Draw a subject: its head, its place in the scanner, its contrast and its receivers.
 
         The scan is made by the first of the protocols whose field of view holds the head, or else by the last.

@@ -10,7 +10,7 @@ from torch.nn.functional import grid_sample, interpolate
 
 from mri_noise.phantom.fields import RandomField
 from mri_noise.training.simulation.dice import Dice
-from mri_noise.training.simulation.volumes import Volume
+from mri_noise.training.simulation.volumes import MagnitudeVolume
 
 _AXIAL, _CORONAL, _SAGITTAL = (
     ((0.0, -1.0, 0.0), (1.0, 0.0, 0.0), (0.0, 0.0, 1.0)),
@@ -125,7 +125,7 @@ class Shape:
         return torch.stack(moved).sum(0)
 
 
-def sample_volume(volume: Volume, plane: Plane, shape: Shape, finer: int, n_sheets: int) -> Tensor:
+def sample_volume(volume: MagnitudeVolume, plane: Plane, shape: Shape, finer: int, n_sheets: int) -> Tensor:
     """Return the values of a volume on a plane, averaged over sheets through its thickness.
 
     Shape (finer * rows, finer * columns), float32. The values are interpolated trilinearly.
@@ -139,7 +139,7 @@ def sample_volume(volume: Volume, plane: Plane, shape: Shape, finer: int, n_shee
     return _interpolated(volume, sheets).mean(0)
 
 
-def fade(volume: Volume, plane: Plane, shape: Shape, finer: int) -> Tensor:
+def fade(volume: MagnitudeVolume, plane: Plane, shape: Shape, finer: int) -> Tensor:
     """Return factors that fall to zero at the lower face of a volume, as the signal does below a head array."""
     lowest = -volume.values.shape[2] * volume.voxel_size[2] / 2
 
@@ -150,13 +150,13 @@ def fade(volume: Volume, plane: Plane, shape: Shape, finer: int) -> Tensor:
     return plane.smooth(factor, spacing=6.0, finer=finer).clamp(0, 1)
 
 
-def reach(volume: Volume, shape: Shape, direction: Tensor) -> float:
+def reach(volume: MagnitudeVolume, shape: Shape, direction: Tensor) -> float:
     """Return half the length of a volume along a direction, as if it were an ellipsoid [mm]."""
     size = torch.tensor(volume.values.shape, dtype=torch.float64) * torch.tensor(volume.voxel_size, dtype=torch.float64)
     return float(torch.linalg.vector_norm(size * shape.scale / 2 * direction))
 
 
-def _interpolated(volume: Volume, points: Tensor) -> Tensor:
+def _interpolated(volume: MagnitudeVolume, points: Tensor) -> Tensor:
     """Values at points of shape (sheets, rows, columns, 3) [mm] about the volume's centre; zero outside."""
     half = torch.tensor([n * size / 2 for n, size in zip(volume.values.shape, volume.voxel_size, strict=True)])
     grid = (points / half).flip(-1)

@@ -44,7 +44,7 @@ _SHIPPED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Volume:
+class MagnitudeVolume:
     """A head, or anything else, without its background.
 
     Attributes
@@ -92,7 +92,7 @@ def volume_fingerprint(source: str) -> str:
     return fingerprint(volume_path(source))
 
 
-def read_volume(source: str) -> Volume:
+def read_volume(source: str) -> MagnitudeVolume:
     """Read a volume, turn its axes to right, anterior, superior, clear its background and scale it.
 
     Raises
@@ -108,7 +108,7 @@ def read_volume(source: str) -> Volume:
     values = values.clip(min=0)
     bright = np.quantile(values[values > 0], _BRIGHT).astype(np.float32)
     name = source if source in _SHIPPED else path.name.removesuffix(".gz").removesuffix(".nii")
-    return Volume(name, torch.from_numpy(np.ascontiguousarray(values / bright)), voxel_size)
+    return MagnitudeVolume(name, torch.from_numpy(np.ascontiguousarray(values / bright)), voxel_size)
 
 
 def _existing(path: Path, advice: str) -> Path:

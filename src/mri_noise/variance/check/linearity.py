@@ -139,7 +139,7 @@ class LinearityCheck(Settings):
         generator.set_state(linear.state)
         for white in _noise(len(linear.values), point, generator, batch_size(self.batch, point)):
             with torch.no_grad():
-                images = point.reconstruct(point.kspace + point.colouring(white))
+                images = point.reconstruct(point.kspace + point.noise_shaping(white))
             parts.append(_channels(images - point.image, images.abs() - point.image.abs()))
         actual = torch.cat(parts)
         shift = (actual - linear.values).mean(0)
@@ -148,7 +148,7 @@ class LinearityCheck(Settings):
 
 
 def _noise(n: int, point: OperatingPoint, generator: torch.Generator, chunk: int) -> Iterator[KSpace]:
-    return white_probes(n, point.colouring.in_shape, generator, point.kspace, draw="gaussian", chunk=chunk)
+    return white_probes(n, point.noise_shaping.in_shape, generator, point.kspace, draw="gaussian", chunk=chunk)
 
 
 def _channels(changes: Image, of_magnitude: Float[Tensor, "batch rows columns"]) -> Perturbations:

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
-from mri_noise.acquisition.noise import Colouring
+from mri_noise.acquisition.noise import NoiseShaping
 from mri_noise.arrays import Image, KSpace, RealMap
 from mri_noise.operators.encoding import Sense, point_spread
 from mri_noise.variance.control_variates.compact import packed, packed_dtype, picked, unpacked
@@ -35,7 +35,7 @@ class Controls:
     ----------
     encoding
         A; its lines are along the last axis or, if ``turned``, along the first.
-    colouring
+    noise_shaping
         L, from white noise to that of k-space.
     turned
     filters
@@ -48,7 +48,7 @@ class Controls:
     """
 
     encoding: Sense
-    colouring: Colouring
+    noise_shaping: NoiseShaping
     turned: bool
     filters: Float[Tensor, "lines n n 2"]
     sense: Complex[Tensor, "9 lines n"]
@@ -56,19 +56,19 @@ class Controls:
     zero_filled_variance: Float[Tensor, "lines n"]
 
     @classmethod
-    def of(cls, encoding: Sense, colouring: Colouring) -> "Controls | None":
+    def of(cls, encoding: Sense, noise_shaping: NoiseShaping) -> "Controls | None":
         """Make those of an encoding; None where its mask varies along both axes, or its lines are too long."""
         tikhonov = TIKHONOV * float(encoding.coil_power.max())
         if not encoding.has_line_inverse(tikhonov):
             return None
         turned = encoding.undersampled_axes == (-2,)
         maps, mask = (encoding.coil_maps.mT, encoding.mask.mT) if turned else (encoding.coil_maps, encoding.mask)
-        covariance = colouring.factor @ colouring.factor.mH
+        covariance = noise_shaping.factor @ noise_shaping.factor.mH
         spread = point_spread(mask[0]).to(maps.dtype)
         n_lines, n = mask.shape
         found = cls(
             encoding,
-            colouring,
+            noise_shaping,
             turned,
             filters=maps.new_empty(n_lines, n, n, 2, dtype=packed_dtype(maps.dtype)),
             sense=maps.new_empty(4 * _REACH + 1, n_lines, n),
@@ -96,7 +96,7 @@ class Controls:
 
     def zero_filled(self, white: KSpace) -> Image:
         """A^H L w, shape (*batch, coils, rows, columns) -> (*batch, rows, columns)."""
-        return self.encoding.adjoint(self.colouring(white))
+        return self.encoding.adjoint(self.noise_shaping(white))
 
     def sense_image(self, zero_filled: Image) -> Image:
         """H b, shape (*batch, rows, columns)."""

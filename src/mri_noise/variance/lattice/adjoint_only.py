@@ -19,7 +19,7 @@ from torch import Tensor
 
 from mri_noise.arrays import Image, Mask
 from mri_noise.operators.linop import LinearOperator
-from mri_noise.variance.lattice.bundles import Packing, summed_voxels
+from mri_noise.variance.lattice.bundles import Spacing, summed_voxels
 from mri_noise.variance.lattice.probes import Probed, occupied
 from mri_noise.variance.linearise.point import OperatingPoint
 from mri_noise.variance.linearise.zero_filled import ImageDomain
@@ -28,7 +28,7 @@ from mri_noise.variance.rows import weighted_voxels
 
 _FAR = 12
 """Covariances of the zero-filled image that make up a variance: further ones are of voxels that no kernel holds."""
-_UNCOUPLED = Packing(apart=0, distance=28, most=1000)
+_UNCOUPLED = Spacing(apart=0, distance=28, most=1000)
 """Of voxels whose kernels these covariances do not couple."""
 
 

@@ -15,7 +15,7 @@ from mri_noise.variance.rows import random_voxels
 
 
 @dataclass(frozen=True, slots=True)
-class Packing:
+class Spacing:
     """How close the voxels of a bundle are.
 
     Attributes
@@ -57,7 +57,7 @@ class Packing:
         return chosen
 
 
-ROWS = Packing(apart=10, distance=10, most=6)
+ROWS = Spacing(apart=10, distance=10, most=6)
 """For rows of covariances: ghosts lie in the same rows or columns."""
 
 
@@ -84,7 +84,7 @@ class Bundle:
 
 
 def draw_bundles(
-    region: Mask, n_bundles: int, generator: torch.Generator, packing: Packing = ROWS
+    region: Mask, n_bundles: int, generator: torch.Generator, spacing: Spacing = ROWS
 ) -> list[Int[Tensor, "_ 2"]]:
     """Draw random voxels of a region in bundles, those of a bundle apart from each other.
 
@@ -95,7 +95,7 @@ def draw_bundles(
     ValueError
         If the region is empty.
     """
-    return packing.bundles(random_voxels(region, region.numel(), generator), at_most=n_bundles)
+    return spacing.bundles(random_voxels(region, region.numel(), generator), at_most=n_bundles)
 
 
 def compute_bundles(

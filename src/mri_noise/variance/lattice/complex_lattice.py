@@ -110,7 +110,7 @@ class ComplexLatticeProbing(Settings):
                 operator, point.image, voxels, generator, chunk=chunk, controls=point.controls
             ),
             lambda bundles: self.choose(bundles, point, n_before=n_before),
-            n_first=trust_under(point.colouring.mask).n_first,
+            n_first=trust_under(point.noise_shaping.mask).n_first,
             n_bundles=self.n_bundles,
             n_left=self.max_evaluations - n_before,
         )
@@ -127,8 +127,8 @@ class ComplexLatticeProbing(Settings):
             n_pilots=sum(len(bundle.voxels) for bundle in bundles),
             n_evaluations=n_evaluations,
         )
-        density = trust_under(point.colouring.mask).optimism ** 2 * bundled_density(bundles, point.object)
-        plan = plan_for(density, point.colouring.mask, demand)
+        density = trust_under(point.noise_shaping.mask).optimism ** 2 * bundled_density(bundles, point.object)
+        plan = plan_for(density, point.noise_shaping.mask, demand)
         return or_forward_products(
             plan,
             n_channels=2,

@@ -8,7 +8,7 @@ from functools import cached_property, partial
 import torch
 from torch import Tensor
 
-from mri_noise.acquisition.noise import Colouring, Noise, white_probes
+from mri_noise.acquisition.noise import Noise, NoiseShaping, white_probes
 from mri_noise.arrays import Image, KSpace, Mask
 from mri_noise.machine.measure import Meter, free_memory
 from mri_noise.operators.encoding import Sense
@@ -37,7 +37,7 @@ class OperatingPoint:
     image : shape (rows, columns)
     encoding
         A, from the image to ``kspace``.
-    colouring
+    noise_shaping
         L, which turns white noise into the noise of ``kspace``.
     object : shape (rows, columns)
         Where the noise is asked for; methods that sample the whole image look no further.
@@ -54,7 +54,7 @@ class OperatingPoint:
     kspace: KSpace
     image: Image
     encoding: Sense
-    colouring: Colouring
+    noise_shaping: NoiseShaping
     object: Mask
     image_domain: ImageDomain | None = None
     forward_memory: int = 0
@@ -68,7 +68,7 @@ class OperatingPoint:
     @cached_property
     def controls(self) -> Controls | None:
         """Control variates of its noise, made when they are first needed; None where there are none."""
-        return Controls.of(self.encoding, self.colouring)
+        return Controls.of(self.encoding, self.noise_shaping)
 
     @cached_property
     def derivative(self) -> Derivative:
@@ -96,8 +96,8 @@ class OperatingPoint:
     def _probe(self) -> KSpace:
         """Noise that a derivative is tried with."""
         generator = torch.Generator().manual_seed(0)
-        shape = self.colouring.in_shape
-        return self.colouring(next(white_probes(1, shape, generator, self.kspace, draw="gaussian", chunk=1)))[0]
+        shape = self.noise_shaping.in_shape
+        return self.noise_shaping(next(white_probes(1, shape, generator, self.kspace, draw="gaussian", chunk=1)))[0]
 
 
 def operating_point(
@@ -116,16 +116,16 @@ def operating_point(
     reconstruct = partial(reconstructor, encoding=encoding)
     with torch.no_grad(), Meter(kspace.device) if kspace.is_cuda else nullcontext() as meter:
         image = reconstruct(kspace)
-    colouring, refine = Colouring.of(noise, encoding.mask, kspace.dtype), getattr(reconstructor, "refine", None)
+    noise_shaping, refine = NoiseShaping.of(noise, encoding.mask, kspace.dtype), getattr(reconstructor, "refine", None)
     return OperatingPoint(
         reconstruct=reconstruct,
         replayable=getattr(reconstructor, "replayable", False),
         kspace=kspace,
         image=image,
         encoding=encoding,
-        colouring=colouring,
+        noise_shaping=noise_shaping,
         object=encoding.coil_power > 0 if region is None else region,
-        image_domain=refine and ImageDomain(refine, encoding.adjoint(kspace), encoding.coil_maps, colouring),
+        image_domain=refine and ImageDomain(refine, encoding.adjoint(kspace), encoding.coil_maps, noise_shaping),
         forward_memory=0 if meter is None else meter.cost.peak_memory,
         tangents=tangents,
     )
@@ -152,9 +152,9 @@ def noise_jacobian(point: OperatingPoint, *, chunk: int) -> LinearOperator:
 
     The noise covariance of the image is B B^H with J = d f / d y through everything in f.
     """
-    return point.derivative.jacobian.in_chunks(chunk) @ point.colouring
+    return point.derivative.jacobian.in_chunks(chunk) @ point.noise_shaping
 
 
 def exact_noise_jacobian(point: OperatingPoint, *, chunk: int) -> LinearOperator:
     """B in full precision, for exact answers."""
-    return point.jacobian.in_chunks(chunk) @ point.colouring
+    return point.jacobian.in_chunks(chunk) @ point.noise_shaping

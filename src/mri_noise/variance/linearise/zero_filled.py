@@ -7,7 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from mri_noise.acquisition.noise import Colouring, mix_coils
+from mri_noise.acquisition.noise import NoiseShaping, mix_coils
 from mri_noise.arrays import CoilMaps, Image
 from mri_noise.operators.encoding import undersampled_axes
 
@@ -26,14 +26,14 @@ class ImageDomain:
         A^H y.
     coil_maps : shape (coils, rows, columns)
         S.
-    colouring
+    noise_shaping
         M L, from white noise to that of k-space.
     """
 
     refine: Callable[[Image], Image]
     zero_filled: Image
     coil_maps: CoilMaps
-    colouring: Colouring
+    noise_shaping: NoiseShaping
 
     def covariance(self, images: Image, reach: int | None = None) -> Image:
         """Apply A^H Psi A, or only what it has between voxels at most ``reach`` apart along each undersampled axis.
@@ -53,15 +53,15 @@ class ImageDomain:
 
     @cached_property
     def _axes(self) -> tuple[int, ...]:
-        return undersampled_axes(self.colouring.mask)
+        return undersampled_axes(self.noise_shaping.mask)
 
     @cached_property
     def _uncentred_maps(self) -> CoilMaps:
-        return torch.fft.ifftshift(mix_coils(self.colouring.factor.mH, self.coil_maps), dim=_AXES)
+        return torch.fft.ifftshift(mix_coils(self.noise_shaping.factor.mH, self.coil_maps), dim=_AXES)
 
     def _transfer(self, reach: int | None) -> Tensor:
         """The sampling mask, or the transform of its point-spread function inside the reach."""
-        mask = torch.fft.ifftshift(self.colouring.mask).to(self.coil_maps.real.dtype)
+        mask = torch.fft.ifftshift(self.noise_shaping.mask).to(self.coil_maps.real.dtype)
         if reach is None:
             return mask
         spread = torch.fft.ifftn(mask, dim=self._axes)

@@ -26,12 +26,12 @@ class MonteCarlo(Settings):
     def __call__(self, point: OperatingPoint, generator: torch.Generator) -> Iterator[VarianceEstimate]:
         """Refine the variance replica by replica."""
         moments = Moments(centred=True)
-        shape = point.colouring.in_shape
+        shape = point.noise_shaping.in_shape
         noises = white_probes(
             self.n_replicas, shape, generator, point.kspace, draw="gaussian", chunk=batch_size(self.batch, point)
         )
         for noise in noises:
             with torch.no_grad():
-                replicas = point.reconstruct(point.kspace + point.colouring(noise))
+                replicas = point.reconstruct(point.kspace + point.noise_shaping(noise))
             moments.add(replicas - point.image, replicas.abs() - point.image.abs())
             yield moments.estimate(n_evaluations=moments.n_samples, n_total=self.n_replicas)
