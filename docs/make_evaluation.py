@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from mri_noise.evaluation.cases import MaskKind, cases
+from mri_noise.evaluation.cases import cases
 from mri_noise.evaluation.methods import all_methods
 from mri_noise.evaluation.rows import NoiseMaps
 from mri_noise.evaluation.rows import evaluate as measure
@@ -24,7 +24,7 @@ from mri_noise.report import draw, write_table
 
 DOCS = Path(__file__).parent
 SCANS = ("brain_t1_7ch.h5", "brain_flash_16ch.h5", "brain_flash_2ch_bodycoil.h5")
-MASKS: tuple[MaskKind, ...] = ("random-lines", "equispaced", "poisson-disc")
+MASKS: tuple[str, ...] = ("random-lines", "equispaced", "poisson-disc")
 RATES = (4.0, 8.0)
 NOISE_SCAN, NOISE_MASKS, NOISE_RATE, N_REPLICAS, N_PROBES = SCANS[1], MASKS[1:], 4.0, 100, 100
 KEPT = DOCS.parent / "runs" / "evaluation"
@@ -78,7 +78,7 @@ that is what linearisation misses. Two CPU cores, which did other work too: comp
 {noise}"""
 
 
-def evaluate(scans: list[Path], masks: tuple[MaskKind, ...], rates: tuple[float, ...], n_replicas: int) -> pd.DataFrame:
+def evaluate(scans: list[Path], masks: tuple[str, ...], rates: tuple[float, ...], n_replicas: int) -> pd.DataFrame:
     """Evaluate all shipped networks and the classical methods; networks of new weights alone, where that was done."""
     noise_maps = NoiseMaps(n_probes=N_PROBES, n_replicas=n_replicas) if n_replicas else None
     setup = f"{[fingerprint(scan) for scan in scans]} {masks} {rates} {noise_maps}"

@@ -9,6 +9,7 @@ from mri_noise.operators.encoding import CenteredFFT, Sampling, Sense, Sensitivi
 from mri_noise.operators.linop import Adjoint, Compose, Jacobian, LinearOperator
 from mri_noise.operators.replay import divide, multiply, offset, root_sum_of_squares
 from mri_noise.recon.linear import CGSense, ZeroFilled
+from mri_noise.recon.networks.meddlr_unet import MeddlrUNetSettings
 from mri_noise.recon.networks.modl import MoDLSettings
 from mri_noise.recon.networks.unet import UNetSettings
 from mri_noise.recon.networks.unrolled import UnrolledSettings
@@ -69,6 +70,7 @@ RECONSTRUCTIONS: dict[str, Callable[[], Reconstructor]] = {
     "CG-SENSE": CGSense(tikhonov=0.02),
     "U-Net": UNetSettings(n_channels=4, n_pools=2, seed=1),
     "U-Net of magnitudes": UNetSettings(in_channels=1, n_channels=4, n_pools=2, seed=2),
+    "U-Net of meddlr": MeddlrUNetSettings(n_channels=4, n_pools=2, seed=9),
     "unrolled": UnrolledSettings(n_steps=3, n_blocks=1, n_features=4, seed=3),
     "MoDL": MoDLSettings(n_steps=2, n_blocks=1, n_features=4, seed=4),
     "MoDL, multiscale": MoDLSettings(n_steps=2, denoiser="multiscale", widths=(3, 4), learn_lambda=False, seed=6),

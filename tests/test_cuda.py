@@ -17,7 +17,7 @@ from mri_noise.variance.check.linearity import LinearityCheck
 from mri_noise.variance.lattice.complex_lattice import ComplexLatticeProbing
 from mri_noise.variance.lattice.magnitude import LatticeProbing
 from mri_noise.variance.linearise.point import batch_size
-from mri_noise.variance.methods import VarianceMethod
+from mri_noise.variance.method import VarianceMethod
 from mri_noise.variance.sampling.monte_carlo import MonteCarlo
 from mri_noise.variance.sampling.sketch import Sketch
 

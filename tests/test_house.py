@@ -24,6 +24,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 import mri_noise
+from mri_noise.choices import Absent
 from mri_noise.settings import Settings, SettingsError
 
 ROOT = Path(__file__).parents[1]
@@ -150,7 +151,11 @@ def settings_classes() -> list[type[Settings]]:
     for module in pkgutil.walk_packages(mri_noise.__path__, "mri_noise."):
         if not module.name.startswith(absent):
             import_module(module.name)
-    return [cls for cls in subclasses(Settings) if cls.__module__.startswith("mri_noise.") and not isabstract(cls)]
+    return [
+        cls
+        for cls in subclasses(Settings)
+        if cls.__module__.startswith("mri_noise.") and not isabstract(cls) and not issubclass(cls, Absent)
+    ]
 
 
 def subclasses(cls: type[Settings]) -> Iterator[type[Settings]]:
@@ -169,7 +174,7 @@ def fitting(field: FieldInfo) -> Any:
     points = (*product(numbers, repeat=2), ((1, 2), (3, 4)), ((1, 2), (3, 4), (5, 0)))
     choices = ({"kind": cls.model_fields["kind"].default} for cls in subclasses(Settings) if "kind" in cls.model_fields)
     adapter = TypeAdapter(Annotated[field.annotation, field])
-    for candidate in ("text", *numbers, *points, *choices):
+    for candidate in ("text", "module:make", *numbers, *points, *choices):
         try:
             return adapter.validate_python(candidate)
         except ValidationError:

@@ -27,7 +27,7 @@ from mri_noise.variance.estimate import VarianceEstimate
 from mri_noise.variance.lattice.complex_lattice import ComplexLatticeProbing
 from mri_noise.variance.lattice.magnitude import LatticeProbing
 from mri_noise.variance.linearise.point import OperatingPoint, batch_size, exact_noise_jacobian, operating_point
-from mri_noise.variance.methods import VarianceMethod
+from mri_noise.variance.method import VarianceMethod
 from mri_noise.variance.plan import Plan
 from mri_noise.variance.readout import region_noise
 from mri_noise.variance.sampling.monte_carlo import MonteCarlo
@@ -177,7 +177,7 @@ def _run_slice(
         rois=(),
         unexplained=prepared.unexplained,
         experiment=experiment,
-        provenance=provenance_of(scan, index, prepared.kspace.device, prepared.remarks),
+        provenance=provenance_of(scan, index, experiment, prepared.kspace.device, prepared.remarks),
     )
     yield snapshot
     plan = _shared_plan(former, snapshot)

@@ -20,7 +20,7 @@ from mri_noise.acquisition.scan import Scan, Slice
 from mri_noise.atomic import replacing
 from mri_noise.io.samples import counted
 from mri_noise.recon.weights.checkpoint import read_training
-from mri_noise.recon.weights.shipped import SHIPPED_NAMES, Shipped, ShippedName, shipped_weights
+from mri_noise.recon.weights.shipped import SHIPPED_NAMES, ShippedName, shipped_weights
 from mri_noise.result import Result
 from mri_noise.signals import held
 from mri_noise.variance.compare import Comparison, compare
@@ -50,7 +50,7 @@ def estimate_of(result: Result) -> VarianceEstimate:
 def reconstruction_name(result: Result) -> str:
     """The kind of a result's reconstruction, or the name of a trained network that comes with the package."""
     choice = result.experiment.reconstruction
-    return choice.name if isinstance(choice, Shipped) else choice.kind
+    return choice.short_name
 
 
 def g_factor_of(result: Result) -> Tensor:

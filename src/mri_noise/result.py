@@ -10,6 +10,7 @@ import torch
 from mri_noise.acquisition.noise import Noise
 from mri_noise.acquisition.scan import Scan
 from mri_noise.arrays import CoilMaps, Image, Mask, RealMap
+from mri_noise.choices import absences, providers
 from mri_noise.experiment import Experiment
 from mri_noise.variance.check.linearity import Linearity
 from mri_noise.variance.estimate import VarianceEstimate
@@ -42,6 +43,8 @@ class Provenance:
         What was taken otherwise than the file says, and what is to be said against the coil maps.
     measurement
         Which of several in the file; empty where there was no choice.
+    providers
+        (kind, distribution, version) of every choice of the experiment that another distribution brought.
     """
 
     scan: str
@@ -57,9 +60,12 @@ class Provenance:
     peak_memory: int
     remarks: tuple[str, ...] = ()
     measurement: str = ""
+    providers: tuple[tuple[str, str, str], ...] = ()
 
 
-def provenance_of(scan: Scan, index: int, device: torch.device, remarks: tuple[str, ...]) -> Provenance:
+def provenance_of(
+    scan: Scan, index: int, experiment: Experiment, device: torch.device, remarks: tuple[str, ...]
+) -> Provenance:
     """Where the result of a slice comes from, before its variance has taken any time."""
     packages = ("napari-mri-noise", "torch", "numpy", "scipy", "sigpy")
     return Provenance(
@@ -76,6 +82,7 @@ def provenance_of(scan: Scan, index: int, device: torch.device, remarks: tuple[s
         peak_memory=0,
         remarks=remarks,
         measurement=scan.measurement if len(scan.measurements) > 1 else "",
+        providers=providers(experiment),
     )
 
 
@@ -130,6 +137,11 @@ class Result:
     unexplained: float | None
     experiment: Experiment
     provenance: Provenance
+
+    @property
+    def missing(self) -> str:
+        """What of its experiment is not installed here, in one sentence; empty if all is."""
+        return absences(self.experiment, self.provenance.providers)
 
     @property
     def complete(self) -> bool:

@@ -6,8 +6,9 @@ A choice is a frozen pydantic model. The form, the command-line option, the file
 import difflib
 import types
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -18,10 +19,42 @@ class SettingsError(ValueError):
     """A setting that does not exist or does not fit; the message is one sentence for the user."""
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where plain values of settings come from.
+
+    Attributes
+    ----------
+    is_file
+        A file: what it says runs no code of the user's before somebody agrees.
+    keeps_absent
+        Whether values of a kind that is not installed are kept, as those of a saved result are.
+    """
+
+    is_file: bool = False
+    keeps_absent: bool = False
+
+
 class Settings(BaseModel):
     """One choice: immutable, comparable, and refusing names that it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    expert: ClassVar[frozenset[str]] = frozenset()
+    """Fields that hardly anybody changes: a form folds them away."""
+    hidden: ClassVar[frozenset[str]] = frozenset()
+    """Fields that a form does not show."""
+
+    @classmethod
+    def alternatives(cls: type["S"]) -> list[type["S"]]:
+        """The classes that a value of this type may be of."""
+        return [cls]
+
+    def parts(self) -> "Iterator[Settings]":
+        """The settings that are part of this one."""
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            inner = value if isinstance(value, tuple) else (value,)
+            yield from (each for each in inner if isinstance(each, Settings))
 
     def to_yaml(self) -> str:
         """Return the complete settings, defaults included, as YAML."""
@@ -33,8 +66,8 @@ class Settings(BaseModel):
             yield from _files_in(getattr(self, name))
 
     @classmethod
-    def parse(cls: type["S"], values: dict[str, Any]) -> "S":
-        """Validate plain values.
+    def parse(cls: type["S"], values: dict[str, Any], origin: Origin | None = None) -> "S":
+        """Validate plain values, which are the caller's own unless their origin is said.
 
         Raises
         ------
@@ -42,7 +75,7 @@ class Settings(BaseModel):
             One sentence: which setting, what was expected, what was given, the nearest name for a misspelt one.
         """
         try:
-            return cls.model_validate(values)
+            return cls.model_validate(values, context=origin or Origin())
         except ValidationError as error:
             raise SettingsError(_sentence(cls, error.errors()[0])) from None
 
@@ -158,7 +191,7 @@ def _sentence(model: type[Settings], error: ErrorDetails) -> str:
     return f"setting '{where}': {message[0].lower()}{message[1:]}, got {error['input']!r}"
 
 
-def _walk(model: type[BaseModel], location: list[str]) -> tuple[list[str], list[type[BaseModel]]]:
+def _walk(model: type[Settings], location: list[str]) -> tuple[list[str], list[type[Settings]]]:
     """Follow a location of pydantic, which names the kind after each choice; return the names and the models there."""
     names: list[str] = []
     members = [model]
@@ -179,22 +212,22 @@ def _walk(model: type[BaseModel], location: list[str]) -> tuple[list[str], list[
     return names, members
 
 
-def _kinds_with(name: str, members: list[type[BaseModel]]) -> list[str]:
+def _kinds_with(name: str, members: list[type[Settings]]) -> list[str]:
     """The kinds that have a setting of that name, where there is a choice of them."""
     if len(members) < 2:
         return []
     return sorted(kind for member in members if name in member.model_fields for kind in _kinds(member))
 
 
-def _kinds(model: type[BaseModel]) -> tuple[str, ...]:
+def _kinds(model: type[Settings]) -> tuple[str, ...]:
     kind = model.model_fields.get("kind")
     return get_args(kind.annotation) if kind is not None else ()
 
 
-def _models(annotation: Any) -> list[type[BaseModel]]:
+def _models(annotation: Any) -> list[type[Settings]]:
     """All settings models inside a type annotation."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
+    if isinstance(annotation, type) and issubclass(annotation, Settings):
+        return annotation.alternatives()
     if get_origin(annotation) in (Union, types.UnionType, Annotated, tuple):
         return [model for argument in get_args(annotation) for model in _models(argument)]
     return []

@@ -52,7 +52,7 @@ def test_numbers_that_are_not_finite_come_back_too() -> None:
         (lambda values: values["slices"][0].pop("n_total"), "slices.0.n_total: Field required"),
         (lambda values: values["provenance"][0].update(voxel_size=[1, 2]), "provenance.0.voxel_size"),
         (lambda values: values["experiment"].update(sed=1), "unknown setting 'sed'; did you mean 'seed'?"),
-        (lambda values: values["experiment"]["variance"].update(kind="sketchy"), "did you mean 'sketch'?"),
+        (lambda values: values["experiment"]["variance"].update(n_prob=3), "unknown setting 'variance.n_prob'"),
         (lambda values: values.update(experiment=3), "experiment: Input should be"),
     ],
 )

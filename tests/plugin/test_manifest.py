@@ -7,7 +7,7 @@ from mri_noise.experiment import Experiment
 from mri_noise.plugin.preferences import preferences, preferred_experiment
 from mri_noise.recon.linear import CGSense, ZeroFilled
 from mri_noise.recon.weights.shipped import Shipped
-from mri_noise.session.models import NETWORKS, model_of_title
+from mri_noise.session.models import model_of_title
 from mri_noise.variance.lattice.magnitude import LatticeProbing
 
 NAME = "napari-mri-noise"
@@ -56,4 +56,8 @@ def test_preferences_make_the_first_experiment(npe2pm: PluginManager) -> None:
 def test_the_preferences_offer_every_network_of_the_package_by_its_title() -> None:
     defaults = PluginManifest.from_distribution(NAME).contributions.configurations["defaults"]
     offered = [Experiment.parse({"reconstruction": model_of_title(each)}) for each in defaults.properties["model"].enum]
-    assert [experiment.reconstruction for experiment in offered] == [*NETWORKS.values(), CGSense(), ZeroFilled()]
+    assert [experiment.reconstruction for experiment in offered] == [
+        *Shipped.presets().values(),
+        CGSense(),
+        ZeroFilled(),
+    ]

@@ -9,6 +9,7 @@ from mri_noise.recon.networks.modl import MoDLSettings
 from mri_noise.recon.networks.unet import UNetSettings
 from mri_noise.recon.networks.unrolled import UnrolledSettings
 from mri_noise.recon.networks.varnet_image import ImageVarNetSettings
+from mri_noise.recon.reconstruction import NetworkSettings
 from mri_noise.training.augment.affine import Affine
 from mri_noise.training.augment.symmetry import Symmetry
 from mri_noise.training.example import Example
@@ -17,7 +18,6 @@ from mri_noise.training.objectives.ssdu import SSDU
 from mri_noise.training.objectives.supervised import Supervised
 from mri_noise.training.objectives.value import ObjectiveSettings
 from mri_noise.training.objectives.vortex import VORTEX
-from mri_noise.training.recipe import Architecture
 from mri_noise.training.together import SenseOfEach, reconstruct_each, with_empty_coils
 from tests.problems import equispaced
 from tests.training.tiny import random_points, tiny_example
@@ -68,7 +68,7 @@ def test_encodings_side_by_side_are_each_its_own(n: int, rows: int, columns: int
 
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.kind)
 @pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda objective: objective.kind)
-def test_values_and_gradients_are_those_of_each_alone(network: Architecture, objective: ObjectiveSettings) -> None:
+def test_values_and_gradients_are_those_of_each_alone(network: NetworkSettings, objective: ObjectiveSettings) -> None:
     if isinstance(network, ImageVarNetSettings) and isinstance(objective, VORTEX):
         pytest.skip("its affine augmentation needs an image of the example's coil maps")
     examples = several()[: -1 if isinstance(objective, Supervised) else None]

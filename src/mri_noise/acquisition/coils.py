@@ -4,7 +4,8 @@ Every choice gives maps whose sum of squares over the coils is one, or zero wher
 sensitivities from. All but the file's are calibrated on the largest fully sampled square at the centre of k-space.
 """
 
-from typing import Annotated, Literal
+from abc import abstractmethod
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from mri_noise.acquisition.coil_calibration import (
 )
 from mri_noise.acquisition.noise import Noise
 from mri_noise.arrays import CoilCovariance, CoilMaps, KSpace, Mask
-from mri_noise.settings import Settings
+from mri_noise.choices import Choosable, Group
 
 CalibrationSide = Annotated[
     int | None, Field(ge=8, description="Side of the calibration square; none: as sampled, at most 24")
@@ -32,8 +33,32 @@ _DOUBTFUL, _MOSTLY_NOISE = 0.03, 0.5
 """Measured brains and phantoms: below 0.006; half the field of view 0.08 to 0.22; noise alone 0.2 to 0.9."""
 
 
-class MapsFromFile(Settings):
+class CoilMapping(Choosable):
+    """Where the coil sensitivity maps come from."""
+
+    group: ClassVar[Group] = "coils"
+    thing: ClassVar[str] = "coil mapping"
+
+    @abstractmethod
+    def __call__(self, kspace: KSpace, mask: Mask, from_file: CoilMaps | None) -> CoilMaps:
+        """Return coil maps of the shape of ``kspace``, their sum of squares one, or zero off the object.
+
+        ValueError, in one sentence, if they cannot be found.
+
+        Parameters
+        ----------
+        kspace : shape (coils, rows, columns), in the data's units
+        mask : shape (rows, columns)
+            Where it was sampled.
+        from_file : shape (coils, rows, columns)
+            The maps that the scan's file holds; None if it holds none.
+        """
+
+
+class MapsFromFile(CoilMapping):
     """The maps that the file holds, scaled to a sum of squares of one."""
+
+    title: ClassVar[str] = "from the file"
 
     kind: Literal["file"] = "file"
 
@@ -44,13 +69,15 @@ class MapsFromFile(Settings):
         return _normalised(from_file.to(kspace), torch.zeros(()))
 
 
-class Espirit(Settings):
+class Espirit(CoilMapping):
     """The leading ESPIRiT maps (Uecker 2014, doi:10.1002/mrm.24751), computed by sigpy on the CPU.
 
     The phase of the maps is relative to the combination of coils that is strongest in the calibration data. A single
     coil may be dark somewhere, and its phase is random there; the strongest combination is bright in all the object.
     Kernels are no wider than a third of the calibration square, so that few calibration lines still determine them.
     """
+
+    title: ClassVar[str] = "ESPIRiT"
 
     kind: Literal["espirit"] = "espirit"
     n_calibration: CalibrationSide = None
@@ -81,7 +108,7 @@ class Espirit(Settings):
         return app.run()
 
 
-class LowResolution(Settings):
+class LowResolution(CoilMapping):
     """Images of the Hann-windowed centre of k-space over their root sum of squares.
 
     They hold the smooth phase of the object too, so that a reconstruction with them is nearly real.
@@ -95,9 +122,6 @@ class LowResolution(Settings):
         """Return the maps; ValueError if the centre is not sampled, too small, or without signal."""
         images = low_resolution_images(calibration_square(kspace, mask, self.n_calibration), mask.shape)
         return _normalised(images, self.background * _root_sum_of_squares(images).max())
-
-
-CoilMapping = Annotated[MapsFromFile | Espirit | LowResolution, Field(discriminator="kind")]
 
 
 def calibrated(

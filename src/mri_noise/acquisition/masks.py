@@ -8,8 +8,10 @@ The centre of k-space is index n // 2, and a calibration block of m lines starts
 """
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable
-from typing import Annotated, Literal
+from itertools import count
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -17,8 +19,8 @@ from pydantic import Field
 from torch import Tensor
 
 from mri_noise.arrays import Mask
+from mri_noise.choices import Choosable, Group
 from mri_noise.operators.encoding import central
-from mri_noise.settings import Settings
 
 Acceleration = Annotated[float, Field(ge=1, description="All points of k-space over those sampled")]
 Spacing = Annotated[float, Field(ge=1, description="Distance of the lines outside the centre, in lines")]
@@ -26,8 +28,46 @@ CalibrationLines = Annotated[int, Field(ge=0, description="Lines that are always
 CalibrationSide = Annotated[int, Field(ge=0, description="Side of the square that is always sampled, at the centre")]
 Seed = Annotated[int, Field(ge=0, lt=2**32, description="The same seed gives the same mask")]
 
+_LEAST_CALIBRATION, _LARGEST_SQUARE = 8, 24
+_SHARE_OF_LINES, _SHARE_OF_POINTS = 0.32, 0.2
+"""Of the samples: what the calibration takes where that is not too small. fastMRI's masks take 0.32 of the lines."""
 
-class AsAcquired(Settings):
+
+class Undersampling(Choosable):
+    """Which of the acquired points of k-space are kept."""
+
+    group: ClassVar[Group] = "undersampling"
+    thing: ClassVar[str] = "mask"
+
+    @abstractmethod
+    def __call__(self, shape: tuple[int, int], phase_encode_axes: tuple[int, ...]) -> Mask:
+        """Return the mask, True where sampled, of the shape (rows, columns).
+
+        The phase-encode axes are (-1,) for a 2-D acquisition and (-2, -1) for a slice of a 3-D one. ValueError, in one
+        sentence, if the settings do not fit the shape.
+        """
+
+    @classmethod
+    def of_net_acceleration(
+        cls, acceleration: float, shape: tuple[int, int], phase_encode_axes: tuple[int, ...]
+    ) -> "Undersampling":
+        """Choose a mask whose net acceleration, calibration included, is the one asked for.
+
+        By default the field ``acceleration`` takes it. The package's own masks keep their calibration small, as those
+        of the fastMRI challenge have it (Zbontar 2018, arXiv:1811.08839), but never below the 8 lines, or 8 x 8 points,
+        that coil maps need.
+
+        Raises
+        ------
+        ValueError
+            If the mask has no acceleration, or the matrix is too small for it.
+        """
+        if "acceleration" not in cls.model_fields:
+            raise ValueError(f"the mask '{cls.kind_of_class()}' has no acceleration to choose; choose another mask")
+        return cls.parse({"acceleration": acceleration})
+
+
+class AsAcquired(Undersampling):
     """Everything that the file holds."""
 
     kind: Literal["as-acquired"] = "as-acquired"
@@ -36,8 +76,15 @@ class AsAcquired(Settings):
         """Return a mask of True."""
         return torch.ones(shape, dtype=torch.bool)
 
+    @classmethod
+    def of_net_acceleration(
+        cls, acceleration: float, shape: tuple[int, int], phase_encode_axes: tuple[int, ...]
+    ) -> "Undersampling":
+        """Return the one choice there is, whatever the acceleration."""
+        return cls()
 
-class Equispaced(Settings):
+
+class Equispaced(Undersampling):
     """Every R-th line, and all lines of the centre.
 
     ``acceleration`` R is the spacing, so that the calibration lines come on top of n / R lines: the line numbers are
@@ -58,8 +105,19 @@ class Equispaced(Settings):
         lines[torch.from_numpy(positions).long()] = True
         return _repeat(lines, shape, phase_encode_axes[-1])
 
+    @classmethod
+    def of_net_acceleration(
+        cls, acceleration: float, shape: tuple[int, int], phase_encode_axes: tuple[int, ...]
+    ) -> "Undersampling":
+        """Choose a spacing that makes up for the calibration lines, and lines about symmetric in k-space."""
+        n_lines = shape[phase_encode_axes[-1]]
+        n_calibration = _calibration_lines(n_lines, acceleration)
+        spacing = (n_lines - n_calibration) / (n_lines / acceleration - n_calibration)
+        offset = round((n_lines - 1) % spacing / 2)
+        return cls(acceleration=spacing, n_calibration=n_calibration, offset=offset)
 
-class RandomLines(Settings):
+
+class RandomLines(Undersampling):
     """All lines of the centre, and each other line with one probability.
 
     The probability makes the expected number of lines n / R, calibration lines included, as in the masks of the
@@ -82,13 +140,25 @@ class RandomLines(Settings):
         lines |= torch.rand(n_lines, generator=generator, dtype=torch.float64) < probability
         return _repeat(lines, shape, phase_encode_axes[-1])
 
+    @classmethod
+    def of_net_acceleration(
+        cls, acceleration: float, shape: tuple[int, int], phase_encode_axes: tuple[int, ...]
+    ) -> "Undersampling":
+        """Choose the first seed that gives the expected number of lines."""
+        n_lines = shape[phase_encode_axes[-1]]
+        n_calibration, wanted = _calibration_lines(n_lines, acceleration), round(n_lines / acceleration)
+        seeded = (cls(acceleration=acceleration, n_calibration=n_calibration, seed=seed) for seed in count())
+        return next(each for each in seeded if int(each((1, n_lines), (-1,)).sum()) == wanted)
 
-class Random2D(Settings):
+
+class Random2D(Undersampling):
     """The centre, and other points at random: exactly (rows x columns) / R points.
 
     The points are drawn with weights (1 - r)^p, r the distance from the centre over that of the corners
     (Lustig 2007, doi:10.1002/mrm.21391).
     """
+
+    title: ClassVar[str] = "random points"
 
     kind: Literal["random-2d"] = "random-2d"
     acceleration: Acceleration = 4.0
@@ -106,13 +176,22 @@ class Random2D(Settings):
             mask.view(-1)[torch.multinomial(weights.flatten(), n_others, generator=generator)] = True
         return mask
 
+    @classmethod
+    def of_net_acceleration(
+        cls, acceleration: float, shape: tuple[int, int], phase_encode_axes: tuple[int, ...]
+    ) -> "Undersampling":
+        """Choose the side of the calibration square, a fifth of the points where that is 8 to 24."""
+        return cls(acceleration=acceleration, n_calibration=_calibration_side(shape, acceleration))
 
-class PoissonDisc(Settings):
+
+class PoissonDisc(Undersampling):
     """The centre, and points of the inscribed ellipse that keep a distance growing with the radius: (1 + s r).
 
     The discs are thrown by sigpy (Bridson 2007, doi:10.1145/1278780.1278807); the slope s is searched here, in a
     bounded number of trials, for the acceleration asked for, which is met to 5 % at worst and mostly to 0.5 %.
     """
+
+    title: ClassVar[str] = "Poisson disc"
 
     kind: Literal["poisson-disc"] = "poisson-disc"
     acceleration: Acceleration = 4.0
@@ -140,11 +219,28 @@ class PoissonDisc(Settings):
             )
         return mask
 
+    @classmethod
+    def of_net_acceleration(
+        cls, acceleration: float, shape: tuple[int, int], phase_encode_axes: tuple[int, ...]
+    ) -> "Undersampling":
+        """Choose the side of the calibration square, a fifth of the points where that is 8 to 24."""
+        return cls(acceleration=acceleration, n_calibration=_calibration_side(shape, acceleration))
 
-Undersampling = Annotated[
-    AsAcquired | Equispaced | RandomLines | PoissonDisc | Random2D,
-    Field(discriminator="kind"),
-]
+
+def _calibration_lines(n_lines: int, acceleration: float) -> int:
+    wanted = n_lines / acceleration
+    n_calibration = max(_LEAST_CALIBRATION, round(_SHARE_OF_LINES * wanted))
+    if wanted <= n_calibration:
+        raise ValueError(
+            f"acceleration {acceleration:g} leaves {wanted:.3g} of {n_lines} lines, and coil calibration alone takes "
+            f"{n_calibration}; lower the acceleration"
+        )
+    return n_calibration
+
+
+def _calibration_side(shape: tuple[int, int], acceleration: float) -> int:
+    side = round(math.sqrt(_SHARE_OF_POINTS * shape[0] * shape[1] / acceleration))
+    return min(max(side, _LEAST_CALIBRATION), _LARGEST_SQUARE)
 
 
 def _centre(n_lines: int, n_calibration: int) -> Tensor:

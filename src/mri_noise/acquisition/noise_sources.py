@@ -1,7 +1,8 @@
 """Where the coil noise of a scan comes from: choices that a user makes."""
 
+from abc import abstractmethod
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -10,12 +11,34 @@ from torch import Tensor
 
 from mri_noise.acquisition.noise import Noise, noise_from_covariance, noise_from_samples, noise_of_level
 from mri_noise.arrays import KSpace, Mask
+from mri_noise.choices import Choosable, Group
 from mri_noise.operators.encoding import centered_ifft, sampled_block, without_gaps
-from mri_noise.settings import Settings
 
 
-class MeasuredNoise(Settings):
+class NoiseSource(Choosable):
+    """Where the coil noise covariance of a scan comes from."""
+
+    group: ClassVar[Group] = "noise"
+    thing: ClassVar[str] = "noise source"
+
+    @abstractmethod
+    def __call__(self, kspace: KSpace, mask: Mask, prescan: Noise | None) -> Noise:
+        """Return the noise of a slice, or ValueError, in one sentence.
+
+        Parameters
+        ----------
+        kspace : shape (coils, rows, columns), in the data's units
+        mask : shape (rows, columns)
+            Where it was sampled.
+        prescan
+            The noise that was measured without excitation; None if there was no such measurement.
+        """
+
+
+class MeasuredNoise(NoiseSource):
     """The scan's own noise: its prescan; else the image corners; else, where these alias, the edge of k-space."""
+
+    title: ClassVar[str] = "as measured"
 
     kind: Literal["measured"] = "measured"
 
@@ -26,7 +49,7 @@ class MeasuredNoise(Settings):
         return NoiseFromCorners()(kspace, mask, None) if without_gaps(mask) else NoiseFromEdge()(kspace, mask, None)
 
 
-class NoiseFromPrescan(Settings):
+class NoiseFromPrescan(NoiseSource):
     """The noise measured without excitation, stored with the scan."""
 
     kind: Literal["prescan"] = "prescan"
@@ -38,7 +61,7 @@ class NoiseFromPrescan(Settings):
         return prescan
 
 
-class NoiseFromCorners(Settings):
+class NoiseFromCorners(NoiseSource):
     """Signal-free corners of coil images that do not alias.
 
     The images are made of the rectangle of k-space that was sampled, which need not be all of it: a scan that is padded
@@ -76,7 +99,7 @@ def _in_halves(parts: list[Tensor]) -> list[Tensor]:
     ]
 
 
-class NoiseFromEdge(Settings):
+class NoiseFromEdge(NoiseSource):
     """The outermost samples of k-space, where an image has next to no signal: an upper bound."""
 
     kind: Literal["edge"] = "edge"
@@ -92,7 +115,7 @@ class NoiseFromEdge(Settings):
         return noise_from_samples(alternating, f"outermost {n_samples} k-space samples")
 
 
-class NoiseLevel(Settings):
+class NoiseLevel(NoiseSource):
     """A given level: root of the variance of real plus imaginary part, the same in every coil, in the data's units."""
 
     kind: Literal["level"] = "level"
@@ -103,8 +126,10 @@ class NoiseLevel(Settings):
         return noise_of_level(self.level, kspace.shape[0])
 
 
-class NoiseFromFile(Settings):
+class NoiseFromFile(NoiseSource):
     """A covariance from a NumPy file, shape (coils, coils)."""
+
+    title: ClassVar[str] = "from the file"
 
     kind: Literal["file"] = "file"
     path: Path = Field(description="A .npy file")
@@ -125,9 +150,3 @@ class NoiseFromFile(Settings):
             )
         values = torch.as_tensor(covariance, dtype=torch.complex128)
         return noise_from_covariance(values, f"file {self.path.name}", self.n_samples)
-
-
-NoiseSource = Annotated[
-    MeasuredNoise | NoiseFromPrescan | NoiseFromCorners | NoiseFromEdge | NoiseLevel | NoiseFromFile,
-    Field(discriminator="kind"),
-]

@@ -33,6 +33,9 @@ MeasurementName = Annotated[
     str | None,
     typer.Option("--measurement", metavar="NAME", help="Which of several in the file, see info; else the largest"),
 ]
+TrustCode = Annotated[
+    bool, typer.Option("--trust-code", help="Run Python code that a file names (an experiment, a recipe, weights)")
+]
 SliceChoice = Annotated[str | None, typer.Option("--slice", metavar="N|all", help="Slice number from 0, or all")]
 Folder = Annotated[Path | None, typer.Option("--output", "-o", help="Folder for tables and figures")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else")]
@@ -70,6 +73,7 @@ def run(
     print_experiment: Annotated[
         bool, typer.Option("--print-experiment", help="Print the complete experiment as YAML, and stop")
     ] = False,
+    trust_code: TrustCode = False,
     json: AsJson = False,
 ) -> None:
     """Reconstruct a scan and map the noise variance of its image."""
@@ -89,6 +93,7 @@ def run(
                 slices=slices,
                 output=output,
                 figure=figure,
+                trust_code=trust_code,
                 as_json=json,
             )
 
@@ -102,6 +107,7 @@ def compare(
     slices: SliceChoice = None,
     replicas: Annotated[int, typer.Option(min=2, help="Monte Carlo replicas of the reference")] = 400,
     output: Folder = None,
+    trust_code: TrustCode = False,
     json: AsJson = False,
 ) -> None:
     """Compare the variance map of an experiment with Monte Carlo."""
@@ -116,6 +122,7 @@ def compare(
             slices=slices,
             n_replicas=replicas,
             output=output,
+            trust_code=trust_code,
             as_json=json,
         )
 
@@ -130,6 +137,7 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the training in the folder")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="A data file that cannot be used is an error")] = False,
+    trust_code: TrustCode = False,
 ) -> None:
     """Train a network."""
     with _one_sentence():
@@ -137,7 +145,7 @@ def train(
         from mri_noise.training.loop import fit
         from mri_noise.training.recipe import read_recipe
 
-        choices = read_recipe(recipe, assignments or [])
+        choices = read_recipe(recipe, assignments or [], trust_code=trust_code)
         trained = fit.train(
             choices, output, resume=resume, strict=strict, progress=console.on_terminal(), source=recipe
         )
@@ -150,7 +158,7 @@ def train(
 def evaluate(
     scans: Annotated[list[Path], typer.Argument(metavar="SCANS...", help="Fully sampled scans of any format")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for tables and images")],
-    models: Annotated[str, typer.Option(metavar="M1,M2", help="Shipped models, or files of weights")] = "",
+    models: Annotated[str, typer.Option(metavar="M1,M2", help="Shipped models, files of weights, or kinds")] = "",
     masks: Annotated[str, typer.Option(help="Kinds of masks")] = "random-lines, equispaced, poisson-disc",
     accelerations: Annotated[str, typer.Option(help="Net accelerations, calibration included")] = "4,8",
     measurement: MeasurementName = None,
@@ -158,6 +166,7 @@ def evaluate(
     replicas: Annotated[int, typer.Option(min=0, help="Monte Carlo replicas; 0: no noise maps")] = 200,
     probes: Annotated[int, typer.Option(min=1, help="Probes of the sketch")] = 100,
     tune: Annotated[bool, typer.Option(help="Give classical methods the weight of the highest PSNR")] = True,
+    trust_code: TrustCode = False,
 ) -> None:
     """Compare trained networks with classical reconstructions: image quality and noise maps."""
     with _one_sentence():
@@ -174,6 +183,7 @@ def evaluate(
             n_replicas=replicas,
             n_probes=probes,
             tune=tune,
+            trust_code=trust_code,
             output=output,
         )
 

@@ -10,15 +10,16 @@ import torch
 from mri_noise import pipeline, report
 from mri_noise.acquisition.scan import Scan
 from mri_noise.atomic import check_writable
+from mri_noise.choices import Untrusted, code_in, trusting
 from mri_noise.cli import console
-from mri_noise.experiment import Experiment
+from mri_noise.experiment import Experiment, read_experiment
 from mri_noise.io.formats import open_scan
 from mri_noise.io.inputs import Inputs, refuse_overwriting
 from mri_noise.io.measurements import NoSuchMeasurement
 from mri_noise.io.nifti import save_nifti, volume_paths
 from mri_noise.io.results import load_experiment, save_results
 from mri_noise.result import Result
-from mri_noise.settings import override, read_yaml
+from mri_noise.settings import SettingsError, override
 from mri_noise.variance.sampling.monte_carlo import MonteCarlo
 
 
@@ -47,10 +48,12 @@ def run(
     slices: str | None,
     output: Path,
     figure: Path | None,
+    trust_code: bool,
     as_json: bool,
 ) -> None:
     """Run an experiment on a scan and save its results."""
     choices, saved_slices, saved_measurement = _experiment(experiment, assignments)
+    choices = _runnable(choices, trust_code=trust_code)
     scan = _open(path, measurement, saved_measurement)
     chosen = _slices(slices, saved_slices, scan)
     inputs, as_nifti = _inputs(scan, experiment, choices), output.name.endswith((".nii", ".nii.gz"))
@@ -88,10 +91,12 @@ def compare(
     slices: str | None,
     n_replicas: int,
     output: Path | None,
+    trust_code: bool,
     as_json: bool,
 ) -> None:
     """Compare the variance map of an experiment with Monte Carlo."""
     choices, saved_slices, saved_measurement = _experiment(experiment, assignments)
+    choices = _runnable(choices, trust_code=trust_code)
     if isinstance(choices.variance, MonteCarlo):
         raise ValueError("compare sets a method against Monte Carlo; set variance.kind to lattice, sketch or exact")
     reference_choices = choices.model_copy(update={"variance": MonteCarlo(n_replicas=n_replicas)})
@@ -122,16 +127,37 @@ def _experiment(path: Path | None, assignments: Sequence[str]) -> tuple[Experime
 
     Beside it, what a saved result says of its slices and of the measurement that they are of; its threads are taken.
     """
-    slices, measurement = None, ""
+    slices, measurement, missing = None, "", ""
     if path is None:
         choices = Experiment()
     elif path.suffix in (".h5", ".hdf5"):
         saved = load_experiment(path)
         choices, slices, measurement = saved.experiment, saved.slices, saved.measurement
+        missing = saved.missing
         torch.set_num_threads(saved.n_threads)
     else:
-        choices = Experiment.parse(read_yaml(path))
-    return override(choices, assignments), slices, measurement
+        choices = read_experiment(path)
+    try:
+        return override(choices, assignments), slices, measurement
+    except SettingsError:
+        if missing:
+            raise ValueError(f"{missing}; install it, or choose another with --set") from None
+        raise
+
+
+def _runnable(choices: Experiment, *, trust_code: bool) -> Experiment:
+    """The experiment, if it runs no code of others that nobody agreed to.
+
+    Raises
+    ------
+    Untrusted
+        If it does.
+    """
+    if trust_code:
+        return trusting(choices)
+    if code_in(choices):
+        raise Untrusted(*code_in(choices))
+    return choices
 
 
 def _open(path: Path, named: str | None, saved: str) -> Scan:

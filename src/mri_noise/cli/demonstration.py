@@ -13,8 +13,8 @@ from mri_noise.io.formats import open_scan
 from mri_noise.io.inputs import refuse_overwriting
 from mri_noise.phantom import Phantom
 from mri_noise.pipeline import StageCache, run
-from mri_noise.recon.choices import Reconstruction
 from mri_noise.recon.linear import CGSense, ZeroFilled
+from mri_noise.recon.reconstruction import Reconstruction
 from mri_noise.recon.weights.shipped import SHIPPED_NAMES, Shipped
 from mri_noise.report import comparison_figure, comparison_of, draw, result_figure, write_table
 from mri_noise.result import Result

@@ -7,9 +7,10 @@ from itertools import groupby
 from pathlib import Path
 
 from mri_noise.acquisition.scan import Scan
+from mri_noise.choices import kinds
 from mri_noise.cli import console
 from mri_noise.evaluation.bart import bart_program
-from mri_noise.evaluation.cases import MASK_KINDS, MaskKind, cases
+from mri_noise.evaluation.cases import cases
 from mri_noise.evaluation.figure import images_figure
 from mri_noise.evaluation.methods import Fixed, Method, all_methods
 from mri_noise.evaluation.rows import NoiseMaps, Row, evaluate
@@ -39,6 +40,7 @@ def evaluate_scans(
     n_replicas: int,
     n_probes: int,
     tune: bool,
+    trust_code: bool,
     output: Path,
 ) -> None:
     """Evaluate models and classical methods on scans, and write tables and figures to a folder.
@@ -50,7 +52,7 @@ def evaluate_scans(
     ValueError
         For a wrong argument, and if no case could be evaluated at all.
     """
-    methods = all_methods(_words(models), tune=tune)
+    methods = all_methods(_words(models), tune=tune, trust_code=trust_code)
     experiment = _experiment(assignments)
     noise_maps = NoiseMaps.parse({"n_probes": n_probes, "n_replicas": n_replicas}) if n_replicas else None
     scans = _scans(paths, measurement)
@@ -144,13 +146,13 @@ def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
-def _kinds(text: str) -> list[MaskKind]:
-    words = _words(text)
-    unknown = [word for word in words if word not in MASK_KINDS]
+def _kinds(text: str) -> list[str]:
+    words, known = _words(text), kinds("undersampling")
+    unknown = [word for word in words if word not in known]
     if unknown or not words:
         given = f"'{unknown[0]}'" if unknown else "none"
-        raise ValueError(f"--masks should be some of {', '.join(MASK_KINDS)}, separated by commas, got {given}")
-    return [kind for kind in MASK_KINDS if kind in words]
+        raise ValueError(f"--masks should be some of {', '.join(known)}, separated by commas, got {given}")
+    return list(dict.fromkeys(words))
 
 
 def _rates(text: str) -> list[float]:

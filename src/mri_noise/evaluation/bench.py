@@ -9,7 +9,7 @@ from mri_noise.arrays import Image, Mask
 from mri_noise.evaluation.cases import Case
 from mri_noise.experiment import Experiment
 from mri_noise.pipeline import Prepared, StageCache, prepare, reconstruct
-from mri_noise.recon.choices import Reconstruction
+from mri_noise.recon.reconstruction import Reconstruction
 from mri_noise.training.loop.metrics import Quality, quality
 
 

@@ -6,11 +6,12 @@ from pathlib import Path
 from time import perf_counter
 
 from mri_noise.arrays import Image
+from mri_noise.choices import Untrusted, kinds
 from mri_noise.evaluation.bart import bart_program, bart_slice
 from mri_noise.evaluation.bench import Bench
 from mri_noise.evaluation.weights import best_weight
-from mri_noise.recon.choices import Reconstruction
 from mri_noise.recon.linear import CGSense, ZeroFilled
+from mri_noise.recon.reconstruction import Reconstruction
 from mri_noise.recon.weights.checkpoint import Checkpoint
 from mri_noise.recon.weights.shipped import SHIPPED_NAMES, Shipped
 
@@ -93,18 +94,18 @@ Method = Fixed | TunedSense | BartWavelet
 """A named way from a case to its image; ValueError, in one sentence, if it fails."""
 
 
-def all_methods(models: Sequence[str], *, tune: bool) -> tuple[Method, ...]:
+def all_methods(models: Sequence[str], *, tune: bool, trust_code: bool = False) -> tuple[Method, ...]:
     """The classical methods that can run here, and trained networks.
 
     Raises
     ------
     ValueError
-        If a model is neither shipped nor a file, or is given twice.
+        If a model is neither shipped nor a file nor a kind, or is given twice, or has code that nobody agreed to run.
     """
     bart = bart_program()
     classical: list[Method] = [Fixed("zero-filled", ZeroFilled(), classical=True), TunedSense(tune)]
     wavelet: list[Method] = [] if bart is None else [BartWavelet(bart, tune)]
-    methods = (*classical, *wavelet, *(_model(model) for model in models))
+    methods = (*classical, *wavelet, *(_model(model, trust_code=trust_code) for model in models))
     names = [method.name for method in methods]
     twice = [name for name in names if names.count(name) > 1]
     if twice:
@@ -112,12 +113,17 @@ def all_methods(models: Sequence[str], *, tune: bool) -> tuple[Method, ...]:
     return methods
 
 
-def _model(text: str) -> Fixed:
+def _model(text: str, *, trust_code: bool) -> Fixed:
     path = Path(text)
     if text in SHIPPED_NAMES:
         return Fixed(text, Shipped(name=text))
     if path.is_file():
-        return Fixed(path.stem, Checkpoint(path=path))
+        checkpoint = Checkpoint(path=path, trust_code=trust_code)
+        if checkpoint.code is not None:
+            raise Untrusted(checkpoint.code)
+        return Fixed(path.stem, checkpoint)
+    if text in kinds("reconstructions"):
+        return Fixed(text, Reconstruction.parse({"kind": text}))
     raise ValueError(
         f"there is neither a shipped model nor a file of weights '{text}'; give a path, or some of "
         f"{', '.join(SHIPPED_NAMES)}"

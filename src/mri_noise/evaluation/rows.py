@@ -11,14 +11,14 @@ from mri_noise.evaluation.cases import Case
 from mri_noise.evaluation.methods import Method
 from mri_noise.experiment import Experiment
 from mri_noise.pipeline import StageCache, run
-from mri_noise.recon.choices import Reconstruction
+from mri_noise.recon.reconstruction import Reconstruction
 from mri_noise.report import comparison_of, estimate_of
 from mri_noise.result import Result
 from mri_noise.settings import Settings
 from mri_noise.training.loop.metrics import Quality
 from mri_noise.variance.compare import Comparison
 from mri_noise.variance.maps import acceleration
-from mri_noise.variance.methods import VarianceMethod
+from mri_noise.variance.method import VarianceMethod
 from mri_noise.variance.sampling.monte_carlo import MonteCarlo
 from mri_noise.variance.sampling.sketch import Sketch
 

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from mri_noise.acquisition.scan import Scan, Slice
 from mri_noise.io.fingerprint import fingerprint
+from mri_noise.io.format import Format
+from mri_noise.io.measurements import require_only
 from mri_noise.io.readout import readout_ifft
 from mri_noise.io.samples import as_complex64, label, measured_points
 from mri_noise.io.volume import BLOCK_BYTES, VolumetricKSpace, temporary_array
@@ -67,6 +69,19 @@ def bart_pair(path: Path) -> Pair:
     """Name both files from either of them, or from their common stem."""
     stem = str(path.with_suffix("")) if path.suffix in (".cfl", ".hdr") else str(path)
     return Pair(Path(f"{stem}.cfl"), Path(f"{stem}.hdr"))
+
+
+def _recognises(path: Path) -> bool:
+    pair = bart_pair(path)
+    return pair.samples.is_file() and pair.header.is_file()
+
+
+def _open(path: Path, measurement: str | None) -> Scan:
+    require_only(measurement, path)
+    return open_bart(bart_pair(path))
+
+
+BART = Format("BART .cfl/.hdr", _recognises, _open)
 
 
 def open_bart(pair: Pair) -> Scan:

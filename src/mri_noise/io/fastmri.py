@@ -1,7 +1,7 @@
 """fastMRI HDF5: one ``kspace`` array, and what may lie beside it."""
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,43 @@ from mri_noise.acquisition.noise import Noise, noise_from_covariance, noise_from
 from mri_noise.acquisition.scan import Scan, Slice
 from mri_noise.arrays import Mask, RealMap
 from mri_noise.io.fingerprint import fingerprint
+from mri_noise.io.format import Format
 from mri_noise.io.hdf5 import open_hdf5
+from mri_noise.io.measurements import Measurement, acquisition_groups, choose, require_only, stated
 from mri_noise.io.samples import as_complex64, label, measured_lines, measured_points
 
+_ARRAY = "kspace"
 _MAPS = ("sensitivity_maps", "coil_maps")
 _REFERENCES = ("reconstruction_rss", "reconstruction_esc")
+
+
+def _recognises(path: Path) -> bool:
+    if not path.is_file() or not h5py.is_hdf5(path):
+        return False
+    with open_hdf5(path) as file:
+        return isinstance(file.get(_ARRAY), h5py.Dataset)
+
+
+def _open(path: Path, measurement: str | None) -> Scan:
+    """Open the array of a file; where the file holds acquisitions too, these can be named."""
+    with open_hdf5(path) as file:
+        groups = acquisition_groups(file)
+    if not groups:
+        require_only(measurement, path)
+        return open_fastmri(path)
+    from mri_noise.io.ismrmrd.reader import list_ismrmrd, open_ismrmrd  # noqa: PLC0415 - slow, and seldom needed
+
+    array = Measurement(_ARRAY, "fastMRI array", 0, _ARRAY)
+    measurements = [array, *list_ismrmrd(path)]
+    chosen = choose(measurements, measurement or _ARRAY, path)
+    if chosen is array:
+        return stated(open_fastmri(path), chosen, measurements)
+    return stated(
+        replace(open_ismrmrd(path, chosen.name), fingerprint=fingerprint(path, part=chosen.name)), chosen, measurements
+    )
+
+
+FASTMRI = Format("fastMRI HDF5", _recognises, _open)
 
 
 def open_fastmri(path: Path) -> Scan:

@@ -1,27 +1,24 @@
-"""Files in and out."""
+"""Opening a scan of any format: the package's own, and those of other distributions."""
 
+import logging
 import os
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
 
 from mri_noise.acquisition.scan import Scan
-from mri_noise.io.bart import bart_pair, open_bart
+from mri_noise.choices import loaded
+from mri_noise.io.bart import bart_pair
 from mri_noise.io.echo import with_echo_in_middle
-from mri_noise.io.fastmri import open_fastmri
-from mri_noise.io.fingerprint import fingerprint
+from mri_noise.io.format import Format
 from mri_noise.io.hdf5 import open_hdf5
-from mri_noise.io.measurements import Measurement, acquisition_groups, choose, require_only, stated
 
-__all__ = ["open_scan"]
-
-_ARRAY = "kspace"
-_FORMATS = "fastMRI HDF5, ISMRMRD HDF5 (mridata.org too) and BART .cfl/.hdr"
+_LOG = logging.getLogger(__name__)
 
 
 def open_scan(path: Path | str, measurement: str | None = None) -> Scan:
-    """Open a scan of any supported format, which its content tells; its slices are read one at a time.
+    """Open a scan of any format that is installed, which its content tells; its slices are read one at a time.
 
     For BART, ``path`` names either of the two files or their common stem. Where a file holds several measurements,
     ``measurement`` names one of them; by default it is the one with most image data, and ``Scan.measurements`` lists
@@ -34,51 +31,30 @@ def open_scan(path: Path | str, measurement: str | None = None) -> Scan:
     ValueError
         In one sentence: if there is no such file, or it is of no supported format, or damaged, or not self-contained.
     """
-    return with_echo_in_middle(_open(Path(path), measurement))
+    chosen = Path(path)
+    for each in _formats():
+        if _recognises(each, chosen):
+            return with_echo_in_middle(each.open(chosen, measurement))
+    raise ValueError(_why_not(chosen))
 
 
-def _open(path: Path, measurement: str | None) -> Scan:
-    if path.is_file() and h5py.is_hdf5(path):
-        return _open_hdf5_scan(path, measurement)
-    pair = bart_pair(path)
-    if pair.samples.is_file() and pair.header.is_file():
-        require_only(measurement, path)
-        return open_bart(pair)
-    raise ValueError(_why_not(path))
+def _formats() -> Iterator[Format]:
+    """The package's own formats, then those of other distributions; what is no format is left out, and logged."""
+    for found in loaded("formats"):
+        if isinstance(found, Format):
+            yield found
+        else:
+            _LOG.warning("an entry point of mri_noise.formats gives %r, which is no Format; it is left out", found)
 
 
-def _open_hdf5_scan(path: Path, measurement: str | None) -> Scan:
-    with open_hdf5(path) as file:
-        members = [str(name) for name in file]
-        is_fastmri = isinstance(file.get(_ARRAY), h5py.Dataset)
-        groups = acquisition_groups(file)
-    if not is_fastmri and not groups:
-        raise ValueError(
-            f"'{path}' has neither a dataset 'kspace' (fastMRI) nor a group with 'xml' and 'data' (ISMRMRD), "
-            f"it has: {', '.join(members) or 'nothing'}"
-        )
-    if not groups:
-        require_only(measurement, path)
-        return open_fastmri(path)
-    if is_fastmri:
-        return _open_either(path, measurement)
-    from mri_noise.io.ismrmrd.reader import open_ismrmrd  # noqa: PLC0415
-
-    return open_ismrmrd(path, measurement)
-
-
-def _open_either(path: Path, measurement: str | None) -> Scan:
-    """Open the array of a file that holds acquisitions too, unless these are named."""
-    from mri_noise.io.ismrmrd.reader import list_ismrmrd, open_ismrmrd  # noqa: PLC0415
-
-    array = Measurement(_ARRAY, "fastMRI array", 0, _ARRAY)
-    measurements = [array, *list_ismrmrd(path)]
-    chosen = choose(measurements, measurement or _ARRAY, path)
-    if chosen is array:
-        return stated(open_fastmri(path), chosen, measurements)
-    return stated(
-        replace(open_ismrmrd(path, chosen.name), fingerprint=fingerprint(path, part=chosen.name)), chosen, measurements
-    )
+def _recognises(each: Format, path: Path) -> bool:
+    try:
+        return each.recognises(path)
+    except ValueError:
+        raise
+    except Exception as error:  # whatever the code of others raises
+        _LOG.warning("the format '%s' failed to look at '%s' (%s); it is left out", each.title, path, error)
+        return False
 
 
 def _why_not(path: Path) -> str:
@@ -94,4 +70,16 @@ def _why_not(path: Path) -> str:
         return f"'{path}' cannot be read; check its permissions"
     if path.stat().st_size == 0:
         return f"'{path}' is empty; copy or download it again"
-    return f"'{path}' is of no format that can be read: {_FORMATS}"
+    return _not_kspace(path)
+
+
+def _not_kspace(path: Path) -> str:
+    if h5py.is_hdf5(path):
+        with open_hdf5(path) as file:
+            members = ", ".join(str(name) for name in file) or "nothing"
+        return (
+            f"'{path}' has neither a dataset 'kspace' (fastMRI) nor a group with 'xml' and 'data' (ISMRMRD), "
+            f"it has: {members}"
+        )
+    *titles, last = (each.title for each in _formats())
+    return f"'{path}' is of no format that can be read: {', '.join(titles)} and {last}"

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from mri_noise.acquisition.noise import Noise
 from mri_noise.atomic import Draft, replacing
+from mri_noise.choices import absences
 from mri_noise.experiment import Experiment
 from mri_noise.io.hdf5 import Unraised, open_hdf5
 from mri_noise.io.summary import (
@@ -98,12 +99,16 @@ def load_results(path: Path | str) -> list[Result]:
 
 @dataclass(frozen=True, slots=True)
 class SavedExperiment:
-    """What repeats a result: experiment, slices, the number of threads that ordered its sums, and the measurement."""
+    """What repeats a result: experiment, slices, the number of threads that ordered its sums, and the measurement.
+
+    ``missing`` says what of the experiment is not installed here; it is empty if all is.
+    """
 
     experiment: Experiment
     slices: tuple[int, ...]
     n_threads: int
     measurement: str = ""
+    missing: str = ""
 
 
 def load_experiment(path: Path | str) -> SavedExperiment:
@@ -118,7 +123,8 @@ def load_experiment(path: Path | str) -> SavedExperiment:
         summary = _read_summary(file)
     slices = tuple(of_slice.index for of_slice in summary.slices)
     first = summary.provenance[0]
-    return SavedExperiment(summary.experiment, slices, first.n_threads, first.measurement)
+    missing = absences(summary.experiment, first.providers)
+    return SavedExperiment(summary.experiment, slices, first.n_threads, first.measurement, missing)
 
 
 @contextmanager

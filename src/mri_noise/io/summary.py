@@ -8,7 +8,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from mri_noise.experiment import Experiment
 from mri_noise.result import Provenance, Result, RoiReadout
-from mri_noise.settings import SettingsError
+from mri_noise.settings import Origin, SettingsError
 from mri_noise.variance.check.linearity import Linearity
 from mri_noise.variance.estimate import CHANNEL_FIELDS, VarianceEstimate
 from mri_noise.variance.plan import Plan
@@ -121,7 +121,7 @@ def from_plain(values: Mapping[str, Any], file: str) -> Summary:
     """
     try:
         plain = _PLAIN.validate_python(values)
-        experiment = Experiment.parse(plain.experiment)
+        experiment = Experiment.parse(plain.experiment, Origin(is_file=True, keeps_absent=True))
     except SettingsError as error:
         raise ValueError(f"the experiment in '{file}' is not one of this version of mri-noise: {error}") from None
     except ValidationError as error:

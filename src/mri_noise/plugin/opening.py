@@ -8,7 +8,7 @@ import numpy as np
 from dask.delayed import delayed
 from napari.components import ViewerModel
 from napari.layers import Layer
-from napari.utils.notifications import show_error
+from napari.utils.notifications import show_error, show_warning
 from numpy.typing import NDArray
 
 from mri_noise.acquisition.scan import Scan
@@ -44,7 +44,10 @@ def open_file(path: Path) -> list[LayerData]:
     """
     bind_component_keys()
     if is_result(path):
-        return [made for result in load_results(path) for made in result_layers(result, path.stem)]
+        results = load_results(path)
+        for missing in dict.fromkeys(result.missing for result in results if result.missing):
+            show_warning(f"'{path.name}': {missing}")
+        return [made for result in results for made in result_layers(result, path.stem)]
     return [scan_layer(OpenedScan(open_scan(path), path.absolute()))]
 
 

@@ -9,12 +9,14 @@ from torch import Tensor
 
 from mri_noise.arrays import Image, KSpace
 from mri_noise.operators.encoding import Sense
+from mri_noise.recon.reconstruction import Reconstruction
 from mri_noise.recon.solvers.solve import solve_normal
-from mri_noise.settings import Settings
 
 
-class ZeroFilled(Settings):
+class ZeroFilled(Reconstruction):
     """The zero-filled image: coil images combined by their sensitivities."""
+
+    title: ClassVar[str] = "zero-filled"
 
     kind: Literal["zero-filled"] = "zero-filled"
 
@@ -23,13 +25,17 @@ class ZeroFilled(Settings):
         return ZeroFilledReconstructor(self)
 
 
-class CGSense(Settings):
+class CGSense(Reconstruction):
     """Regularised least squares with coil sensitivities, for any mask."""
+
+    title: ClassVar[str] = "CG-SENSE"
 
     kind: Literal["cg-sense"] = "cg-sense"
     tikhonov: float = Field(1e-2, ge=0, description="Weight of |x|^2, relative to the largest sum of squares of maps")
     tolerance: float | None = Field(None, gt=0, lt=1, description="Relative residual; none: what the precision reaches")
-    max_iterations: int = Field(200, ge=1, description="Largest number of conjugate gradient iterations")
+    max_iterations: int = Field(
+        200, title="iterations", ge=1, description="Largest number of conjugate gradient iterations"
+    )
 
     def __call__(self) -> "CGSenseReconstructor":
         """Return the reconstruction."""

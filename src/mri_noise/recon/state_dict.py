@@ -71,6 +71,9 @@ def with_weights(build: Callable[[], N], tensors: StateDict) -> N:
     require_fit(tensors, expected)
     widened = {name: t.to(torch.promote_types(t.dtype, expected[name].dtype)) for name, t in tensors.items()}
     network.load_state_dict(widened, assign=True)
+    if any(buffer.is_meta for buffer in network.buffers()):  # constants that are in no file
+        network = build()
+        network.load_state_dict(widened, assign=True)
     return network.eval().requires_grad_(False)
 
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from mri_noise.report import estimate_of
 from mri_noise.result import Result
-from mri_noise.session.models import title_of_model
 from mri_noise.session.verdicts import doubt, is_doubtful, known_to
 from mri_noise.variance.maps import acceleration
 from mri_noise.variance.sampling.exact import Exact
@@ -42,7 +41,7 @@ def _of_image(result: Result, key: str, name: str) -> str:
     if key == "reference":
         return _joined([*parts, "fully sampled"])
     parts += [f"R = {acceleration(result.mask):.2f}"]
-    parts += ["zero-filled" if key == "zero_filled" else title_of_model(choices.reconstruction)]
+    parts += ["zero-filled" if key == "zero_filled" else choices.reconstruction.label]
     if choices.noise_scale != 1:
         parts.append(f"noise x {choices.noise_scale:g}")
     if choices.added_noise > 0:

@@ -12,7 +12,6 @@ from mri_noise.arrays import Image
 from mri_noise.report import DIFFERENCE_COLOURS, MAP_COLOURS, bright, estimate_of, g_factor_of, in_object
 from mri_noise.result import Result
 from mri_noise.session.components import ContrastLimits
-from mri_noise.session.models import title_of_model
 from mri_noise.variance.estimate import Channel
 from mri_noise.variance.maps import inverse_g_factor, snr, std_error
 
@@ -176,7 +175,7 @@ def image_layers(result: Result, run: str, reference: Image | None = None) -> tu
     """Zero-filled image and reconstruction; with a reference, that and the error against it."""
     top = bright(result.zero_filled.abs(), result.object)
     gray = Look("gray", (0.0, top), visible=False)
-    title = title_of_model(result.experiment.reconstruction)
+    title = result.experiment.reconstruction.label
     layers = [
         _layer(result, run, "zero_filled", "zero-filled", result.zero_filled, gray),
         _layer(result, run, "reconstruction", title, result.image, replace(gray, visible=True)),

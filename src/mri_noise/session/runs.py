@@ -9,7 +9,6 @@ from mri_noise.report import estimate_of, map_error, total_error
 from mri_noise.session.differences import described, differences
 from mri_noise.session.identities import Identity, distinct_titles, identity
 from mri_noise.session.jobs import Snapshot
-from mri_noise.session.models import title_of_model
 from mri_noise.session.verdicts import linear_mark
 from mri_noise.variance.maps import acceleration
 from mri_noise.variance.sampling.monte_carlo import MonteCarlo
@@ -51,7 +50,7 @@ def _row(run: Snapshot, former: Snapshot | None, titles: Mapping[Identity, str])
         "changed": "" if former is None else _changes(former, run, titles),
         "median SNR": float((result.image.abs()[result.object] / sigma).median()),
         "R": acceleration(result.mask),
-        "model": title_of_model(result.experiment.reconstruction),
+        "model": result.experiment.reconstruction.label,
         "method": result.experiment.variance.kind,
         "samples": samples if estimate.complete else f"{samples} of {estimate.n_total}",
         "total error [%]": 100 * total_error(result),

@@ -11,7 +11,6 @@ from mri_noise.result import Result
 from mri_noise.session.captions import reached, seconds_left
 from mri_noise.session.differences import described, differences
 from mri_noise.session.jobs import Job, OpenedScan, Snapshot, kept, loaded
-from mri_noise.session.models import title_of_model
 from mri_noise.session.notes import noise_note, remark_note
 from mri_noise.session.verdicts import Advice, advice, doubt, is_doubtful, known_to
 from mri_noise.variance.sampling.monte_carlo import MonteCarlo
@@ -262,7 +261,7 @@ class Session:
 
     def _at_rest(self) -> Status:
         if self.shown is None:
-            model = title_of_model(self.experiment.reconstruction)
+            model = self.experiment.reconstruction.label
             return Status("ready", f"Ready: Run reconstructs slice {self.index} by {model} and maps its noise.")
         if self.stale:
             return Status("stale", f"Stale: the layers show {self.shown.job.name}. Changed since: {self.stale}.")
@@ -284,10 +283,11 @@ class Session:
             f"{reached(result)}, {estimate.n_evaluations} evaluations in {result.provenance.seconds:.1f} s."
             f"{_without_lattice(result)}{_halved(shown.job, result)}"
         )
+        missing = f" {result.missing[0].upper()}{result.missing[1:]}." if result.missing else ""
         if is_doubtful(result):
-            return f"{doubt(result)}{self._remedy(shown)}. {shown.job.title}: {took}"
+            return f"{doubt(result)}{self._remedy(shown)}. {shown.job.title}: {took}{missing}"
         verdict = "" if result.linearity is None else f"{result.linearity.verdict.partition(':')[0]}, "
-        return f"{shown.job.title} is done: {verdict}{known_to(result)}; {took}"
+        return f"{shown.job.title} is done: {verdict}{known_to(result)}; {took}{missing}"
 
     def _remedy(self, shown: Snapshot) -> str:
         replicas, advised = self.replicas_of(shown), advice(shown.result)
@@ -309,7 +309,7 @@ def _last(runs: tuple[Snapshot, ...]) -> Snapshot | None:
 
 def _running(job: Job, latest: Snapshot | None) -> Status:
     if latest is None:
-        model = title_of_model(job.experiment.reconstruction)
+        model = job.experiment.reconstruction.label
         return Status("running", f"{job.title}: reading slice {job.index}, reconstructing by {model}.")
     result = latest.result
     if result.estimate is None:

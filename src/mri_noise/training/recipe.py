@@ -9,23 +9,13 @@ from torch import nn
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
 
-from mri_noise.recon.networks.modl import MoDLSettings
-from mri_noise.recon.networks.unet import UNetSettings
-from mri_noise.recon.networks.unrolled import UnrolledSettings
-from mri_noise.recon.networks.varnet import VarNetSettings
-from mri_noise.recon.networks.varnet_image import ImageVarNetSettings
-from mri_noise.settings import Settings, override, read_yaml
+from mri_noise.choices import Untrusted, code_in, trusting
+from mri_noise.recon.reconstruction import NetworkSettings
+from mri_noise.settings import Origin, Settings, override, read_yaml
 from mri_noise.training.data.sources import Data
 from mri_noise.training.initial import Initial
 from mri_noise.training.objectives.choices import Objective
 from mri_noise.training.objectives.supervised import Supervised
-
-Architecture = Annotated[
-    UNetSettings | UnrolledSettings | MoDLSettings | VarNetSettings | ImageVarNetSettings,
-    Field(discriminator="kind"),
-]
-"""The networks that can be trained."""
-
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 
@@ -88,7 +78,7 @@ class Recipe(Settings):
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*$", description="Of the weights' file")
-    network: Architecture = Field(description="What is trained")
+    network: NetworkSettings = Field(description="What is trained")
     initial: Initial | None = Field(None, description="Trained weights to begin with; none: random ones")
     objective: Objective = Field(Supervised(), description="What is minimised")
     data: Data = Field(Data(), description="What it is trained and validated on")
@@ -98,12 +88,19 @@ class Recipe(Settings):
     seed: int = Field(0, ge=0, description="Of every random number but the initial weights")
 
 
-def read_recipe(path: Path, assignments: Sequence[str]) -> Recipe:
+def read_recipe(path: Path, assignments: Sequence[str], *, trust_code: bool = False) -> Recipe:
     """Read a recipe from a YAML file, and apply assignments such as ``trainer.n_steps=2000``.
 
     Raises
     ------
+    Untrusted
+        If the file names Python code that makes the network, and nobody agreed to run it.
     SettingsError
         If the file cannot be read, or a setting does not exist or does not fit.
     """
-    return override(Recipe.parse(read_yaml(path)), assignments)
+    recipe = override(Recipe.parse(read_yaml(path), Origin(is_file=True)), assignments)
+    if trust_code:
+        return trusting(recipe)
+    if code_in(recipe):
+        raise Untrusted(*code_in(recipe))
+    return recipe

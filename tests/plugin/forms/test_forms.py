@@ -1,19 +1,24 @@
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import pytest
+import torch
+from pydantic import Field
 from pytestqt.qtbot import QtBot
 
-from mri_noise.acquisition.masks import AsAcquired, Equispaced, PoissonDisc
+from mri_noise.acquisition.masks import AsAcquired, Equispaced, PoissonDisc, Undersampling
 from mri_noise.acquisition.noise_sources import NoiseLevel
+from mri_noise.arrays import Mask
+from mri_noise.choices import code_in
 from mri_noise.experiment import Experiment
-from mri_noise.plugin.forms.forms import Offer, SettingsForm
+from mri_noise.plugin.forms.forms import SettingsForm
 from mri_noise.plugin.widgets.sections import Section
 from mri_noise.recon.linear import CGSense, ZeroFilled
 from mri_noise.recon.networks.unet import UNetSettings
 from mri_noise.recon.weights.checkpoint import Checkpoint
+from mri_noise.recon.weights.shipped import Shipped
 from mri_noise.roi import Ellipse
-from mri_noise.settings import Settings, SettingsError
+from mri_noise.settings import Origin, Settings, SettingsError
 from mri_noise.variance.lattice.magnitude import LatticeProbing
 from mri_noise.variance.sampling.exact import Exact
 from mri_noise.variance.sampling.sketch import Sketch
@@ -60,19 +65,58 @@ def test_each_kind_remembers_its_entries(qtbot: QtBot) -> None:
 
 
 def test_presets_are_offered_by_name(qtbot: QtBot) -> None:
-    presets = {"brain, 4-fold": Checkpoint(path=Path("shipped.safetensors"))}
-    form = SettingsForm(Experiment, {"reconstruction": Offer(presets, frozenset({"unet"}))})
+    form = SettingsForm(Experiment)
     qtbot.addWidget(form.native)
     model = form.editors["reconstruction"]
-    assert model._menu.choices[0] == "brain, 4-fold"
-    assert "unet" not in model._menu.choices
-    form.value = Experiment(reconstruction=Checkpoint(path=Path("shipped.safetensors")))
-    assert model._menu.value == "brain, 4-fold"
+    assert model._menu.choices[0] == "MoDL"
+    assert not {"unet", "shipped"} & set(model._menu.choices)
+    form.value = Experiment(reconstruction=Shipped(name="modl-n2r"))
+    assert model._menu.value == "MoDL, Noise2Recon"
     form.value = Experiment(reconstruction=ZeroFilled())
     assert model.value == ZeroFilled()
     form.value = Experiment(reconstruction=UNetSettings(n_channels=4))
     assert model.value == UNetSettings(n_channels=4)
     assert model._menu.native.currentText() == "U-Net, random weights"
+
+
+class Mine(Undersampling):
+    """The first line."""
+
+    title: ClassVar[str] = "mine alone"
+    kind: Literal["mine"] = "mine"
+    line: int = Field(0, ge=0, description="Which")
+
+    def __call__(self, shape: tuple[int, int], phase_encode_axes: tuple[int, ...]) -> Mask:
+        return torch.arange(shape[1]).expand(shape) == self.line
+
+
+def test_an_instance_of_a_kind_that_no_menu_has_is_shown_and_kept(qtbot: QtBot) -> None:
+    form = SettingsForm(Experiment)
+    qtbot.addWidget(form.native)
+    form.value = Experiment(undersampling=Mine(line=3))
+    assert form.value == Experiment(undersampling=Mine(line=3))
+    assert form.editors["undersampling"]._menu.native.currentText() == "mine alone"
+
+
+def test_a_kind_that_is_not_installed_is_shown_and_kept(qtbot: QtBot) -> None:
+    saved = {"variance": {"kind": "gone", "depth": 3}}
+    value = Experiment.parse(saved, Origin(is_file=True, keeps_absent=True))
+    form = SettingsForm(Experiment)
+    qtbot.addWidget(form.native)
+    form.value = value
+    assert form.value == value
+    assert form.editors["variance"]._menu.native.currentText() == "gone (not installed)"
+
+
+def test_code_that_a_file_names_stays_untrusted_until_somebody_writes_another(qtbot: QtBot) -> None:
+    saved = {"reconstruction": {"kind": "python", "target": "mine:make", "trust_code": True}}
+    form = SettingsForm(Experiment)
+    qtbot.addWidget(form.native)
+    form.value = Experiment.parse(saved, Origin(is_file=True))
+    assert code_in(form.value) == ("mine:make",)
+    form.editors["reconstruction"]._form("python").editors["target"].value = "mine:other"
+    assert code_in(form.value) == ()
+    assert form.value.reconstruction.target == "mine:other"
 
 
 def test_a_change_is_announced(qtbot: QtBot) -> None:

@@ -13,7 +13,7 @@ from mri_noise.recon.networks.unet import UNetSettings
 from mri_noise.recon.networks.unrolled import UnrolledSettings
 from mri_noise.recon.networks.varnet import VarNetSettings
 from mri_noise.recon.reconstructor import Reconstructor
-from mri_noise.recon.weights.checkpoint import Checkpoint, Network, checksum, load_network, read_training, save_network
+from mri_noise.recon.weights.checkpoint import Checkpoint, checksum, load_network, read_training, save_network
 from mri_noise.settings import Settings
 from tests.problems import equispaced, problem
 from tests.recon import layout_tensors as layout
@@ -51,7 +51,7 @@ def changed(path: Path, *, tensors: dict[str, Tensor] | None = None, **metadata:
 
 @pytest.mark.parametrize("choice", SMALL, ids=lambda choice: choice.kind)
 def test_saving_and_loading_is_exact(tmp_path: Path, choice: Settings) -> None:
-    network: Network = choice()
+    network = choice()
     with torch.no_grad():
         for weight in network.parameters():
             weight.mul_(1.1)

@@ -17,6 +17,7 @@ from mri_noise.acquisition.noise import Noise, noise_from_samples
 from mri_noise.acquisition.scan import Scan, Slice
 from mri_noise.arrays import CalibrationKSpace, KSpace, Mask
 from mri_noise.io.fingerprint import fingerprint
+from mri_noise.io.format import Format
 from mri_noise.io.hdf5 import open_hdf5
 from mri_noise.io.ismrmrd.acquisitions import Acquisitions, Entries, read_samples, sort_by_purpose
 from mri_noise.io.ismrmrd.calibration import Calibration, calibrations
@@ -29,7 +30,7 @@ from mri_noise.io.ismrmrd.header import (
     usable_encodings,
 )
 from mri_noise.io.ismrmrd.measurements import Group, measurements_of, prescan_for, read_groups
-from mri_noise.io.measurements import Measurement, choose, stated, told_apart
+from mri_noise.io.measurements import Measurement, acquisition_groups, choose, stated, told_apart
 from mri_noise.io.readout import crop_readout, readout_ifft, remaining_samples, remove_oversampling, resample
 from mri_noise.io.samples import as_complex64, label
 from mri_noise.io.volume import VolumetricKSpace, temporary_array
@@ -71,6 +72,16 @@ def open_ismrmrd(path: Path, measurement: str | None = None) -> Scan:
         except ValueError as error:
             raise ValueError(told_apart(str(error), chosen, measurements)) from None
     return stated(scan, chosen, measurements)
+
+
+def _recognises(path: Path) -> bool:
+    if not path.is_file() or not h5py.is_hdf5(path):
+        return False
+    with open_hdf5(path) as file:
+        return bool(acquisition_groups(file))
+
+
+ISMRMRD = Format("ISMRMRD HDF5 (mridata.org too)", _recognises, open_ismrmrd)
 
 
 def list_ismrmrd(path: Path) -> list[Measurement]:

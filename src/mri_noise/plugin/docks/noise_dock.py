@@ -8,12 +8,14 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from mri_noise.acquisition.masks import Undersampling
+from mri_noise.choices import code_in
 from mri_noise.plugin.canvas.keys import bind_component_keys
 from mri_noise.plugin.canvas.tiles import Tiles
 from mri_noise.plugin.forms.experiment_form import ExperimentForm
 from mri_noise.plugin.panels.scan_panel import ScanPanel
 from mri_noise.plugin.panels.show_panel import ShowPanel
 from mri_noise.plugin.panels.take_away import TakeAway
+from mri_noise.plugin.panels.trust import agreed
 from mri_noise.plugin.preferences import first_undersampling, preferences, preferred_experiment
 from mri_noise.plugin.widgets.mask_picture import MaskPicture
 from mri_noise.plugin.widgets.sections import MUTED, PRIMARY, Section, StatusLine, ThinBar, button, scrolling, stacked
@@ -86,10 +88,18 @@ class NoiseDock(QWidget):
         self.setMinimumWidth(300)
 
     def run(self) -> None:
-        """Run what the form says now."""
+        """Run what the form says now; code that a file named runs after a yes alone."""
         self._take_over()
-        if self.shared.session.can_run:
-            self.shared.run()
+        if not self.shared.session.can_run:
+            return
+        asked = self.shared.session.experiment
+        trusted = agreed(self, asked)
+        if trusted is None:
+            return
+        if trusted is not asked:
+            self.form.value = trusted
+            self._take_over()
+        self.shared.run()
 
     def follow_advice(self) -> None:
         """Choose the method that is advised for what is shown, and run it."""
@@ -142,7 +152,7 @@ class NoiseDock(QWidget):
 
     def _run_live(self) -> None:
         session = self.shared.session
-        if self.live.isChecked() and session.can_run and session.wants_run:
+        if self.live.isChecked() and session.can_run and session.wants_run and not code_in(session.experiment):
             self.shared.run()
 
     def _refresh(self) -> None:

@@ -71,7 +71,7 @@ class TextEditor(Editor):
     """An editor of anything that can be written: numbers as they are, an empty text for none, the rest as JSON."""
 
     def __init__(self, name: str, field: FieldInfo) -> None:
-        self._name = name
+        self._name, self._field = name, field
         self._optional = NoneType in get_args(field.annotation)
         self._adapter: TypeAdapter[Any] = TypeAdapter(_annotated(field))
         self._plain = _is_scalar(field.annotation)
@@ -89,7 +89,7 @@ class TextEditor(Editor):
         except (ValidationError, yaml.YAMLError) as error:
             said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "this is not YAML"
             given = f", got '{text}'" if text else ", and nothing is given"
-            message = f"{title_of_field(self._name)}: {said[0].lower()}{said[1:]}{given}"
+            message = f"{title_of_field(self._name, self._field)}: {said[0].lower()}{said[1:]}{given}"
             raise SettingsError(message) from None
 
     @value.setter
@@ -110,7 +110,7 @@ class PathEditor(Editor):
     """An editor of one file, whose path stays as it was written."""
 
     def __init__(self, name: str, field: FieldInfo) -> None:
-        self._name = name
+        self._name, self._field = name, field
         self._optional = not field.is_required()
         self._widget = FileEdit(mode=FileDialogMode.EXISTING_FILE, nullable=True)
         self._widget.choose_btn.text = "…"
@@ -121,7 +121,7 @@ class PathEditor(Editor):
     def value(self) -> Path | None:
         text = self._widget.line_edit.value.strip()
         if not text and not self._optional:
-            raise SettingsError(f"{title_of_field(self._name)}: no file is chosen; choose one")
+            raise SettingsError(f"{title_of_field(self._name, self._field)}: no file is chosen; choose one")
         return Path(text) if text else None
 
     @value.setter
@@ -137,7 +137,7 @@ def plain_editor(name: str, field: FieldInfo) -> Editor:
     """The editor of a setting that is not a choice of settings itself."""
     kind = field.annotation
     if kind is bool:
-        return PlainEditor(CheckBox(text=title_of_field(name)))
+        return PlainEditor(CheckBox(text=title_of_field(name, field)))
     if get_origin(kind) is Literal:
         return PlainEditor(ComboBox(choices=[(str(word), word) for word in get_args(kind)]))
     if kind is int:

@@ -5,9 +5,8 @@ from psygnal import Signal
 from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
 
 from mri_noise.experiment import Experiment
-from mri_noise.plugin.forms.forms import LABEL_WIDTH, SPACING, ChoiceForm, Offer, SettingsForm, column
+from mri_noise.plugin.forms.forms import LABEL_WIDTH, SPACING, ChoiceForm, SettingsForm, column
 from mri_noise.plugin.widgets.sections import Section
-from mri_noise.session.models import NETWORKS, RARE_KINDS
 from mri_noise.settings import SettingsError
 
 _SECTIONS = {
@@ -27,7 +26,7 @@ class ExperimentForm:
     changed = Signal()
 
     def __init__(self) -> None:
-        self._form = SettingsForm(Experiment, {"reconstruction": Offer(NETWORKS, RARE_KINDS)})
+        self._form = SettingsForm(Experiment)
         self._target = LineEdit()
         self.editors = self._form.editors
         self.sections = {title: self._section(title, names) for title, names in _SECTIONS.items()}

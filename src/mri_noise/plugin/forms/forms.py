@@ -1,39 +1,19 @@
 """A form for any settings class: the one place that turns choices into widgets and back."""
 
-import types
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Annotated, Any, Union, get_args, get_origin
 
 from magicgui.widgets import ComboBox
 from pydantic.fields import FieldInfo
 from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
 
+from mri_noise.choices import Absent, Choosable
 from mri_noise.plugin.forms.editors import Editor, leave_wheel_to_scrolling, let_shrink, plain_editor
-from mri_noise.plugin.forms.words import title_of_field, title_of_kind
+from mri_noise.plugin.forms.words import title_of_field
 from mri_noise.plugin.widgets.sections import Section
 from mri_noise.settings import Settings
 
 LABEL_WIDTH = 92  # [pixel]
 SPACING = 4  # [pixel]
-_EXPERT = frozenset({"n_bundles", "n_signs", "shrink", "share_pilots", "batch"})
-"""Settings that hardly anybody changes: folded away."""
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """What the menu of a choice offers.
-
-    Attributes
-    ----------
-    presets
-        Ready values, by name; they come first.
-    rare
-        Kinds that are offered only once a value is one of them.
-    """
-
-    presets: Mapping[str, Settings] = field(default_factory=dict)
-    rare: frozenset[str] = frozenset()
 
 
 class SettingsForm(Editor):
@@ -43,15 +23,13 @@ class SettingsForm(Editor):
     ----------
     cls
         The settings class.
-    offers
-        For the choice of each name: what its menu offers, if that is not every kind.
     """
 
-    def __init__(self, cls: type[Settings], offers: Mapping[str, Offer] | None = None) -> None:
+    def __init__(self, cls: type[Settings]) -> None:
         self._cls = cls
-        offered = offers or {}
-        fields = {name: info for name, info in cls.model_fields.items() if name != "kind"}
-        self.editors = {name: editor_of(name, info, offered.get(name, Offer())) for name, info in fields.items()}
+        self._given: Settings | None = None
+        fields = {name: info for name, info in cls.model_fields.items() if name not in {"kind", *cls.hidden}}
+        self.editors = {name: editor_of(name, info) for name, info in fields.items()}
         for name, info in fields.items():
             if not info.is_required():
                 self.editors[name].value = info.get_default(call_default_factory=True)
@@ -60,10 +38,16 @@ class SettingsForm(Editor):
 
     @property
     def value(self) -> Settings:
-        return self._cls.parse({name: editor.value for name, editor in self.editors.items()})
+        """The entries; what is hidden is as it was given as long as the entries are."""
+        value = self._cls.parse({name: editor.value for name, editor in self.editors.items()})
+        hidden = set(self._cls.hidden)
+        if self._given is not None and value.model_dump(exclude=hidden) == self._given.model_dump(exclude=hidden):
+            return self._given
+        return value
 
     @value.setter
     def value(self, value: Settings) -> None:
+        self._given = value if self._cls.hidden else None
         for name, editor in self.editors.items():
             editor.value = getattr(value, name)
 
@@ -74,8 +58,8 @@ class SettingsForm(Editor):
         return self._native
 
     def _make_native(self) -> QWidget:
-        expert = tuple(name for name in self.editors if name in _EXPERT)
-        plain = tuple(name for name in self.editors if name not in _EXPERT)
+        expert = tuple(name for name in self.editors if name in self._cls.expert)
+        plain = tuple(name for name in self.editors if name not in self._cls.expert)
         if not expert:
             return column(self._cls, self.editors, plain)
         widget, more = QWidget(), Section("more", folded=True)
@@ -95,17 +79,17 @@ class ChoiceForm(Editor):
     Parameters
     ----------
     classes
-        Settings classes, told apart by their ``kind``.
-    offer
-        What the menu offers of them.
+        Classes of one choice, told apart by their ``kind``. Their presets come first in the menu; those that are not
+        offered are in it once a value is one of them.
     """
 
-    def __init__(self, classes: Sequence[type[Settings]], offer: Offer) -> None:
-        self._classes = {cls.model_fields["kind"].default: cls for cls in classes}
-        self._presets = dict(offer.presets)
+    def __init__(self, classes: Sequence[type[Choosable]]) -> None:
+        self._classes = {cls.kind_of_class(): cls for cls in classes}
+        self._presets = {title: preset for cls in classes for title, preset in cls.presets().items()}
         self._forms: dict[str, SettingsForm] = {}
-        kinds = [kind for kind in self._classes if kind not in offer.rare]
-        self._menu = ComboBox(choices=[*((name, name) for name in self._presets), *map(_entry, kinds)])
+        self._absent: Absent | None = None
+        entries = [_entry(cls) for cls in classes if cls.offered]
+        self._menu = ComboBox(choices=[*((name, name) for name in self._presets), *entries])
         leave_wheel_to_scrolling(self._menu.native)
         let_shrink(self._menu.native)
         self._native = QWidget()
@@ -123,7 +107,12 @@ class ChoiceForm(Editor):
     def kind(self) -> str:
         """The kind that is chosen, whether its entries fit or not."""
         chosen = self._menu.value
-        return self._presets[chosen].model_dump()["kind"] if chosen in self._presets else chosen
+        return self._presets[chosen].kind_of_class() if chosen in self._presets else chosen
+
+    @property
+    def cls(self) -> type[Choosable]:
+        """The class of that kind."""
+        return self._classes.get(self.kind, Absent)
 
     @property
     def menu(self) -> QWidget:
@@ -133,17 +122,25 @@ class ChoiceForm(Editor):
     @property
     def value(self) -> Settings:
         chosen = self._menu.value
+        if self._absent is not None and chosen == self._absent.label:
+            return self._absent
         return self._presets[chosen] if chosen in self._presets else self._form(chosen).value
 
     @value.setter
-    def value(self, value: Settings) -> None:
+    def value(self, value: Choosable) -> None:
         names = [name for name, preset in self._presets.items() if preset == value]
-        kind = type(value).model_fields["kind"].default
-        if not names:
-            self._form(kind).value = value
-            if kind not in self._menu.choices:
-                self._menu.set_choice(*_entry(kind))
-        self._menu.value = names[0] if names else kind
+        if isinstance(value, Absent):
+            self._absent = value
+            entry = (value.label, value.label)
+        else:
+            entry = _entry(type(value))
+            self._classes.setdefault(entry[1], type(value))
+            if not names:
+                self._form(entry[1]).value = value
+        chosen = names[0] if names else entry[1]
+        if chosen not in self._menu.choices:
+            self._menu.set_choice(*entry)
+        self._menu.value = chosen
 
     def _form(self, kind: str) -> SettingsForm:
         if kind not in self._forms:
@@ -163,31 +160,19 @@ class ChoiceForm(Editor):
         self.tell()
 
 
-def _entry(kind: str) -> tuple[str, str]:
+def _entry(cls: type[Choosable]) -> tuple[str, str]:
     """How a menu names a kind, and the kind."""
-    return title_of_kind(kind), kind
+    return cls.title_of_class(), cls.kind_of_class()
 
 
-def editor_of(name: str, field: FieldInfo, offer: Offer) -> Editor:
+def editor_of(name: str, field: FieldInfo) -> Editor:
     """The editor of any field of a settings class."""
-    classes = _settings_in(field.annotation)
-    if len(classes) == 1:
-        return SettingsForm(classes[0])
-    if classes:
-        return ChoiceForm(classes, offer)
-    return plain_editor(name, field)
-
-
-def _settings_in(annotation: Any) -> list[type[Settings]]:
-    """The settings classes that an annotation chooses from; none for those inside of tuples."""
+    annotation = field.annotation
+    if isinstance(annotation, type) and issubclass(annotation, Choosable):
+        return ChoiceForm([cls for cls in annotation.alternatives() if issubclass(cls, Choosable)])
     if isinstance(annotation, type) and issubclass(annotation, Settings):
-        return [annotation]
-    if get_origin(annotation) is Annotated:
-        return _settings_in(get_args(annotation)[0])
-    if get_origin(annotation) in (Union, types.UnionType):
-        found = [_settings_in(member) for member in get_args(annotation)]
-        return [cls for classes in found for cls in classes] if all(found) else []
-    return []
+        return SettingsForm(annotation)
+    return plain_editor(name, field)
 
 
 def column(cls: type[Settings], editors: Mapping[str, Editor], names: Sequence[str]) -> QWidget:
@@ -199,28 +184,28 @@ def column(cls: type[Settings], editors: Mapping[str, Editor], names: Sequence[s
     rows.setVerticalSpacing(4)
     rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
     for name in names:
-        _add_row(rows, name, editors[name], cls.model_fields[name].description or "")
+        _add_row(rows, name, editors[name], cls.model_fields[name])
     return widget
 
 
-def _add_row(rows: QFormLayout, name: str, editor: Editor, description: str) -> None:
-    native = editor.native
+def _add_row(rows: QFormLayout, name: str, editor: Editor, field: FieldInfo) -> None:
+    native, description, title = editor.native, field.description or "", title_of_field(name, field)
     native.setToolTip(description)
     if isinstance(editor, ChoiceForm):
         editor.menu.setToolTip(description)
-        rows.addRow(_label(name, description), editor.menu)
+        rows.addRow(_label(title, description), editor.menu)
         rows.addRow(native)
     elif isinstance(editor, SettingsForm):
-        rows.addRow(QLabel(title_of_field(name)))
+        rows.addRow(QLabel(title))
         rows.addRow(native)
     elif getattr(native, "isCheckable", lambda: False)():
         rows.addRow(_label("", ""), native)
     else:
-        rows.addRow(_label(name, description), native)
+        rows.addRow(_label(title, description), native)
 
 
-def _label(name: str, description: str) -> QLabel:
-    label = QLabel(title_of_field(name))
+def _label(title: str, description: str) -> QLabel:
+    label = QLabel(title)
     label.setFixedWidth(LABEL_WIDTH)
     label.setWordWrap(True)
     label.setToolTip(description)

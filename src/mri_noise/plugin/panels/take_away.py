@@ -7,14 +7,14 @@ from napari.utils.notifications import show_error, show_info
 from qtpy.QtWidgets import QApplication, QFileDialog, QMenu, QPushButton, QWidget
 
 from mri_noise.atomic import replacing
-from mri_noise.experiment import Experiment
+from mri_noise.experiment import read_experiment
 from mri_noise.io.nifti import save_nifti, volume_paths
 from mri_noise.io.results import load_experiment, load_results, save_results
 from mri_noise.plugin.forms.experiment_form import ExperimentForm
 from mri_noise.plugin.window import Window
 from mri_noise.session.jobs import Snapshot
 from mri_noise.session.scripts import as_command, as_python
-from mri_noise.settings import SettingsError, read_yaml
+from mri_noise.settings import SettingsError
 
 _RESULTS = "Results (*.h5);;NIfTI volumes (*.nii.gz)"
 _EXPERIMENT = "Experiment (*.yaml)"
@@ -66,7 +66,7 @@ class TakeAway(QPushButton):
     def load_experiment(self, path: Path) -> None:
         """Fill the form from YAML, or from a saved result."""
         is_result = path.suffix in (".h5", ".hdf5")
-        self._form.value = load_experiment(path).experiment if is_result else Experiment.parse(read_yaml(path))
+        self._form.value = load_experiment(path).experiment if is_result else read_experiment(path)
 
     def copy_command(self) -> None:
         """Copy the command that repeats the run that is shown."""

@@ -1,6 +1,6 @@
 """The U-Net baseline of meddlr, with its parameter names."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from torch import nn
@@ -10,11 +10,14 @@ from mri_noise.operators.encoding import Sense
 from mri_noise.recon.blocks.fastmri_unet import UNet, seeded
 from mri_noise.recon.blocks.primitives import to_channels, to_complex
 from mri_noise.recon.blocks.scale import Scale, at_unit_scale
-from mri_noise.settings import Settings
+from mri_noise.recon.reconstruction import NetworkSettings
 
 
-class MeddlrUNetSettings(Settings):
+class MeddlrUNetSettings(NetworkSettings):
     """A U-Net from the zero-filled image straight to the reconstructed one."""
+
+    title: ClassVar[str] = "meddlr U-Net, random weights"
+    offered: ClassVar[bool] = False
 
     kind: Literal["meddlr-unet"] = "meddlr-unet"
     n_channels: int = Field(32, ge=1, description="Channels at full resolution, doubled at each pooling")

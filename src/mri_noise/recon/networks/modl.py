@@ -2,7 +2,7 @@
 
 import math
 from functools import partial
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -15,12 +15,15 @@ from mri_noise.recon.blocks.fastmri_unet import seeded
 from mri_noise.recon.blocks.gradient_steps import FinalSteps, NFinalSteps
 from mri_noise.recon.blocks.multiscale import WIDTHS, Widths
 from mri_noise.recon.blocks.scale import Scale, at_unit_scale
+from mri_noise.recon.reconstruction import NetworkSettings
 from mri_noise.recon.solvers.solve import solve_normal
-from mri_noise.settings import Settings
 
 
-class MoDLSettings(Settings):
+class MoDLSettings(NetworkSettings):
     """A learned denoiser alternating with the exact solution of the regularised encoding."""
+
+    title: ClassVar[str] = "MoDL, random weights"
+    offered: ClassVar[bool] = False
 
     kind: Literal["modl"] = "modl"
     n_steps: int = Field(5, ge=1, description="Number of alternations")
@@ -39,7 +42,9 @@ class MoDLSettings(Settings):
         lt=1,
         description="Relative residual while training; none: as afterwards, the least possible",
     )
-    max_iterations: int = Field(100, ge=1, description="Largest number of conjugate gradient iterations a step")
+    max_iterations: int = Field(
+        100, title="iterations", ge=1, description="Largest number of conjugate gradient iterations a step"
+    )
     scale: Scale = Field("rms", description="What of the zero-filled image is scaled to one before the network")
     seed: int = Field(0, ge=0, description="Seed of the initial weights")
 

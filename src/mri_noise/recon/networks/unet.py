@@ -1,7 +1,7 @@
 """Reconstruction by a U-Net on the zero-filled image."""
 
 from collections.abc import Callable
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -12,13 +12,16 @@ from mri_noise.operators.replay import Step, Tangent, root_sum_of_squares
 from mri_noise.recon.blocks.fastmri_unet import UNet, seeded
 from mri_noise.recon.blocks.primitives import divide, multiply, standard_deviation, to_channels, to_complex
 from mri_noise.recon.blocks.scale import at_unit_scale
-from mri_noise.settings import Settings
+from mri_noise.recon.reconstruction import NetworkSettings
 
 _LIMIT = 6.0
 
 
-class UNetSettings(Settings):
+class UNetSettings(NetworkSettings):
     """A U-Net on the zero-filled image."""
+
+    title: ClassVar[str] = "U-Net, random weights"
+    offered: ClassVar[bool] = False
 
     kind: Literal["unet"] = "unet"
     in_channels: Literal[1, 2] = Field(

@@ -1,7 +1,7 @@
 """Unrolled gradient descent with a residual network after each step."""
 
 from functools import partial
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -14,14 +14,17 @@ from mri_noise.recon.blocks.fastmri_unet import seeded
 from mri_noise.recon.blocks.gradient_steps import MOMENTUM, STEP_SIZE, FinalSteps, NFinalSteps, descend
 from mri_noise.recon.blocks.multiscale import WIDTHS, Widths
 from mri_noise.recon.blocks.scale import Scale, at_unit_scale
-from mri_noise.settings import Settings
+from mri_noise.recon.reconstruction import NetworkSettings
 
 _STEP_SIZE_OF_ONE = -2.0
 """Initial value, that of the source."""
 
 
-class UnrolledSettings(Settings):
+class UnrolledSettings(NetworkSettings):
     """Unrolled gradient descent with a residual network after each step."""
+
+    title: ClassVar[str] = "unrolled network, random weights"
+    offered: ClassVar[bool] = False
 
     kind: Literal["unrolled"] = "unrolled"
     n_steps: int = Field(8, ge=1, description="Number of unrolled steps")

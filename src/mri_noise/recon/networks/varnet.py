@@ -3,7 +3,7 @@
 Source: Sriram 2020, doi:10.48550/arXiv.2004.06688.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -15,13 +15,16 @@ from mri_noise.operators.encoding import Sense, centered_ifft, undersampled_axes
 from mri_noise.operators.replay import Step, Tangent, root_sum_of_squares
 from mri_noise.recon.blocks.fastmri_unet import NormUNet, seeded
 from mri_noise.recon.blocks.primitives import multiply
-from mri_noise.settings import Settings
+from mri_noise.recon.reconstruction import NetworkSettings
 
 _AXES = (-2, -1)
 
 
-class VarNetSettings(Settings):
+class VarNetSettings(NetworkSettings):
     """The end-to-end variational network, which learns its own coil sensitivities."""
+
+    title: ClassVar[str] = "VarNet, random weights"
+    offered: ClassVar[bool] = False
 
     kind: Literal["varnet"] = "varnet"
     n_cascades: int = Field(12, ge=1, description="Number of unrolled steps")

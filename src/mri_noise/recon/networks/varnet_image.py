@@ -2,7 +2,7 @@
 
 import weakref
 from dataclasses import replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from pydantic import Field
@@ -19,14 +19,17 @@ from mri_noise.recon.blocks.primitives import to_channels, to_complex
 from mri_noise.recon.blocks.scale import Scale
 from mri_noise.recon.networks.unrolled import Unrolled, UnrolledSettings
 from mri_noise.recon.networks.varnet import unit_norm
-from mri_noise.settings import Settings
+from mri_noise.recon.reconstruction import NetworkSettings
 
 _INITIAL_GAIN = 0.1
 """Factor on the last layer of the map network, which then corrects little."""
 
 
-class ImageVarNetSettings(Settings):
+class ImageVarNetSettings(NetworkSettings):
     """A variational network of the image, trained end to end with corrections of the coil maps."""
+
+    title: ClassVar[str] = "image VarNet, random weights"
+    offered: ClassVar[bool] = False
 
     kind: Literal["varnet-image"] = "varnet-image"
     n_cascades: int = Field(6, ge=1, description="Number of unrolled steps")

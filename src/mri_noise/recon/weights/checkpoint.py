@@ -9,64 +9,75 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import nn
 
-from mri_noise.recon.networks.meddlr_unet import MeddlrUNet, MeddlrUNetSettings
-from mri_noise.recon.networks.modl import MoDL, MoDLSettings
-from mri_noise.recon.networks.unet import UNetReconstructor, UNetSettings
-from mri_noise.recon.networks.unrolled import Unrolled, UnrolledSettings
-from mri_noise.recon.networks.varnet import VarNet, VarNetSettings
-from mri_noise.recon.networks.varnet_image import ImageVarNet, ImageVarNetSettings
+from mri_noise.choices import TrustCode, Untrusted, trusting
+from mri_noise.recon.reconstruction import NetworkSettings, Reconstruction
 from mri_noise.recon.reconstructor import Reconstructor
 from mri_noise.recon.state_dict import StateDict, with_weights
 from mri_noise.recon.weights.layouts import recognise
-from mri_noise.recon.weights.weights_file import WeightsFile, read_weights, write_weights
-from mri_noise.settings import Settings
+from mri_noise.recon.weights.weights_file import WeightsFile, read_metadata, read_weights, write_weights
+from mri_noise.settings import Origin, Settings
 
 _FORMAT = "mri-noise"
 _VERSION = "1"
 
-Network = UNetReconstructor | Unrolled | MoDL | VarNet | ImageVarNet | MeddlrUNet
-"""A network that can be saved: it knows its settings, and they make it."""
-
 
 class _Architecture(Settings):
-    network: Annotated[
-        UNetSettings | UnrolledSettings | MoDLSettings | VarNetSettings | ImageVarNetSettings | MeddlrUNetSettings,
-        Field(discriminator="kind"),
-    ]
+    network: NetworkSettings
 
 
-class Checkpoint(Settings):
+class Checkpoint(Reconstruction):
     """A trained network from a file: saved by this project, by fastMRI or by meddlr."""
+
+    title: ClassVar[str] = "own weights …"
+    hidden: ClassVar[frozenset[str]] = frozenset({"trust_code"})
 
     kind: Literal["checkpoint"] = "checkpoint"
     path: Path = Field(description="File of weights: safetensors, or written by torch.save")
+    trust_code: TrustCode = Field(
+        False,
+        description="Whether somebody agreed to run Python code that the file may name",
+    )
 
     def __call__(self) -> Reconstructor:
         """Load the network."""
-        return load_network(self.path)
+        return load_network(self.path, trust_code=self.trust_code)
+
+    @property
+    def label(self) -> str:
+        return self.path.stem
+
+    @property
+    def code(self) -> str | None:
+        return None if self.trust_code else code_of(self.path)
 
 
-def save_network(network: Network, path: Path, training: Mapping[str, Any]) -> None:
+def save_network(
+    network: nn.Module, path: Path, training: Mapping[str, Any], settings: NetworkSettings | None = None
+) -> None:
     """Write a network with its settings and the provenance of its training, whole or not at all.
+
+    The settings are those that make the network; its own attribute ``settings`` if they are not given.
 
     Raises
     ------
     ValueError
         If the provenance is not JSON, or the file cannot be written.
     """
-    tensors, settings = network.state_dict(), network.settings.model_dump_json()
+    made_by = network.settings if settings is None else settings
+    assert isinstance(made_by, NetworkSettings)
+    tensors, written = network.state_dict(), made_by.model_dump_json(exclude=set(made_by.hidden))
     metadata = {
         "format": _FORMAT,
         "format_version": _VERSION,
-        "settings": settings,
+        "settings": written,
         "training": _as_json(training),
-        "sha256": checksum(settings, tensors),
+        "sha256": checksum(written, tensors),
     }
     write_weights(path, WeightsFile(tensors, metadata))
 
@@ -78,29 +89,48 @@ def _as_json(training: Mapping[str, Any]) -> str:
         raise ValueError(f"the provenance of the training should be plain JSON values: {error}") from None
 
 
-def load_network(path: Path) -> nn.Module:
+def load_network(path: Path, *, trust_code: bool = False) -> nn.Module:
     """Read a network, ready to reconstruct: in evaluation mode, its weights without gradients.
 
     Raises
     ------
+    Untrusted
+        A ValueError: if the file names Python code that makes the network, and nobody agreed to run it.
     ValueError
         If the file cannot be read, is damaged, could run code, or is in an unknown layout.
     """
     try:
         file = read_weights(path)
-        return _restore(file) if file.metadata.get("format") == _FORMAT else recognise(file.tensors)
+        if file.metadata.get("format") != _FORMAT:
+            return recognise(file.tensors)
+        return _restore(file, trust_code=trust_code)
+    except Untrusted:
+        raise
     except ValueError as error:
         raise ValueError(f"cannot load weights from '{path}': {error}") from None
 
 
-def _restore(file: WeightsFile) -> nn.Module:
+def code_of(path: Path) -> str | None:
+    """The Python code that makes the network of a file, as ``module:name``; None if there is none, or no such file."""
+    try:
+        file = WeightsFile({}, read_metadata(path))
+        return _settings_of(file).code if file.metadata.get("format") == _FORMAT else None
+    except ValueError:
+        return None
+
+
+def _restore(file: WeightsFile, *, trust_code: bool) -> nn.Module:
     version = file.metadata.get("format_version")
     if version != _VERSION:
         raise ValueError(f"their format has version {version}, and this program reads version {_VERSION}; upgrade it")
     if checksum(file.metadata.get("settings", ""), file.tensors) != file.metadata.get("sha256"):
         raise ValueError("their checksum differs from the one they were saved with; get the file again")
-    architecture = _Architecture.parse({"network": _json_of(file, "settings")})
-    return with_weights(architecture.network, file.tensors)
+    settings = _settings_of(file)
+    return with_weights(trusting(settings) if trust_code else settings, file.tensors)
+
+
+def _settings_of(file: WeightsFile) -> NetworkSettings:
+    return _Architecture.parse({"network": _json_of(file, "settings")}, Origin(is_file=True)).network
 
 
 def read_training(path: Path) -> dict[str, Any]:

@@ -42,6 +42,23 @@ def read_weights(path: Path) -> WeightsFile:
     raise ValueError(f"{found}; choose a file of weights")
 
 
+def read_metadata(path: Path) -> dict[str, str]:
+    """Read the metadata of safetensors, and none of their tensors; empty for other files.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read or is damaged.
+    """
+    if _start_of(path)[_MARK_LENGTH - 1 :] != b"{":
+        return {}
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            return dict(file.metadata() or {})
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"the safetensors are damaged ({error}); get the file again") from None
+
+
 def _start_of(path: Path) -> bytes:
     try:
         with path.open("rb") as file:

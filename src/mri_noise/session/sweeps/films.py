@@ -13,7 +13,6 @@ from mri_noise.pipeline import StageCache
 from mri_noise.seeds import generator_of
 from mri_noise.session.jobs import OpenedScan, Snapshot
 from mri_noise.session.layer_data import LayerSpec, image_layers
-from mri_noise.session.models import title_of_model
 from mri_noise.session.regions.readouts import linearised
 from mri_noise.session.sweeps.stacks import with_slider
 
@@ -63,7 +62,7 @@ def film_layer(made: Film, amplification: float) -> LayerSpec:
     return replace(
         image,
         key="film",
-        title=f"{made.run.job.name}: {title_of_model(result.experiment.reconstruction)} + {times}J n, linearised",
+        title=f"{made.run.job.name}: {result.experiment.reconstruction.label} + {times}J n, linearised",
         data=(result.image + amplification * made.noise).numpy()[:, None].astype(np.complex64),
         geometry=with_slider(image.geometry, "frame"),
         provenance={**image.provenance, "quantity": "film", "n_frames": made.n_frames, "amplification": amplification},

@@ -163,7 +163,7 @@ def _fit(module: Training, datasets: Datasets, folder: Folder, start: Start, *, 
         validation=tuple(checkpoints.best.items()),
     )
     if trainer.is_global_zero:
-        save_network(module.network, trained.weights, _provenance(module, trained, checkpoints, log))
+        save_network(module.network, trained.weights, _provenance(module, trained, checkpoints, log), recipe.network)
     return trained
 
 

@@ -10,6 +10,7 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from mri_noise.recon.reconstruction import NetworkSettings
 from mri_noise.recon.reconstructor import Reconstructor
 from mri_noise.training.example import Example
 from mri_noise.training.loop.metrics import quality
@@ -37,7 +38,7 @@ class Training(LightningModule):
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
         self.recipe = recipe
-        self.network = recipe.network()
+        self.network = _trainable(recipe.network)
         self.began_with: dict[str, Any] | None = None
         self._sums: dict[str, Tensor] = {}
 
@@ -103,3 +104,10 @@ def validated(network: Reconstructor, example: Example) -> dict[str, float]:
     assert example.target is not None
     image = network(example.kspace, example.encoding)
     return asdict(quality(image, example.target, example.coil_maps.abs().sum(0) > 0))
+
+
+def _trainable(settings: NetworkSettings) -> nn.Module:
+    network = settings()
+    if not isinstance(network, nn.Module) or not any(each.requires_grad for each in network.parameters()):
+        raise ValueError(f"the network '{settings.label}' has no parameters to train; choose another one")
+    return network

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -114,6 +114,8 @@ class Pairs:
 
 class LinearityCheck(Settings):
     """Pairs of f(y + n) and J n with the same noise, before every map that is computed from the derivative."""
+
+    expert: ClassVar[frozenset[str]] = frozenset({"batch"})
 
     n_pairs: int = Field(8, ge=4, le=64, description="Noise realisations; each costs two evaluations")
     correct: bool = Field(True, description="Correct the map region by region where the pairs show that it helps")

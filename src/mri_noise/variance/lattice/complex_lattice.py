@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Complex, Int
@@ -11,7 +11,6 @@ from torch import Tensor
 
 from mri_noise.arrays import Image, Mask, RealMap
 from mri_noise.operators.linop import LinearOperator
-from mri_noise.settings import Settings
 from mri_noise.variance.estimate import VarianceEstimate, unit_phase
 from mri_noise.variance.lattice.adjoint_only import AdjointProducts
 from mri_noise.variance.lattice.bundles import Bundle, compute_complex_bundles
@@ -23,6 +22,7 @@ from mri_noise.variance.lattice.overlap import plan_by_kernels
 from mri_noise.variance.lattice.pilots import plan_by_rows, trust_under
 from mri_noise.variance.lattice.probes import BothProducts, Sums, occupied, probe_colours
 from mri_noise.variance.linearise.point import OperatingPoint, batch_size
+from mri_noise.variance.method import VarianceMethod
 from mri_noise.variance.plan import Plan
 
 MARGIN = 1.1
@@ -31,7 +31,7 @@ _LEAST_SAVING = 0.2
 """Of a lattice over forward products, whose error is a law: one that pilots promise too small takes more pairs."""
 
 
-class ComplexLatticeProbing(Settings):
+class ComplexLatticeProbing(VarianceMethod):
     """Lattice probing in quadrature: variance of the complex image and of the magnitude, with measured errors.
 
     A probe v has the phases of the image turned by random quarters; its partner is i s v with random signs s. The
@@ -42,6 +42,9 @@ class ComplexLatticeProbing(Settings):
     A network of the zero-filled image is probed along the phase and across it by adjoint products alone
     (:mod:`mri_noise.variance.lattice.adjoint_only`), with the errors that its pilots predict, unless it sees too far.
     """
+
+    title: ClassVar[str] = "lattice probing, complex"
+    expert: ClassVar[frozenset[str]] = frozenset({"n_bundles", "share_pilots", "batch"})
 
     kind: Literal["lattice-complex"] = "lattice-complex"
     target: float = Field(

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
 
 from mri_noise.arrays import Image, Mask, RealMap
 from mri_noise.operators.linop import LinearOperator
-from mri_noise.settings import Settings
 from mri_noise.variance.estimate import VarianceEstimate, unit_phase
 from mri_noise.variance.lattice.adjoint_only import AdjointProducts
 from mri_noise.variance.lattice.bundles import Bundle, compute_bundles
@@ -22,13 +21,14 @@ from mri_noise.variance.lattice.pilots import ALIKE, plan_by_rows, trust_under
 from mri_noise.variance.lattice.probes import BothProducts, Sums, occupied
 from mri_noise.variance.lattice.shrinkage import shrink
 from mri_noise.variance.linearise.point import OperatingPoint, batch_size
+from mri_noise.variance.method import VarianceMethod
 from mri_noise.variance.plan import Plan
 
 Products = BothProducts | AdjointProducts
 """What a probe of one colour goes through."""
 
 
-class LatticeProbing(Settings):
+class LatticeProbing(VarianceMethod):
     """Magnitude by lattice probing: as many products as the accuracy asked for needs; the magnitude's variance only.
 
     Covariance rows of a few voxels (the pilots), several in one product, predict the error of every lattice. The
@@ -39,6 +39,9 @@ class LatticeProbing(Settings):
     A network of the zero-filled image needs adjoint products alone (:mod:`mri_noise.variance.lattice.adjoint_only`),
     also for its pilots, unless it sees too far.
     """
+
+    title: ClassVar[str] = "lattice probing"
+    expert: ClassVar[frozenset[str]] = frozenset({"n_bundles", "n_signs", "shrink", "share_pilots", "batch"})
 
     kind: Literal["lattice"] = "lattice"
     target: float = Field(0.03, gt=0, lt=1, description="Relative error (NRMSE) of the std map that is asked for")

@@ -1,7 +1,7 @@
 """Exact variances from every row of the Jacobian."""
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -10,13 +10,16 @@ from torch import Tensor
 
 from mri_noise.arrays import Image
 from mri_noise.operators.linop import LinearOperator
-from mri_noise.settings import Settings
 from mri_noise.variance.estimate import VarianceEstimate, unit_phase
 from mri_noise.variance.linearise.point import OperatingPoint, batch_size, exact_noise_jacobian
+from mri_noise.variance.method import VarianceMethod
 
 
-class Exact(Settings):
+class Exact(VarianceMethod):
     """Every row of the Jacobian: exact to first order, two adjoint products a voxel, for small images."""
+
+    title: ClassVar[str] = "exact, every voxel"
+    expert: ClassVar[frozenset[str]] = frozenset({"batch"})
 
     kind: Literal["exact"] = "exact"
     batch: int | None = Field(None, ge=1, description="Rows computed at once; none: what suits the device")

@@ -1,23 +1,26 @@
 """Monte Carlo: the sample variance of reconstructions of noisier data."""
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
 
 from mri_noise.acquisition.noise import white_probes
-from mri_noise.settings import Settings
 from mri_noise.variance.estimate import Moments, VarianceEstimate
 from mri_noise.variance.linearise.point import OperatingPoint, batch_size
+from mri_noise.variance.method import VarianceMethod
 
 
-class MonteCarlo(Settings):
+class MonteCarlo(VarianceMethod):
     """Pseudo multiple replicas: the variance over reconstructions of the data plus noise of the scan's covariance.
 
     Robson 2008, doi:10.1002/mrm.21728. It needs no linearisation, and so shows what a network does to noise of
     this size; its magnitude variance is that of |f(y + n)| itself.
     """
+
+    title: ClassVar[str] = "Monte Carlo"
+    expert: ClassVar[frozenset[str]] = frozenset({"batch"})
 
     kind: Literal["monte-carlo"] = "monte-carlo"
     n_replicas: int = Field(200, ge=2, description="Number of noise realisations")

@@ -1,7 +1,7 @@
 """The Jacobian sketch: row norms of B from random-phase probes."""
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -9,16 +9,19 @@ from pydantic import Field
 from mri_noise.acquisition.noise import white_probes
 from mri_noise.arrays import Image
 from mri_noise.operators.linop import LinearOperator
-from mri_noise.settings import Settings
 from mri_noise.variance.estimate import Moments, VarianceEstimate, unit_phase
 from mri_noise.variance.linearise.point import OperatingPoint, batch_size, noise_jacobian
+from mri_noise.variance.method import VarianceMethod
 
 
-class Sketch(Settings):
+class Sketch(VarianceMethod):
     """Jacobian sketch: mean of |B v|^2 over random-phase probes (Dalmaz et al. 2025, arXiv:2505.02007).
 
     Its relative error per probe is that of Monte Carlo per replica.
     """
+
+    title: ClassVar[str] = "Jacobian sketch"
+    expert: ClassVar[frozenset[str]] = frozenset({"batch"})
 
     kind: Literal["sketch"] = "sketch"
     n_probes: int = Field(100, ge=1, description="Number of random-phase probes")
