@@ -55,7 +55,7 @@ class Experiment(Settings):
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU where there is one")
     seed: Annotated[int, Field(ge=0)] = Field(
-        0, description="Of every random number that is not a mask's or a weight's"
+        0, description="Seed of every random number that is not a mask's or a weight's"
     )
 
 

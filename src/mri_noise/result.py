@@ -38,7 +38,7 @@ class Provenance:
     started
         UTC, ISO 8601.
     seconds, peak_memory
-        Of the variance alone, [s] and [bytes].
+        Cost of the variance alone, [s] and [bytes].
     remarks
         What was taken otherwise than the file says, and what is to be said against the coil maps.
     measurement
@@ -108,10 +108,10 @@ class Result:
     estimate
         None until the first samples are in.
     mask : shape (rows, columns)
-        Of the k-space that was reconstructed.
+        Sampled points of the k-space that was reconstructed.
     coil_maps : shape (coils, rows, columns)
     noise
-        Of the k-space that was reconstructed: after prewhitening, scaling and addition.
+        Noise of the k-space that was reconstructed: after prewhitening, scaling and addition.
     full_variance : shape (rows, columns), double precision
         Complex noise variance of the optimal combination of fully sampled data, which the g-factor compares with.
     object : shape (rows, columns)

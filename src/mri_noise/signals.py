@@ -27,7 +27,7 @@ class Ended(KeyboardInterrupt):
     Attributes
     ----------
     number
-        Of the signal.
+        Number of the signal.
     """
 
     def __init__(self, number: int, sentence: str = "") -> None:

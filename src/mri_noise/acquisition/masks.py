@@ -30,7 +30,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**32, description="The same seed gives the
 
 _LEAST_CALIBRATION, _LARGEST_SQUARE = 8, 24
 _SHARE_OF_LINES, _SHARE_OF_POINTS = 0.32, 0.2
-"""Of the samples: what the calibration takes where that is not too small. fastMRI's masks take 0.32 of the lines."""
+"""Share of the samples for calibration, where that is not too small; fastMRI's masks take 0.32 of the lines."""
 
 
 class Undersampling(Choosable):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _FILE_WIDTH = 160
-"""Of tables [characters] where the output goes to a file and has no width of its own."""
+"""Width of tables [characters] where the output goes to a file and has no width of its own."""
 
 _out = Console(width=None if sys.stdout.isatty() else _FILE_WIDTH)
 _err = Console(stderr=True)

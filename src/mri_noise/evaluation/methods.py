@@ -27,11 +27,11 @@ class Attempt:
     ----------
     image : shape (rows, columns)
     reconstruction
-        That made it, whose noise can be mapped; None if another program made it.
+        The choice that made it, whose noise can be mapped; None if another program made it.
     weight
-        Of its regularisation, if that was a choice.
+        Weight of its regularisation, if that was a choice.
     seconds
-        Of one reconstruction.
+        Time of one reconstruction [s].
     """
 
     image: Image

@@ -25,7 +25,7 @@ class Measurement:
     content
         What it holds, in a few words.
     n_samples
-        Of the image, over all coils.
+        Samples of the image, over all coils.
     group, encoding
         Where it lies: member of the file, and number of the encoding in the header.
     problem

@@ -10,7 +10,7 @@ from torch import Tensor
 from mri_noise.arrays import CoilCovariance
 
 _HALF_AXES = (114.0, 132.0)
-"""Of the ellipse that the loops stand on, across and along the head [mm]."""
+"""Half axes of the ellipse that the loops stand on, across and along the head [mm]."""
 _HALF_HEIGHT = 45.0
 _WIRE = 2.0
 """Radius of the conductor [mm], inside which the field stays that of its surface."""
@@ -25,9 +25,9 @@ class CoilArray:
     ----------
     centres, normals : shape (coils, 3) [mm] and unit vectors
     radius
-        Of every loop [mm].
+        Radius of every loop [mm].
     gains : shape (coils,), complex
-        Of each receiver chain, root mean square 1; signal and noise pass through it alike.
+        Gain of each receiver chain, root mean square 1; signal and noise pass through it alike.
     """
 
     centres: Tensor

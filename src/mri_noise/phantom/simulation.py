@@ -36,9 +36,9 @@ class Phantom(Settings):
     matrix: tuple[Lines, Lines] = Field((128, 128), description="Rows and columns of a field of view of 240 x 240 mm")
     n_slices: int = Field(4, ge=1, le=20, description="Adjacent slices of 5 mm")
     n_coils: int = Field(8, ge=1, le=32, description="Loops around the head")
-    noise_level: float = Field(0.02, gt=0, description="Of a k-space sample, root mean square over the coils")
+    noise_level: float = Field(0.02, gt=0, description="Noise level of a k-space sample, rms over the coils")
     noise_correlation: float = Field(0.3, ge=0, lt=1, description="Between the two coils nearest to each other")
-    seed: int = Field(0, ge=0, lt=2**31, description="Of the head, the receivers and the noise")
+    seed: int = Field(0, ge=0, lt=2**31, description="Seed of the head, the receivers and the noise")
 
     def __call__(self) -> Scan:
         """Return the scan; each slice is simulated when it is read."""

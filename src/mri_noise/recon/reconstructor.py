@@ -16,6 +16,9 @@ class Reconstructor(Protocol):
 
     One that is refine(A^H y) for the zero-filled image A^H y, and lets each voxel depend on its neighbourhood there,
     has that function as ``refine``: its noise takes far fewer products to map. In others it is absent or None.
+
+    A network that is to be trained on k-space may predict all of that itself, by a method ``predict_kspace`` of the
+    same arguments; one whose image is a magnitude, of which no k-space can be told, has ``of_magnitudes = True``.
     """
 
     def __call__(self, kspace: KSpace, encoding: Sense) -> Image:

@@ -23,7 +23,7 @@ class Component:
     values
         From complex to real, element by element; for NumPy and for lazy arrays.
     window
-        Of complex values, what their component is drawn between.
+        Limits that the component of complex values is drawn between.
     colormap
     """
 

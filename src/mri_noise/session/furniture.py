@@ -23,7 +23,7 @@ class Seen:
     number
         Its place in the list of layers, from below.
     cell
-        Of the grid; the same for all without one.
+        Cell of the grid; the same for all without one.
     here
         Whether it is visible and has data where the sliders are.
     in_colours

@@ -70,7 +70,7 @@ class LayerSpec:
         Its name, as in ``noise std [data units]``; no unit for pure numbers.
     data : shape (slices, rows, columns), or with coils behind the slices; real or complex; NumPy or lazy
     look
-        Of real data, and of the magnitude of complex data.
+        Look of real data, and of the magnitude of complex data.
     geometry
     provenance
         Plain JSON values, with the version of their layout.

@@ -51,7 +51,7 @@ class ScanView:
     title
         What is seen of the scan; empty for the scan itself.
     values
-        Of a slice: shape (rows, columns), or (coils, rows, columns) if ``by_coil``.
+        Values of a slice: shape (rows, columns), or (coils, rows, columns) if ``by_coil``.
     by_coil
     component
         What is shown of it first.

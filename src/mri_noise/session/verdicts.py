@@ -9,7 +9,7 @@ from mri_noise.variance.sampling.monte_carlo import MonteCarlo
 LINEAR, NOT_LINEAR, NOT_CHECKED = "yes", "no", "not checked"
 
 N_REPLICAS = 400
-"""Of the Monte Carlo run that is advised: their map is known to 1 / sqrt(2 x 400), 3.5 %."""
+"""Replicas of the Monte Carlo run that is advised: their map is known to 1 / sqrt(2 x 400), 3.5 %."""
 
 _MINUTE, _HOUR = 60.0, 3600.0  # [s]
 

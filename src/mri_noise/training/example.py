@@ -25,7 +25,7 @@ class Acquisition:
     coil_maps : shape (coils, rows, columns), complex64
         Their sum of squares is one, or zero where there is no signal.
     noise_level
-        Of a sample of ``kspace``, the same in every coil and uncorrelated between coils.
+        Noise level of a sample of ``kspace``, the same in every coil and uncorrelated between coils.
     phase_encode_axes
         As :class:`mri_noise.acquisition.scan.Scan` has them.
     """
@@ -68,9 +68,9 @@ class Example:
     target : shape (rows, columns), complex64
         Coil-combined image of all that was acquired; None for an unlabelled example.
     noise_level
-        Of a sample of ``kspace``, white.
+        Noise level of a sample of ``kspace``, white.
     seed
-        Of every random number that an objective draws for this example.
+        Seed of every random number that an objective draws for this example.
     """
 
     kspace: KSpace

@@ -26,9 +26,9 @@ class AdamSettings(Settings):
     Source: Loshchilov 2019, doi:10.48550/arXiv.1711.05101.
     """
 
-    learning_rate: float = Field(1e-3, gt=0, description="At its highest")
+    learning_rate: float = Field(1e-3, gt=0, description="Highest learning rate, after the warm-up")
     n_warmup: int = Field(0, ge=0, description="Steps over which the learning rate rises")
-    final_fraction: float = Field(0.01, ge=0, le=1, description="Of the learning rate, at the last step")
+    final_fraction: float = Field(0.01, ge=0, le=1, description="Share of the learning rate that is left at the end")
     weight_decay: float = Field(0.0, ge=0, description="Shrinking of the weights a step, in learning rates")
     betas: tuple[Share, Share] = Field((0.9, 0.999), description="Decay of the means of the gradient and its square")
 
@@ -52,7 +52,7 @@ class TrainerSettings(Settings):
         1, ge=1, description="Examples that a process computes at once, where they are of one matrix; for a GPU"
     )
     clip_norm: float | None = Field(1.0, gt=0, description="Largest norm of the gradient; none: no limit")
-    precision: Literal["32-true", "bf16-mixed"] = Field("32-true", description="Of the network's arithmetic")
+    precision: Literal["32-true", "bf16-mixed"] = Field("32-true", description="Arithmetic of the network")
     log_interval: int = Field(50, ge=1, description="Steps between two entries of the log")
     checkpoint_interval: int = Field(500, ge=1, description="Steps between two checkpoints")
     validation_interval: int = Field(500, ge=1, description="Steps between two validations")
@@ -65,7 +65,7 @@ class Machine(Settings):
     """What a training runs on."""
 
     accelerator: Literal["auto", "cpu", "gpu"] = Field("auto", description="auto: a GPU where there is one")
-    devices: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(1, description="Of each node; auto: all")
+    devices: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(1, description="Devices of each node; auto: all")
     n_nodes: int = Field(1, ge=1, description="Computers that take part")
     strategy: Literal["auto", "ddp"] = Field("auto", description="How several devices work together")
     n_workers: int = Field(0, ge=0, description="Processes that prepare examples; 0: the training's own")
@@ -77,7 +77,7 @@ class Recipe(Settings):
     What it runs on may change between the parts of an interrupted training.
     """
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*$", description="Of the weights' file")
+    name: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*$", description="Name of the weights' file, without its ending")
     network: NetworkSettings = Field(description="What is trained")
     initial: Initial | None = Field(None, description="Trained weights to begin with; none: random ones")
     objective: Objective = Field(Supervised(), description="What is minimised")
@@ -85,7 +85,7 @@ class Recipe(Settings):
     optimiser: AdamSettings = Field(AdamSettings(), description="How the weights follow the gradient")
     trainer: TrainerSettings = Field(TrainerSettings(), description="How long, and what is written meanwhile")
     machine: Machine = Field(Machine(), description="What it runs on")
-    seed: int = Field(0, ge=0, description="Of every random number but the initial weights")
+    seed: int = Field(0, ge=0, description="Seed of every random number but the initial weights")
 
 
 def read_recipe(path: Path, assignments: Sequence[str], *, trust_code: bool = False) -> Recipe:

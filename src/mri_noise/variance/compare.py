@@ -25,7 +25,7 @@ class Comparison:
     bias, limits
         Bland and Altman 1986 (doi:10.1016/S0140-6736(86)90837-8): mean difference, and its 95 % limits.
     mean_z, mean_square_z
-        Of the differences of the variances in units of their standard errors: 0 and 1 for maps that agree;
+        Moments of the differences of the variances in units of their standard errors: 0 and 1 for maps that agree;
         NaN where both maps are exact.
     n_voxels
         In the object.

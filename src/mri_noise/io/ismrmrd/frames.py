@@ -31,7 +31,7 @@ class Frame:
     Attributes
     ----------
     number
-        Of the slice or slab.
+        Number of the slice or slab.
     loops
         Name and counter of every other loop that the scan runs through.
     entries

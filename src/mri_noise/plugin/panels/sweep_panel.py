@@ -115,7 +115,7 @@ class SweepPanel(QWidget):
             self.plot.show_drawing(lambda axes: draw_sweep(axes, done, curves, position))
 
     def _curves(self, done: Sweep) -> list[SweepCurve]:
-        """Of the regions on the slice of a sweep that has a run; of the object, if there are none."""
+        """Curves of the regions on the slice of a sweep that has a run; that of the object, if there are none."""
         index, size = done.runs[0].job.index, done.runs[0].result.provenance.voxel_size
         return sweep_curves(done, [each.roi for each in self.regions.drawn(geometry(size)) if each.index == index])
 

@@ -117,14 +117,14 @@ class Table(QTableWidget):
         return item
 
     def _width_of_titles(self) -> int:
-        """Of the titles of rows; the header itself reckons with a larger font, and takes a column's place."""
+        """Width of the titles of rows; the header itself reckons with a larger font, and takes a column's place."""
         font = self.verticalHeader().font()
         font.setPixelSize(_TITLE_SIZE)
         titles = [self.verticalHeaderItem(row).text() for row in range(self.rowCount())]
         return _PADDING + max(map(QFontMetrics(font).horizontalAdvance, titles), default=0)
 
     def _height(self) -> int:
-        """Of header, rows, the scroll bar that a wide table has, and the frame."""
+        """Height of header, rows, the scroll bar that a wide table has, and the frame."""
         bar = self.horizontalScrollBar()
         below = bar.sizeHint().height() if bar.isVisible() else 0
         return self.horizontalHeader().height() + self.verticalHeader().length() + below + 2 * self.frameWidth()

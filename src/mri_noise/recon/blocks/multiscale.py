@@ -30,10 +30,10 @@ WIDTHS: Widths = Field(
 """What the settings of networks that are built on this denoiser have in common."""
 
 _LEAST_DETAIL = 1e-4
-"""Of the finest detail, where the image is about one: keeps the quotient finite in an empty image."""
+"""Least size of the finest detail, where the image is about one: keeps the quotient finite in an empty image."""
 _N_INPUTS, _N_OUTPUTS = 9, 4
 _LEAST_HALVINGS = 2
-"""Of the image: once by the coefficients, and once by what their means are taken of."""
+"""Times that the image is halved at least: once by the coefficients, and once by what their means are taken of."""
 _INNER_GAIN, _LAST_GAIN = 0.3, 0.1
 """Initial factors on the last convolution of each block and of the network, which then changes its image little."""
 

@@ -55,6 +55,7 @@ class UNetReconstructor(nn.Module):
     def __init__(self, settings: UNetSettings) -> None:
         super().__init__()
         self.settings = settings
+        self.of_magnitudes = settings.in_channels == 1
         self.unet = UNet(settings.in_channels, settings.in_channels, settings.n_channels, settings.n_pools)
 
     def forward(self, kspace: KSpace, encoding: Sense) -> Image:

@@ -34,7 +34,7 @@ class Parameter:
         What is proposed.
     is_number
     unit
-        Of the values, where they have one.
+        Unit of the values, where they have one.
     """
 
     title: str
@@ -175,7 +175,7 @@ class SweepCurve:
     Attributes
     ----------
     name
-        Of the region.
+        Name of the region.
     means
     intervals
         Half of 95 % intervals, if all voxels of the region shared their sampling errors.

@@ -14,7 +14,7 @@ from mri_noise.training.example import Example
 from mri_noise.training.geometry import reflected
 
 Permutation = Callable[[Tensor], Tensor]
-"""Of the last two axes."""
+"""A permutation of the voxels of the last two axes."""
 
 
 class Symmetry(Augmentation):

@@ -15,7 +15,7 @@ from mri_noise.training.example import Example
 
 Batch = list[Example]
 _ALIGNMENT = 16
-"""Of each part in an array of bytes: no number is longer."""
+"""Bytes to whose multiples each part of an array of bytes is aligned: no number is longer."""
 
 
 class ExampleLoader:

@@ -66,8 +66,8 @@ class Simulated(Settings):
         (0.9, 0.9),
         description="Range of the eigenvalue below which these maps are zero; higher ones cut off the edges of heads",
     )
-    noise_level: float = Field(0.0, ge=0, description="Of a k-space sample, where bright tissue is one")
-    seed: int = Field(0, ge=0, lt=2**31, description="Of everything that is drawn")
+    noise_level: float = Field(0.0, ge=0, description="Noise level of a k-space sample, where bright tissue is one")
+    seed: int = Field(0, ge=0, lt=2**31, description="Seed of everything that is drawn")
 
     @model_validator(mode="after")
     def _in_order(self) -> "Simulated":

@@ -68,7 +68,7 @@ class Data(Settings):
         None, ge=0, description="Further training subjects, whose labels are not used; none: all that are left"
     )
     unlabelled_share: float = Field(
-        0.5, ge=0, le=1, description="Of the training examples, where there are subjects of both kinds"
+        0.5, ge=0, le=1, description="Share of training examples without labels, where there are subjects of both kinds"
     )
     cache: Path | None = Field(None, description="Folder for read or simulated acquisitions; none: the user's cache")
     strict: bool = Field(False, description="A file that cannot be used is an error, not a warning")

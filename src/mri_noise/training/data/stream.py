@@ -32,7 +32,7 @@ class ExampleStream(Dataset[Example]):
     labelled, unlabelled
         Which of them are drawn from.
     unlabelled_share
-        Of the examples; one of the two kinds has to take all if there are none of the other.
+        Share of the examples without labels; one of the two kinds has to take all if there are none of the other.
     draws
     seed
         Several integers, so that each stream of a training has a seed of its own.

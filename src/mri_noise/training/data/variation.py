@@ -57,7 +57,7 @@ def rough_phase(image: Image, largest: float, generator: np.random.Generator) ->
     Parameters
     ----------
     image : shape (rows, columns)
-        Of the object, whose bright tissue is one.
+        Image of the object, whose bright tissue is one.
     largest
         Standard deviation, up to which that of an offset and that of the grain are drawn, more for one of coarse grain,
         as beside air [rad].

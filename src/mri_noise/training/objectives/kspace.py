@@ -2,9 +2,6 @@
 
 from mri_noise.arrays import KSpace
 from mri_noise.operators.encoding import Sense, centered_fft
-from mri_noise.recon.networks.unet import UNetReconstructor
-from mri_noise.recon.networks.varnet import VarNet
-from mri_noise.recon.networks.varnet_image import ImageVarNet
 from mri_noise.recon.reconstructor import Reconstructor
 
 
@@ -19,8 +16,9 @@ def predicted_kspace(network: Reconstructor, kspace: KSpace, encoding: Sense) ->
     ValueError
         If the network's image is a magnitude, of which no k-space can be told.
     """
-    if isinstance(network, VarNet | ImageVarNet):
-        return network.predict_kspace(kspace, encoding)
+    predict = getattr(network, "predict_kspace", None)
+    if predict is not None:
+        return predict(kspace, encoding)
     require_image_of_maps(network)
     image = network(kspace, encoding)
     return centered_fft(encoding.coil_maps * image.unsqueeze(-3))
@@ -28,12 +26,12 @@ def predicted_kspace(network: Reconstructor, kspace: KSpace, encoding: Sense) ->
 
 def require_image_of_maps(network: Reconstructor) -> None:
     """Raise ValueError for a network whose image x does not explain k-space as A x."""
-    if isinstance(network, VarNet | ImageVarNet):
+    if hasattr(network, "predict_kspace"):
         raise ValueError(
-            "an affine augmentation needs an image of the example's coil maps, but a VarNet learns maps of its own; "
+            "an affine augmentation needs an image of the example's coil maps, but this network learns maps of its own; "
             "leave the affine augmentation out or use another network"
         )
-    if isinstance(network, UNetReconstructor) and network.settings.in_channels == 1:
+    if getattr(network, "of_magnitudes", False):
         raise ValueError(
             "this objective predicts k-space, for which a U-Net of magnitudes (in_channels 1) has no phase; "
             "set network.in_channels to 2 or choose another objective"

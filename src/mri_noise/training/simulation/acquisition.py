@@ -47,7 +47,7 @@ class Subject:
     Attributes
     ----------
     shape, contrast, phase, receivers
-        Of the head, its tissues and the scanner.
+        Settings of the head, its tissues and the scanner.
     plane
         The slice through the middle of the head, off-centre in its plane.
     bias

@@ -33,7 +33,7 @@ class Plane:
     matrix, pixel
         Rows and columns, and the size of a pixel along them [mm].
     centre, axes : shape (3,) and (3, 3), float64
-        Of the field of view; unit vectors along rows, columns and the slice's normal.
+        Middle of the field of view; unit vectors along rows, columns and the slice's normal.
     thickness
         [mm].
     """

@@ -28,7 +28,7 @@ class ObjectPhase:
     sinuses : shape (4, 5)
         Centre [mm], width [mm] and amplitude [rad] of the off-resonance beside air.
     fat
-        Of fat relative to water [rad].
+        Phase of fat relative to water [rad].
     """
 
     smooth: tuple[tuple[float, RandomField], ...]

@@ -16,11 +16,11 @@ from mri_noise.training.simulation.dice import Dice
 from mri_noise.training.simulation.geometry import Plane
 
 _SPACING = 9.0
-"""Of the points at which the law of Biot and Savart is evaluated [mm]."""
+"""Distance of the points at which the law of Biot and Savart is evaluated [mm]."""
 _LARGEST_SHADING = 4.0
 _CALIBRATION_SIDES = (8, 24)
 _CALIBRATION_NOISE = (0.002, 0.05)
-"""Of a sample, where bright tissue is one."""
+"""Noise level of a sample, where bright tissue is one."""
 _OBJECT = 0.06
 """Share of the brightest tissue above which a blurred image shows the object."""
 
@@ -40,7 +40,7 @@ class Receivers:
     delays
         Fields of the smooth phase of each coil, with their amplitude [rad].
     correlation
-        Of the noise of the two nearest loops.
+        Correlation of the noise of the two nearest loops.
     """
 
     array: CoilArray

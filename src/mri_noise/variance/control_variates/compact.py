@@ -15,7 +15,7 @@ def packed(values: Complex[Tensor, "*shape"] | Float[Tensor, "*shape"]) -> Tenso
 
 
 def packed_dtype(dtype: torch.dtype) -> torch.dtype:
-    """Of the parts of numbers of a type, complex or real."""
+    """Type of the parts of numbers of a type, complex or real."""
     real = dtype.to_real()
     return torch.bfloat16 if real == torch.float32 else real
 

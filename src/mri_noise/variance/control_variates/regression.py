@@ -30,7 +30,7 @@ def local_coefficients(
     Parameters
     ----------
     channels
-        Of the voxels of the region, one or more samples.
+        Noise of the voxels of the region, one or more samples.
     controls_of
         The same samples of the controls of some voxels, given by their numbers in the region.
     region
