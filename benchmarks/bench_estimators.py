@@ -23,7 +23,7 @@ from mri_noise.acquisition.masks import RandomLines
 from mri_noise.io.formats import open_scan
 from mri_noise.machine.allocation import keep_freed_memory
 from mri_noise.operators.linop import LinearOperator, Shape
-from mri_noise.phantom import Phantom
+from mri_noise.phantom.simulation import Phantom
 from mri_noise.report import draw
 from mri_noise.variance.check.linearity import LinearityCheck, Pairs, assess, correction
 from mri_noise.variance.estimate import Channel, VarianceEstimate, unit_phase

@@ -27,7 +27,7 @@ from mri_noise.machine.allocation import is_out_of_memory
 from mri_noise.machine.measure import Meter
 from mri_noise.operators.linop import Jacobian, LinearOperator
 from mri_noise.operators.replay import record, replay
-from mri_noise.phantom import Phantom
+from mri_noise.phantom.simulation import Phantom
 from mri_noise.pipeline import StageCache, prepare, reconstruct
 from mri_noise.recon.networks.modl import MoDL
 from mri_noise.recon.networks.varnet_image import ImageVarNet

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mri_noise.acquisition.scan import Slice
 from mri_noise.operators.encoding import centered_fft, centered_ifft
-from mri_noise.phantom import Phantom
+from mri_noise.phantom.simulation import Phantom
 
 PHANTOM = Phantom(matrix=(128, 128), n_slices=4, n_coils=8, seed=1)
 N_ISMRMRD_SLICES = 2

@@ -16,7 +16,7 @@ from mri_noise.choices import _OWN, Absent, Choosable, UnknownKind, Untrusted, c
 from mri_noise.experiment import Experiment
 from mri_noise.io.format import Format
 from mri_noise.operators.encoding import Sense
-from mri_noise.phantom import Phantom
+from mri_noise.phantom.simulation import Phantom
 from mri_noise.pipeline import run
 from mri_noise.recon.linear import CGSense, ZeroFilled, ZeroFilledReconstructor
 from mri_noise.recon.python import PythonReconstruction

@@ -9,7 +9,7 @@ from mri_noise.acquisition.coils import MapsFromFile
 from mri_noise.acquisition.masks import Equispaced, PoissonDisc, Undersampling
 from mri_noise.experiment import Experiment
 from mri_noise.io.formats import open_scan
-from mri_noise.phantom import Phantom
+from mri_noise.phantom.simulation import Phantom
 from mri_noise.pipeline import StageCache, choose_device, prepare, reconstruct, run
 from mri_noise.recon.weights.shipped import Shipped, ShippedName
 from mri_noise.result import Result

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from mri_noise.choices import Absent, choices_in
 from mri_noise.cli.app import app
 from mri_noise.io.results import load_results, save_results
-from mri_noise.phantom import Phantom
+from mri_noise.phantom.simulation import Phantom
 from tests.toy import PAGES, installed, write_toy_scan
 from tests.toy_commands import COMMANDS
 

@@ -13,7 +13,7 @@ from mri_noise.experiment import Experiment
 from mri_noise.io.formats import open_scan
 from mri_noise.io.nifti import load_nifti, save_nifti
 from mri_noise.io.results import load_results, save_results
-from mri_noise.phantom import Phantom
+from mri_noise.phantom.simulation import Phantom
 from mri_noise.pipeline import StageCache, choose_device, prepare, reconstruct, run
 from mri_noise.recon.linear import CGSense, ZeroFilled
 from mri_noise.recon.networks.unet import UNetSettings

@@ -8,7 +8,7 @@ import torch
 from mri_noise.acquisition.coils import MapsFromFile
 from mri_noise.acquisition.masks import Equispaced
 from mri_noise.experiment import Experiment
-from mri_noise.phantom import Phantom
+from mri_noise.phantom.simulation import Phantom
 from mri_noise.pipeline import StageCache, run
 from mri_noise.report import (
     comparison_figure,

@@ -10,7 +10,7 @@ from mri_noise.acquisition.coils import CoilMapping, Espirit, LowResolution, Map
 from mri_noise.acquisition.noise import Noise, noise_of_level
 from mri_noise.acquisition.scan import prewhitened
 from mri_noise.operators.encoding import centered_fft, centered_ifft
-from mri_noise.phantom import Phantom
+from mri_noise.phantom.simulation import Phantom
 from tests.problems import equispaced, noise_kspace, smooth_maps
 
 ROWS, COLUMNS, N_COILS = 48, 41, 5

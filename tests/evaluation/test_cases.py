@@ -2,7 +2,7 @@ import pytest
 
 from mri_noise.acquisition.coil_calibration import calibration_size
 from mri_noise.evaluation.cases import cases, undersampling_of
-from mri_noise.phantom import Phantom
+from mri_noise.phantom.simulation import Phantom
 from mri_noise.variance.maps import acceleration
 
 

@@ -18,7 +18,7 @@ from mri_noise.evaluation.methods import Fixed, TunedSense
 from mri_noise.evaluation.rows import evaluate
 from mri_noise.evaluation.tables import markdown
 from mri_noise.experiment import Experiment
-from mri_noise.phantom import Phantom
+from mri_noise.phantom.simulation import Phantom
 from mri_noise.pipeline import StageCache
 from mri_noise.recon.linear import CGSense, ZeroFilled
 from mri_noise.recon.networks.unrolled import UnrolledSettings

@@ -7,7 +7,7 @@ import ismrmrd
 import numpy as np
 import torch
 
-from mri_noise.phantom import Phantom
+from mri_noise.phantom.simulation import Phantom
 from tests.io.ismrmrd_files import Header, Line, fft_along, ifft_along, lines_of, write_ismrmrd
 
 REFERENCE = (ismrmrd.ACQ_IS_PARALLEL_CALIBRATION,)

@@ -9,7 +9,7 @@ import torch
 from mri_noise.acquisition.coils import MapsFromFile
 from mri_noise.acquisition.masks import Equispaced
 from mri_noise.experiment import Experiment
-from mri_noise.phantom import Phantom
+from mri_noise.phantom.simulation import Phantom
 from mri_noise.pipeline import run
 from mri_noise.result import Result
 from mri_noise.variance.check.linearity import LinearityCheck, LinearPart, Pairs

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from mri_noise.phantom import anatomy, object_phase
+from mri_noise.phantom.anatomy import anatomy, object_phase
 
 HEIGHTS = [0.0, 10.0, 20.0]
 

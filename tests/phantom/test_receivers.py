@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mri_noise.acquisition.noise import Noise
-from mri_noise.phantom import coil_sensitivities, head_array, noise_covariance
-from mri_noise.phantom.receivers import loop_field
+from mri_noise.phantom.receivers import coil_sensitivities, head_array, loop_field, noise_covariance
 
 
 def _biot_savart(points: torch.Tensor, normal: torch.Tensor, radius: float, n_segments: int = 4000) -> torch.Tensor:

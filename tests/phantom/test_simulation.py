@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from mri_noise.operators.encoding import centered_fft, centered_ifft
-from mri_noise.phantom import Phantom
+from mri_noise.phantom.simulation import Phantom
 from mri_noise.settings import SettingsError
 
 SMALL = Phantom(matrix=(40, 33), n_slices=2, n_coils=3, noise_level=0.01, seed=5)

@@ -6,7 +6,7 @@ from pathlib import Path
 from mri_noise.acquisition.coils import MapsFromFile
 from mri_noise.acquisition.masks import Equispaced
 from mri_noise.experiment import Experiment
-from mri_noise.phantom import Phantom
+from mri_noise.phantom.simulation import Phantom
 from mri_noise.pipeline import StageCache
 from mri_noise.session.jobs import Job, OpenedScan, Snapshot, snapshots
 from mri_noise.variance.sampling.sketch import Sketch

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mri_noise.phantom import Phantom
+from mri_noise.phantom.simulation import Phantom
 from mri_noise.pipeline import StageCache
 from mri_noise.report import comparison_of
 from mri_noise.session.agreement import agreement_table, costs, require_same_image, verdict

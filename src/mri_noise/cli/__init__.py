@@ -1,1 +1,4 @@
-"""The command line."""
+"""The command line.
+
+app: commands and their options; commands, evaluation, demonstration: what they do; console: what they print.
+"""

@@ -11,7 +11,7 @@ from mri_noise.cli import console
 from mri_noise.experiment import Experiment
 from mri_noise.io.formats import open_scan
 from mri_noise.io.inputs import refuse_overwriting
-from mri_noise.phantom import Phantom
+from mri_noise.phantom.simulation import Phantom
 from mri_noise.pipeline import StageCache, run
 from mri_noise.recon.linear import CGSense, ZeroFilled
 from mri_noise.recon.reconstruction import Reconstruction

@@ -1,1 +1,5 @@
-"""Noise variance of a reconstruction, and exact read-outs of it."""
+"""Noise variance of a reconstruction, and exact read-outs of it.
+
+estimate, plan: values; method: what a choice is; sampling, lattice: the methods; linearise: where and how; check: if
+that holds; control_variates; rows, readout, closed_form: exact answers; maps, compare, smoothing.
+"""

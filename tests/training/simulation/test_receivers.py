@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from mri_noise.acquisition.coils import Espirit
 from mri_noise.acquisition.noise import Noise, mix_coils, whitening_matrix
 from mri_noise.operators.encoding import centered_fft
-from mri_noise.phantom import coil_sensitivities, noise_covariance
+from mri_noise.phantom.receivers import coil_sensitivities, noise_covariance
 from mri_noise.training.simulation.dice import Dice
 from mri_noise.training.simulation.geometry import Plane
 from mri_noise.training.simulation.receivers import Receivers, calibrated, normalised, shading, support

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mri_noise.experiment import Experiment
 from mri_noise.operators.encoding import Sense
-from mri_noise.phantom import Phantom
+from mri_noise.phantom.simulation import Phantom
 from mri_noise.pipeline import StageCache, prepare, reconstruct
 from mri_noise.variance.estimate import unit_phase
 from mri_noise.variance.lattice.adjoint_only import AdjointProducts, gathered, owners

@@ -1,1 +1,4 @@
-"""Widgets without knowledge of MRI."""
+"""Widgets that know nothing of a window.
+
+sections, tables, table_file, plots, mask_picture.
+"""

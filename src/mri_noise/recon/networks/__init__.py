@@ -1,1 +1,4 @@
-"""The network architectures."""
+"""The network architectures.
+
+unet, unrolled, modl, varnet, varnet_image, meddlr_unet.
+"""

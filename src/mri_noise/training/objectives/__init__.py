@@ -1,1 +1,4 @@
-"""What a training minimises, each objective by its paper's definition."""
+"""What a training minimises, each objective by its paper's definition.
+
+supervised, ssdu, noise2recon, vortex; consistency: what the last two share; choices, value, losses, kspace.
+"""

@@ -1,1 +1,4 @@
-"""Simulated acquisitions: what is drawn for each, and the physics that turns it into k-space."""
+"""Simulated acquisitions: what is drawn for each, and the physics that turns it into k-space.
+
+acquisition: all of it; volumes: anatomy; geometry, tissue, phase, receivers: its parts; dice: what is drawn.
+"""

@@ -1,1 +1,4 @@
-"""Where a reconstruction is linearised, and how."""
+"""Where a reconstruction is linearised, and how.
+
+point: the operating point; precision: arithmetic of the derivative; zero_filled: networks of the zero-filled image.
+"""

@@ -1,1 +1,4 @@
-"""Methods that sample: probes, replicas, rows."""
+"""Methods that sample every voxel at once, or take each in turn.
+
+sketch: probes; monte_carlo: replicas; exact: rows.
+"""
