@@ -58,7 +58,7 @@ class BartSlice:
         return self._reconstruct("-l1", weight, n_iterations)
 
     def least_squares(self, weight: float, n_iterations: int = 100) -> Image:
-        """Reconstruct by regularised least squares, (A^H A + weight)^-1 A^H y, for comparison with our own."""
+        """Reconstruct by regularised least squares, (A^H A + weight)^-1 A^H y: what the tests compare our own with."""
         return self._reconstruct("-l2", weight, n_iterations)
 
     def _reconstruct(self, penalty: str, weight: float, n_iterations: int) -> Image:

@@ -88,7 +88,7 @@ def volume_paths(stem: Path | str) -> list[Path]:
 
 
 def load_nifti(path: Path) -> NiftiVolume:
-    """Read a volume that :func:`save_nifti` has written.
+    """Read a volume that :func:`save_nifti` has written; for scripts, since no part of the package reads one.
 
     Raises
     ------
