@@ -25,8 +25,8 @@ def sense_variance(coil_maps: CoilMaps, covariance: CoilCovariance, mask: Mask) 
     """Complex noise variance of optimal unregularised SENSE with an equispaced mask: R diag((S^H Psi^-1 S)^-1).
 
     The R voxels that alias onto each other are a system of their own (Pruessmann 1999,
-    doi:10.1002/(SICI)1522-2594(199911)42:5<952::AID-MRM16>3.0.CO;2-S). An exact answer to test methods with; the package
-    itself asks for it nowhere.
+    doi:10.1002/(SICI)1522-2594(199911)42:5<952::AID-MRM16>3.0.CO;2-S). An exact answer to test methods with; nothing
+    in the package asks for it.
 
     Raises
     ------
