@@ -15,10 +15,11 @@ from mri_noise.io.nifti import load_nifti, save_nifti
 from mri_noise.io.results import load_results, save_results
 from mri_noise.phantom.simulation import Phantom
 from mri_noise.pipeline import StageCache, choose_device, prepare, reconstruct, run
+from mri_noise.readings import comparison_of
 from mri_noise.recon.linear import CGSense, ZeroFilled
 from mri_noise.recon.networks.unet import UNetSettings
 from mri_noise.recon.networks.varnet import VarNetSettings
-from mri_noise.report import comparison_of, summary_table
+from mri_noise.report import summary_table
 from mri_noise.result import Result
 from mri_noise.roi import Rectangle
 from mri_noise.variance.check.linearity import LinearityCheck

@@ -5,19 +5,12 @@ import numpy as np
 import pytest
 import torch
 
-from mri_noise.acquisition.coils import MapsFromFile
-from mri_noise.acquisition.masks import Equispaced
-from mri_noise.experiment import Experiment
-from mri_noise.phantom.simulation import Phantom
-from mri_noise.pipeline import StageCache, run
+from mri_noise.readings import comparison_of, estimate_of
 from mri_noise.report import (
     comparison_figure,
-    comparison_of,
     comparison_table,
     cost_table,
     draw,
-    estimate_of,
-    map_error,
     result_figure,
     roi_table,
     scan_table,
@@ -25,27 +18,12 @@ from mri_noise.report import (
     write_table,
 )
 from mri_noise.result import Result
-from mri_noise.roi import Ellipse
-from mri_noise.variance.sampling.exact import Exact
-from mri_noise.variance.sampling.sketch import Sketch
-
-SCAN = Phantom(matrix=(32, 28), n_coils=4, n_slices=2)()
-EXPERIMENT = Experiment(
-    undersampling=Equispaced(acceleration=2, n_calibration=8),
-    coils=MapsFromFile(),
-    rois=(Ellipse(name="centre", center=(16, 14), radii=(4, 3)),),
-)
+from tests.compared import SCAN, sketch_and_exact
 
 
 @pytest.fixture(scope="module")
 def results() -> tuple[Result, Result]:
-    """A sketch and the exact variance."""
-    cache = StageCache()
-    sketch, exact = (
-        list(run(SCAN, EXPERIMENT.model_copy(update={"variance": method}), slices=[1], cache=cache))[-1]
-        for method in (Sketch(n_probes=200, batch=20), Exact(batch=64))
-    )
-    return sketch, exact
+    return sketch_and_exact()
 
 
 def test_summary_is_that_of_the_maps(results: tuple[Result, Result]) -> None:
@@ -57,15 +35,6 @@ def test_summary_is_that_of_the_maps(results: tuple[Result, Result]) -> None:
     assert row["median std"] == pytest.approx(float(sigma.median()))
     assert row["median SNR"] == pytest.approx(float((sketch.image.abs()[sketch.object] / sigma).median()))
     assert row["evaluations"] == 200
-
-
-def test_the_maps_own_error_is_the_true_one(results: tuple[Result, Result]) -> None:
-    """The error that a sketch claims for itself is its distance from the exact map."""
-    sketch, exact = results
-    assert map_error(exact) == 0
-    true = comparison_of(sketch, exact).nrmse
-    assert map_error(sketch) == pytest.approx(true, rel=0.1)
-    assert true == pytest.approx(1 / (2 * 200) ** 0.5, rel=0.15)
 
 
 def test_comparison_table_has_both_channels(results: tuple[Result, Result]) -> None:
@@ -146,12 +115,3 @@ def test_write_table(results: tuple[Result, Result], tmp_path: Path) -> None:
 def test_a_result_without_samples_has_no_maps(results: tuple[Result, Result]) -> None:
     with pytest.raises(ValueError, match="has no variance yet"):
         summary_table([replace(results[0], estimate=None)])
-
-
-def test_an_exact_reference_has_no_z_of_its_own(results: tuple[Result, Result]) -> None:
-    sketch, exact = results
-    comparison = comparison_of(exact, exact)
-    assert np.isnan(comparison.mean_z)
-    assert comparison.nrmse == 0
-    assert 0.7 < comparison_of(sketch, exact).mean_square_z < 1.4
-    assert torch.equal(sketch.object, exact.object)

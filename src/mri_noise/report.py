@@ -1,12 +1,10 @@
 """From results to what a person reads: tables and figures."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -19,79 +17,20 @@ from mri_noise.acquisition.noise_sources import MeasuredNoise
 from mri_noise.acquisition.scan import Scan, Slice
 from mri_noise.atomic import replacing
 from mri_noise.io.samples import counted
+from mri_noise.readings import comparison_of, estimate_of, g_factor_of, in_object, map_error, prior_share, total_error
 from mri_noise.recon.weights.checkpoint import read_training
 from mri_noise.recon.weights.shipped import SHIPPED_NAMES, ShippedName, shipped_weights
 from mri_noise.result import Result
 from mri_noise.signals import held
-from mri_noise.variance.compare import Comparison, compare
-from mri_noise.variance.estimate import CHANNEL_FIELDS, Channel, VarianceEstimate
-from mri_noise.variance.maps import acceleration, g_factor, snr
+from mri_noise.variance.compare import Comparison
+from mri_noise.variance.estimate import CHANNEL_FIELDS, Channel
+from mri_noise.variance.maps import acceleration, snr
 
 MAP_COLOURS = "inferno"
 DIFFERENCE_COLOURS = "RdBu_r"
 _COMPARED = ("magnitude", "complex")
 _UNKNOWN = "0.85"
 """The gray of voxels without a value."""
-
-
-def estimate_of(result: Result) -> VarianceEstimate:
-    """The variance of a result.
-
-    Raises
-    ------
-    ValueError
-        If the result has none yet.
-    """
-    if result.estimate is None:
-        raise ValueError(f"slice {result.index} has no variance yet; wait for its first samples")
-    return result.estimate
-
-
-def reconstruction_name(result: Result) -> str:
-    """The kind of a result's reconstruction, or the name of a trained network that comes with the package."""
-    choice = result.experiment.reconstruction
-    return choice.short_name
-
-
-def g_factor_of(result: Result) -> Tensor:
-    """The g-factor map of a result's magnitude, shape (rows, columns).
-
-    The standard deviation of the magnitude over that of the optimal fully sampled image, and over the root of R.
-    """
-    complex_equivalent = 2 * estimate_of(result).variance_magnitude
-    return g_factor(complex_equivalent, result.full_variance, acceleration(result.mask))
-
-
-def in_object(result: Result, values: Tensor) -> Tensor:
-    """Values in the object, and NaN outside of it: where there is no signal, SNR and g-factor say nothing."""
-    return torch.where(result.object, values, torch.nan)
-
-
-def map_error(result: Result) -> float:
-    """Relative error of the magnitude's standard deviation map over the object, from its own standard error.
-
-    A standard error of the variance is taken to be the one of sigma by what it would add to it.
-    """
-    estimate = estimate_of(result)
-    variance = estimate.variance_magnitude[result.object]
-    sigma = variance.sqrt()
-    error = (variance + estimate.standard_error_magnitude[result.object]).sqrt() - sigma
-    return float((error.square().mean() / sigma.square().mean()).sqrt())
-
-
-def total_error(result: Result) -> float:
-    """Relative error of the magnitude's standard deviation map over the object, whatever it comes from.
-
-    The error of its samples, what the linearisation is off by, and the error of the noise covariance, in quadrature.
-    """
-    bias = 0.0 if result.linearity is None else result.linearity.remaining_bias
-    return math.hypot(map_error(result), bias, result.noise.uncertainty)
-
-
-def prior_share(result: Result) -> float:
-    """Share of the object's voxels whose variance is mostly that of their neighbourhood; zero without a prior."""
-    weight = estimate_of(result).prior_weight
-    return 0.0 if weight is None else float((weight[result.object] > 0.5).double().mean())
 
 
 def scan_table(scan: Scan) -> pd.DataFrame:
@@ -176,7 +115,7 @@ def _summary(result: Result) -> dict[str, str | int | float]:
         **({"measurement": result.provenance.measurement} if result.provenance.measurement else {}),
         "slice": result.provenance.label,
         "R": round(acceleration(result.mask), 2),
-        "reconstruction": reconstruction_name(result),
+        "reconstruction": result.experiment.reconstruction.short_name,
         "method": result.experiment.variance.kind,
         "plan": "none" if estimate.plan is None else estimate.plan.words,
         "samples": estimate.n_samples,
@@ -217,24 +156,6 @@ def roi_table(results: Sequence[Result]) -> pd.DataFrame:
             for roi in result.rois
         ]
     )
-
-
-def comparison_of(result: Result, reference: Result, *, channel: Channel = "magnitude") -> Comparison:
-    """Compare the variance of a channel of two results.
-
-    Raises
-    ------
-    ValueError
-        If the method of one does not compute that channel.
-    """
-    for each in (result, reference):
-        if channel not in estimate_of(each).channels:
-            raise ValueError(
-                f"variance.kind={each.experiment.variance.kind} computes no {channel} variance; "
-                "use sketch, monte-carlo or exact"
-            )
-    pairs = (*estimate_of(result).channels[channel], *estimate_of(reference).channels[channel])
-    return compare(*pairs, result.object)
 
 
 def comparison_table(result: Result, reference: Result) -> pd.DataFrame:
@@ -288,7 +209,7 @@ def result_figure(result: Result) -> Figure:
     window = (0.0, bright(result.zero_filled.abs(), result.object))
     _panel(axes[0, 0], result.mask.float(), "sampling mask", "gray", (0.0, 1.0), bar=False)
     _panel(axes[0, 1], result.zero_filled.abs(), "zero-filled", "gray", window)
-    _panel(axes[0, 2], result.image.abs(), reconstruction_name(result), "gray",
+    _panel(axes[0, 2], result.image.abs(), result.experiment.reconstruction.short_name, "gray",
            (0.0, bright(result.image.abs(), result.object)))  # fmt: skip
     _panel(
         axes[1, 0], sigma, "noise std of the magnitude [data units]", MAP_COLOURS, (0.0, bright(sigma, result.object))

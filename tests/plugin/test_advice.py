@@ -13,7 +13,7 @@ from qtpy.QtGui import QColor
 
 from mri_noise.plugin.docks.noise_dock import NoiseDock
 from mri_noise.plugin.widgets.sections import AMBER
-from mri_noise.report import total_error
+from mri_noise.readings import total_error
 from mri_noise.variance.check import checked
 from mri_noise.variance.check.linearity import assess
 from mri_noise.variance.sampling.monte_carlo import MonteCarlo

@@ -18,8 +18,8 @@ from mri_noise import load_results
 from mri_noise.pipeline import StageCache
 from mri_noise.plugin.docks.noise_dock import NoiseDock
 from mri_noise.plugin.widgets.sections import unbroken
+from mri_noise.readings import comparison_of
 from mri_noise.recon.weights.shipped import Shipped
-from mri_noise.report import comparison_of
 from mri_noise.roi import Rectangle
 from mri_noise.session.agreement import verdict
 from mri_noise.session.layer_data import METADATA

@@ -5,7 +5,7 @@ import pytest
 
 from mri_noise.phantom.simulation import Phantom
 from mri_noise.pipeline import StageCache
-from mri_noise.report import comparison_of
+from mri_noise.readings import comparison_of
 from mri_noise.session.agreement import agreement_table, costs, require_same_image, verdict
 from mri_noise.session.jobs import Job, OpenedScan, Snapshot, snapshots
 from mri_noise.variance.sampling.monte_carlo import MonteCarlo

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from mri_noise.report import estimate_of
+from mri_noise.readings import estimate_of
 from mri_noise.session.components import COMPONENTS
 from mri_noise.session.layer_data import (
     QUANTITIES,

@@ -4,8 +4,8 @@ import pytest
 
 from mri_noise.acquisition.masks import Equispaced
 from mri_noise.pipeline import StageCache
+from mri_noise.readings import estimate_of
 from mri_noise.recon.linear import ZeroFilled
-from mri_noise.report import estimate_of
 from mri_noise.session.captions import seconds_left
 from mri_noise.session.jobs import Job, OpenedScan, snapshots
 from mri_noise.session.runs import runs_table

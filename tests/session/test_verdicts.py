@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from mri_noise.report import map_error, total_error
+from mri_noise.readings import map_error, total_error
 from mri_noise.roi import Ellipse
 from mri_noise.session.captions import caption
 from mri_noise.session.regions.readouts import RegionQuestion

@@ -13,10 +13,11 @@ from mri_noise.io.formats import open_scan
 from mri_noise.io.inputs import refuse_overwriting
 from mri_noise.phantom.simulation import Phantom
 from mri_noise.pipeline import StageCache, run
+from mri_noise.readings import comparison_of
 from mri_noise.recon.linear import CGSense, ZeroFilled
 from mri_noise.recon.reconstruction import Reconstruction
 from mri_noise.recon.weights.shipped import SHIPPED_NAMES, Shipped
-from mri_noise.report import comparison_figure, comparison_of, draw, result_figure, write_table
+from mri_noise.report import comparison_figure, draw, result_figure, write_table
 from mri_noise.result import Result
 from mri_noise.variance.sampling.monte_carlo import MonteCarlo
 from mri_noise.variance.sampling.sketch import Sketch

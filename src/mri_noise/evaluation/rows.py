@@ -11,8 +11,8 @@ from mri_noise.evaluation.cases import Case
 from mri_noise.evaluation.methods import Method
 from mri_noise.experiment import Experiment
 from mri_noise.pipeline import StageCache, run
+from mri_noise.readings import comparison_of, estimate_of
 from mri_noise.recon.reconstruction import Reconstruction
-from mri_noise.report import comparison_of, estimate_of
 from mri_noise.result import Result
 from mri_noise.settings import Settings
 from mri_noise.training.loop.metrics import Quality

@@ -13,7 +13,7 @@ from mri_noise.plugin.in_use import require_unread
 from mri_noise.plugin.opening import open_file
 from mri_noise.plugin.samples import FASTMRI, ISMRMRD, sample_path
 from mri_noise.plugin.window import session_of
-from mri_noise.report import estimate_of
+from mri_noise.readings import estimate_of
 from mri_noise.result import Result
 
 Reader = Callable[[str | Sequence[str]], list[LayerData] | list[tuple[None]]]

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mri_noise.report import comparison_of, cost_table, estimate_of
+from mri_noise.readings import comparison_of, estimate_of
+from mri_noise.report import cost_table
 from mri_noise.result import Result
 from mri_noise.session.jobs import Snapshot
 

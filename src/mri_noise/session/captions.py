@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mri_noise.report import estimate_of
+from mri_noise.readings import estimate_of
 from mri_noise.result import Result
 from mri_noise.session.verdicts import doubt, is_doubtful, known_to
 from mri_noise.variance.maps import acceleration

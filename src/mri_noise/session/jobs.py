@@ -13,7 +13,7 @@ from mri_noise.acquisition.scan import Scan
 from mri_noise.arrays import Image
 from mri_noise.experiment import Experiment
 from mri_noise.pipeline import Prepared, StageCache, prepare, reconstruct, run
-from mri_noise.report import estimate_of, map_error
+from mri_noise.readings import estimate_of, map_error
 from mri_noise.result import Result
 from mri_noise.variance.sampling.monte_carlo import MonteCarlo
 from mri_noise.variance.sampling.sketch import Sketch

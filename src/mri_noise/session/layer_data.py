@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mri_noise.arrays import Image
-from mri_noise.report import DIFFERENCE_COLOURS, MAP_COLOURS, bright, estimate_of, g_factor_of, in_object
+from mri_noise.readings import estimate_of, g_factor_of, in_object
+from mri_noise.report import DIFFERENCE_COLOURS, MAP_COLOURS, bright
 from mri_noise.result import Result
 from mri_noise.session.components import ContrastLimits
 from mri_noise.variance.estimate import Channel

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from mri_noise.experiment import Experiment
-from mri_noise.report import estimate_of, map_error, total_error
+from mri_noise.readings import estimate_of, map_error, total_error
 from mri_noise.session.differences import described, differences
 from mri_noise.session.identities import Identity, distinct_titles, identity
 from mri_noise.session.jobs import Snapshot

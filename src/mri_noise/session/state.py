@@ -6,7 +6,7 @@ from typing import Literal
 
 from mri_noise.experiment import Experiment
 from mri_noise.pipeline import Prepared
-from mri_noise.report import estimate_of
+from mri_noise.readings import estimate_of
 from mri_noise.result import Result
 from mri_noise.session.captions import reached, seconds_left
 from mri_noise.session.differences import described, differences

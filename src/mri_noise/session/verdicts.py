@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mri_noise.report import estimate_of, map_error, total_error
+from mri_noise.readings import estimate_of, map_error, total_error
 from mri_noise.result import Result
 from mri_noise.variance.sampling.monte_carlo import MonteCarlo
 

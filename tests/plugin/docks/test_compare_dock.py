@@ -6,7 +6,7 @@ from pytestqt.qtbot import QtBot
 from mri_noise.plugin.docks.compare_dock import CompareDock
 from mri_noise.plugin.docks.noise_dock import NoiseDock
 from mri_noise.plugin.widgets.sections import unbroken
-from mri_noise.report import comparison_of
+from mri_noise.readings import comparison_of
 from mri_noise.session.agreement import verdict
 from mri_noise.session.layer_data import DATA_UNITS
 from mri_noise.variance.sampling.sketch import Sketch

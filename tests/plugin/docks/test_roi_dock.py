@@ -11,7 +11,7 @@ from mri_noise.pipeline import StageCache
 from mri_noise.plugin.docks.compare_dock import CompareDock
 from mri_noise.plugin.docks.noise_dock import NoiseDock
 from mri_noise.plugin.docks.roi_dock import RoiDock
-from mri_noise.report import total_error
+from mri_noise.readings import total_error
 from mri_noise.roi import Ellipse, Polygon
 from mri_noise.session.regions.readouts import linearised
 from mri_noise.session.state import Session

@@ -11,8 +11,8 @@ from mri_noise.plugin.docks.noise_dock import NoiseDock
 from mri_noise.plugin.docks.roi_dock import RoiDock
 from mri_noise.plugin.docks.runs_dock import RunsDock
 from mri_noise.plugin.widgets.table_file import TITLE
+from mri_noise.readings import comparison_of, estimate_of
 from mri_noise.recon.linear import ZeroFilled
-from mri_noise.report import comparison_of, estimate_of
 from mri_noise.roi import Rectangle
 from mri_noise.session.layer_data import DATA_UNITS
 from tests.plugin.users import PATIENCE, QUICK, button_of, open_dock, open_sample, run

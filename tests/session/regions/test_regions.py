@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from mri_noise.report import estimate_of, g_factor_of
+from mri_noise.readings import estimate_of, g_factor_of
 from mri_noise.roi import Ellipse, Polygon, Rectangle
 from mri_noise.session.regions.regions import named_regions, region_statistics, roi_of
 from tests.session.examples import steps

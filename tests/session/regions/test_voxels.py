@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import torch
 
-from mri_noise.report import estimate_of
+from mri_noise.readings import estimate_of
 from mri_noise.session.regions.voxels import voxel_sentence
 from tests.session.examples import steps
 

@@ -1,6 +1,6 @@
 import pytest
 
-from mri_noise.report import map_error
+from mri_noise.readings import map_error
 from mri_noise.session.sweeps.curves import Curve, traced
 from tests.session.examples import steps
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from mri_noise.pipeline import StageCache
-from mri_noise.report import estimate_of
+from mri_noise.readings import estimate_of
 from mri_noise.session.jobs import Job, snapshots
 from mri_noise.session.sweeps.films import film, film_layer
 from mri_noise.variance.sampling.exact import Exact

@@ -6,9 +6,9 @@ import torch
 
 from mri_noise.acquisition.masks import AsAcquired, Equispaced
 from mri_noise.pipeline import StageCache
+from mri_noise.readings import estimate_of
 from mri_noise.recon.linear import CGSense, ZeroFilled
 from mri_noise.recon.weights.shipped import Shipped
-from mri_noise.report import estimate_of
 from mri_noise.roi import Ellipse, Rectangle
 from mri_noise.session.jobs import Job
 from mri_noise.session.layer_data import DATA_UNITS

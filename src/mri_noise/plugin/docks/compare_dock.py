@@ -14,7 +14,7 @@ from mri_noise.plugin.widgets.sections import MUTED, PRIMARY, StatusLine, ThinBa
 from mri_noise.plugin.widgets.tables import Table
 from mri_noise.plugin.window import window_of
 from mri_noise.plugin.worker import Handlers, Runner, sentence_of
-from mri_noise.report import estimate_of
+from mri_noise.readings import estimate_of
 from mri_noise.session.agreement import MEANINGS, SAME_UNITS, agreement_table, costs, verdict
 from mri_noise.session.jobs import Snapshot, snapshots, up_to_here
 from mri_noise.session.state import Status, StatusKind

@@ -12,7 +12,8 @@ from qtpy.QtCore import QSize
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QSizePolicy, QTabWidget
 
-from mri_noise.report import bland_altman, comparison_of, scatter
+from mri_noise.readings import comparison_of
+from mri_noise.report import bland_altman, scatter
 from mri_noise.session.agreement import sigma_of
 from mri_noise.session.jobs import Snapshot
 from mri_noise.session.layer_data import DATA_UNITS

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from mri_noise.arrays import Image, Mask, RealMap
 from mri_noise.operators.linop import LinearOperator
 from mri_noise.pipeline import StageCache, prepare, reconstruct
-from mri_noise.report import estimate_of
+from mri_noise.readings import estimate_of
 from mri_noise.roi import Roi
 from mri_noise.session.jobs import OpenedScan, Snapshot
 from mri_noise.session.regions.regions import region_mask

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mri_noise.arrays import Mask
-from mri_noise.report import estimate_of, total_error
+from mri_noise.readings import estimate_of, total_error
 from mri_noise.result import Result
 from mri_noise.roi import Ellipse, Polygon, Rectangle, Roi
 from mri_noise.session.verdicts import linear_mark

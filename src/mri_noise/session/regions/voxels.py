@@ -2,7 +2,7 @@
 
 import math
 
-from mri_noise.report import estimate_of
+from mri_noise.readings import estimate_of
 from mri_noise.result import Result
 from mri_noise.session.verdicts import is_doubtful
 

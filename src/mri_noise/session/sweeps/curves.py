@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mri_noise.report import map_error
+from mri_noise.readings import map_error
 from mri_noise.result import Result
 from mri_noise.session.jobs import Snapshot
 
