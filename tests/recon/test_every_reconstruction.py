@@ -6,7 +6,8 @@ from typing import get_args
 import pytest
 import torch
 
-from mri_noise.operators.linop import Jacobian, dot_test
+from mri_noise.operators.jacobian import Jacobian
+from mri_noise.operators.linop import dot_test
 from mri_noise.recon.choices import Reconstruction
 from mri_noise.recon.weights.checkpoint import Checkpoint
 from mri_noise.recon.weights.shipped import Shipped

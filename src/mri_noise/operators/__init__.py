@@ -1,1 +1,1 @@
-"""Linear operators, derivatives among them, and the encoding of an image in multi-coil k-space."""
+"""Linear operators, derivatives among them, and the encoding of an image in k-space."""

@@ -12,7 +12,8 @@ from mri_noise.acquisition.noise import Noise, NoiseShaping, white_probes
 from mri_noise.arrays import Image, KSpace, Mask
 from mri_noise.machine.measure import Meter, free_memory
 from mri_noise.operators.encoding import Sense
-from mri_noise.operators.linop import Jacobian, LinearOperator
+from mri_noise.operators.jacobian import Jacobian
+from mri_noise.operators.linop import LinearOperator
 from mri_noise.variance.control_variates.controls import Controls
 from mri_noise.variance.linearise.precision import Arithmetic, Derivative, linearised, quickest
 from mri_noise.variance.linearise.zero_filled import ImageDomain

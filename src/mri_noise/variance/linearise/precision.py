@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mri_noise.arrays import Image, Mask
-from mri_noise.operators.linop import Jacobian
+from mri_noise.operators.jacobian import Jacobian
 
 Arithmetic = Literal["auto", "full"]
 
