@@ -21,7 +21,7 @@ from estimator_cases import MODELS, Case, relative
 
 from mri_noise.acquisition.noise import noise_of_level
 from mri_noise.machine.measure import Meter
-from mri_noise.operators.encoding import Sense
+from mri_noise.operators.cartesian import Sense
 from mri_noise.operators.jacobian import Jacobian
 from mri_noise.phantom import Phantom
 from mri_noise.recon.linear import CGSense, ZeroFilled

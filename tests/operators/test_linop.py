@@ -1,11 +1,12 @@
 import pkgutil
 from importlib import import_module
+from inspect import isabstract
 
 import pytest
 import torch
 
 import mri_noise
-from mri_noise.operators.encoding import CenteredFFT, Sampling, Sense, Sensitivities
+from mri_noise.operators.cartesian import CenteredFFT, Sampling, Sense, Sensitivities
 from mri_noise.operators.linop import LinearOperator, dot_test
 from tests.cases import KINDS, OPERATORS, SHAPES
 
@@ -26,7 +27,7 @@ def test_the_cases_cover_every_operator_class() -> None:
         if ".plugin" not in module.name:
             import_module(module.name)
     ours = {kind for kind in _subclasses(LinearOperator) if kind.__module__.startswith("mri_noise")}
-    assert ours - {LinearOperator} == KINDS
+    assert {kind for kind in ours if not isabstract(kind)} == KINDS
 
 
 @every_operator

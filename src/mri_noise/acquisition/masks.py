@@ -17,7 +17,7 @@ from pydantic import Field
 from torch import Tensor
 
 from mri_noise.arrays import Mask
-from mri_noise.operators.encoding import central
+from mri_noise.operators.fourier import central
 from mri_noise.settings import Settings
 
 Acceleration = Annotated[float, Field(ge=1, description="All points of k-space over those sampled")]

@@ -7,8 +7,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from mri_noise.arrays import Image, KSpace
-from mri_noise.operators.encoding import Sense
+from mri_noise.arrays import GridImage, Samples
+from mri_noise.operators.encoding import Encoding
 from mri_noise.recon.solvers.solve import solve_normal
 from mri_noise.settings import Settings
 
@@ -43,7 +43,7 @@ class ZeroFilledReconstructor:
     replayable: ClassVar[bool] = True
     settings: ZeroFilled
 
-    def __call__(self, kspace: KSpace, encoding: Sense) -> Image:
+    def __call__(self, kspace: Samples, encoding: Encoding) -> GridImage:
         """Reconstruct k-space of any leading axes, each independently."""
         power = encoding.coil_power
         return encoding.adjoint(kspace) * torch.where(power > 0, 1 / power, 0)
@@ -59,7 +59,7 @@ class CGSenseReconstructor:
     replayable: ClassVar[bool] = True
     settings: CGSense
 
-    def __call__(self, kspace: KSpace, encoding: Sense) -> Image:
+    def __call__(self, kspace: Samples, encoding: Encoding) -> GridImage:
         """Reconstruct k-space of any leading axes, each independently."""
         image = solve_normal(
             encoding,
@@ -70,6 +70,6 @@ class CGSenseReconstructor:
         )
         return image * (encoding.coil_power > 0)
 
-    def weight(self, encoding: Sense) -> Tensor:
+    def weight(self, encoding: Encoding) -> Tensor:
         """Return lambda, in the units of A^H A."""
         return self.settings.tikhonov * encoding.coil_power.max()

@@ -2,8 +2,8 @@
 
 from typing import Protocol, runtime_checkable
 
-from mri_noise.arrays import Image, KSpace
-from mri_noise.operators.encoding import Sense
+from mri_noise.arrays import GridImage, Samples
+from mri_noise.operators.encoding import Encoding
 
 
 @runtime_checkable
@@ -18,6 +18,6 @@ class Reconstructor(Protocol):
     has that function as ``refine``: its noise takes far fewer products to map. In others it is absent or None.
     """
 
-    def __call__(self, kspace: KSpace, encoding: Sense) -> Image:
-        """Reconstruct, shape (*batch, coils, rows, columns) -> (*batch, rows, columns), in the data's units."""
+    def __call__(self, kspace: Samples, encoding: Encoding) -> GridImage:
+        """Reconstruct, shape (*batch, coils, *samples) -> (*batch, *grid), in the data's units."""
         ...

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mri_noise.arrays import Image
-from mri_noise.operators.encoding import Sense
+from mri_noise.operators.encoding import Encoding
 
 _AXES = (-2, -1)
 _NOT_A_SOLUTION = 1e-3
@@ -22,7 +22,7 @@ def default_tolerance(dtype: torch.dtype) -> float:
 
 
 def solve_by_conjugate_gradients(
-    encoding: Sense,
+    encoding: Encoding,
     right_hand_side: Image,
     tikhonov: Tensor | float,
     *,
@@ -69,7 +69,7 @@ class _Stopping(NamedTuple):
 
 class _SolveNormal(torch.autograd.Function):
     @staticmethod
-    def forward(encoding: Sense, b: Tensor, tikhonov: Tensor, start: Tensor | None, stopping: _Stopping) -> Tensor:
+    def forward(encoding: Encoding, b: Tensor, tikhonov: Tensor, start: Tensor | None, stopping: _Stopping) -> Tensor:
         return _conjugate_gradients(lambda x: encoding.normal(x).add_(tikhonov * x), b, start, stopping)
 
     @staticmethod
