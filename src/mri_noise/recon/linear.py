@@ -61,14 +61,14 @@ class CGSenseReconstructor:
 
     def __call__(self, kspace: Samples, encoding: Encoding) -> GridImage:
         """Reconstruct k-space of any leading axes, each independently."""
-        image = solve_normal(
+        solution = solve_normal(
             encoding,
             encoding.adjoint(kspace),
             self.weight(encoding),
             tolerance=self.settings.tolerance,
             max_iterations=self.settings.max_iterations,
         )
-        return image * (encoding.coil_power > 0)
+        return solution.image * (encoding.coil_power > 0)
 
     def weight(self, encoding: Encoding) -> Tensor:
         """Return lambda, in the units of A^H A."""

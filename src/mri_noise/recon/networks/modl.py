@@ -100,4 +100,4 @@ class MoDL(nn.Module):
 
     def _solve(self, encoding: Encoding, b: Image, tikhonov: Tensor, start: Image | None = None) -> Image:
         tolerance, most = self.settings.training_tolerance if self.training else None, self.settings.max_iterations
-        return solve_normal(encoding, b, tikhonov, start=start, tolerance=tolerance, max_iterations=most)
+        return solve_normal(encoding, b, tikhonov, start=start, tolerance=tolerance, max_iterations=most).image

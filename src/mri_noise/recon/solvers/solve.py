@@ -6,6 +6,7 @@ from mri_noise.arrays import GridImage
 from mri_noise.operators.encoding import Encoding
 from mri_noise.operators.lines import LineSolver
 from mri_noise.recon.solvers.conjugate_gradients import solve_by_conjugate_gradients
+from mri_noise.recon.solvers.solution import Solution
 
 
 def solve_normal(
@@ -16,7 +17,7 @@ def solve_normal(
     start: GridImage | None = None,
     tolerance: float | None = None,
     max_iterations: int,
-) -> GridImage:
+) -> Solution:
     """Solve (A^H A + lambda) x = b for each b of any leading axes, shape (*batch, *grid).
 
     Where the lines of the encoding are small systems of their own, their inverses are kept with it: a solution is then
@@ -26,7 +27,7 @@ def solve_normal(
     """
     lines = encoding.lines
     if lines is not None and _is_inverted(lines, tikhonov):
-        return lines.solve(right_hand_side, float(tikhonov))
+        return Solution(lines.solve(right_hand_side, float(tikhonov)), None, 0, "direct")
     return solve_by_conjugate_gradients(
         encoding, right_hand_side, tikhonov, start=start, tolerance=tolerance, max_iterations=max_iterations
     )
