@@ -1,3 +1,4 @@
+import pickle  # noqa: TID251 - between our own processes
 import pkgutil
 from importlib import import_module
 from inspect import isabstract
@@ -50,6 +51,16 @@ def test_leading_axes_are_independent(name: str) -> None:
     x, y = _random((2, 4, *operator.in_shape), 1), _random((2, 4, *operator.out_shape), 2)
     torch.testing.assert_close(operator(x)[1, 2], operator(x[1, 2]))
     torch.testing.assert_close(operator.adjoint(y)[1, 2], operator.adjoint(y[1, 2]))
+
+
+@every_operator
+def test_pickled(name: str) -> None:
+    operator = OPERATORS[name](SHAPES[1])
+    x, y = _random((2, *operator.in_shape), 1), _random((2, *operator.out_shape), 2)
+    expected = operator(x), operator.adjoint(y)  # whatever is kept after a first product stays behind
+    again = pickle.loads(pickle.dumps(operator))
+    assert torch.equal(again(x), expected[0])
+    assert torch.equal(again.adjoint(y), expected[1])
 
 
 @every_operator

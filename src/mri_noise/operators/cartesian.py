@@ -14,6 +14,7 @@ from mri_noise.operators.fourier import centered_fft, centered_ifft
 from mri_noise.operators.lines import LineSolver
 from mri_noise.operators.linop import LinearOperator, Shape
 from mri_noise.operators.point_spread import PointSpread, undersampled_axes
+from mri_noise.pickling import fields_alone
 
 _AXES = (-2, -1)
 
@@ -94,6 +95,8 @@ class CartesianEncoding(Encoding):
 
     coil_maps: Complex[Tensor, "*slices coils rows columns"]
     mask: Bool[Tensor, "*slices rows columns"]
+
+    __getstate__ = fields_alone
 
     @property
     def grid(self) -> Shape:

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,7 +18,8 @@ class Jacobian(LinearOperator):
 
     The forward product replays the recorded linear programme; the adjoint product differentiates that programme in
     reverse from one retained graph. Both take any number of leading axes and work through them in chunks, so that
-    memory does not grow with the number of perturbations.
+    memory does not grow with the number of perturbations. A pickled one holds the function, which has to be picklable,
+    and the point: it is recorded again where it is loaded.
 
     Parameters
     ----------
@@ -69,17 +71,15 @@ class Jacobian(LinearOperator):
         """
         with torch.no_grad(), record() as tape:
             value = function(at)
-        tangent = _Replayed(function, tape)
+        tangent = _Replayed(function, at, tape)
         tried = _require_odd(tangent, _random(at) if probe is None else probe)
         return cls(at, value, tangent, chunk=chunk, tried=tried)
 
     @classmethod
     def of_any(cls, function: Callable[[Tensor], Tensor], at: Tensor, *, chunk: int = 8) -> "Jacobian":
         """Trace any function that torch can differentiate (``torch.func.linearize``); slower to set up."""
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="torch")  # of torch's own tracer
-            value, linear = torch.func.linearize(function, at)
-        return cls(at, value.detach(), torch.func.vmap(linear), chunk=chunk)
+        value, tangent = _traced(function, at)
+        return cls(at, value, tangent, chunk=chunk)
 
     def in_chunks(self, chunk: int) -> "Jacobian":
         """The same derivative, computing so many perturbations at once."""
@@ -120,6 +120,10 @@ class Jacobian(LinearOperator):
         source, target = self._graph
         (gradient,) = torch.autograd.grad(target, source, y, retain_graph=True)
         return gradient
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle all but the retained graph."""
+        return {**self.__dict__, "_graph": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +172,12 @@ def _recall(saved: Tensor | _Forgotten) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class _Replayed:
+    """The derivative of a function of steps, with the tape that was recorded at a point."""
+
     function: Callable[[Tensor], Tensor]
+    at: Tensor
     tape: Tape
+    dtype: torch.dtype | None = None
 
     def __call__(self, perturbations: Tensor) -> Tensor:
         with replay(self.tape):
@@ -177,7 +185,44 @@ class _Replayed:
 
     def rounded(self, dtype: torch.dtype) -> "_Replayed | None":
         tape = self.tape.rounded(dtype)
-        return None if tape is None else _Replayed(self.function, tape)
+        return None if tape is None else _Replayed(self.function, self.at, tape, dtype)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _record_again, (self.function, self.at, self.dtype)
+
+
+def _record_again(function: Callable[[Tensor], Tensor], at: Tensor, dtype: torch.dtype | None) -> _Replayed | None:
+    with torch.no_grad(), record() as tape:
+        function(at)
+    tangent = _Replayed(function, at, tape)
+    return tangent if dtype is None else tangent.rounded(dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class _Traced:
+    """The derivative of any function at a point, as torch traced it."""
+
+    function: Callable[[Tensor], Tensor]
+    at: Tensor
+    linear: Callable[[Tensor], Tensor]
+
+    def __call__(self, perturbations: Tensor) -> Tensor:
+        return self.linear(perturbations)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _trace_again, (self.function, self.at)
+
+
+def _traced(function: Callable[[Tensor], Tensor], at: Tensor) -> tuple[Tensor, _Traced]:
+    """A function's value and derivative at a point."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="torch")  # of torch's own tracer
+        value, linear = torch.func.linearize(function, at)
+    return value.detach(), _Traced(function, at, torch.func.vmap(linear))
+
+
+def _trace_again(function: Callable[[Tensor], Tensor], at: Tensor) -> _Traced:
+    return _traced(function, at)[1]
 
 
 def _random(like: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mri_noise.arrays import Image
 from mri_noise.operators.point_spread import point_spread_matrix
+from mri_noise.pickling import fields_alone
 
 _LINES_AT_ONCE = 4
 _LARGEST_INVERSES = 2**29
@@ -40,6 +41,8 @@ class LineSolver:
     coil_maps: Complex[Tensor, "coils lines n"]
     sampled: Bool[Tensor, " n"]
     turned: bool
+
+    __getstate__ = fields_alone
 
     def has(self, tikhonov: float) -> bool:
         """Whether :meth:`inverse` exists, and takes half a gigabyte at most."""

@@ -97,6 +97,10 @@ class ImageVarNet(nn.Module):
         image = self.cascades(kspace, corrected)
         return centered_fft(corrected.coil_maps * image.unsqueeze(-3))
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle what was learned, not the maps that are kept."""
+        return {**self.__dict__, "_kept": None}
+
     def _corrected(self, encoding: Encoding) -> CartesianEncoding:
         """The encoding with corrected maps; while weights are frozen, those of the latest one are kept."""
         weights = list(self.map_network.parameters())

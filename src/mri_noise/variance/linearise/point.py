@@ -14,6 +14,7 @@ from mri_noise.machine.measure import Meter, free_memory
 from mri_noise.operators.encoding import Encoding
 from mri_noise.operators.jacobian import Jacobian
 from mri_noise.operators.linop import LinearOperator
+from mri_noise.pickling import fields_alone
 from mri_noise.variance.control_variates.controls import Controls
 from mri_noise.variance.linearise.precision import Arithmetic, Derivative, linearised, quickest
 from mri_noise.variance.linearise.zero_filled import ImageDomain
@@ -60,6 +61,8 @@ class OperatingPoint:
     image_domain: ImageDomain | None = None
     forward_memory: int = 0
     tangents: Arithmetic = "full"
+
+    __getstate__ = fields_alone
 
     @cached_property
     def fitting_batch(self) -> int:

@@ -10,6 +10,7 @@ from torch import Tensor
 from mri_noise.acquisition.noise import NoiseShaping, mix_coils
 from mri_noise.arrays import CoilMaps, Image
 from mri_noise.operators.point_spread import PointSpread
+from mri_noise.pickling import fields_alone
 
 _AXES = (-2, -1)
 
@@ -34,6 +35,8 @@ class ImageDomain:
     zero_filled: Image
     point_spread: PointSpread
     noise_shaping: NoiseShaping
+
+    __getstate__ = fields_alone
 
     def covariance(self, images: Image, reach: int | None = None) -> Image:
         """Apply A^H Psi A, or only what it has between voxels at most ``reach`` apart along each undersampled axis.
