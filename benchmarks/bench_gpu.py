@@ -25,7 +25,8 @@ from mri_noise.acquisition.scan import Scan
 from mri_noise.experiment import Experiment
 from mri_noise.machine.allocation import is_out_of_memory
 from mri_noise.machine.measure import Meter
-from mri_noise.operators.linop import Jacobian, LinearOperator
+from mri_noise.operators.jacobian import Jacobian
+from mri_noise.operators.linop import LinearOperator
 from mri_noise.operators.replay import record, replay
 from mri_noise.phantom.simulation import Phantom
 from mri_noise.pipeline import StageCache, prepare, reconstruct

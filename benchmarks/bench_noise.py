@@ -15,7 +15,7 @@ import torch
 
 from mri_noise.acquisition.noise import Noise, noise_from_samples, whitening_matrix
 from mri_noise.io.formats import open_scan
-from mri_noise.operators.encoding import centered_ifft
+from mri_noise.operators.fourier import centered_ifft
 
 COILS = (1, 2, 4, 8, 16, 32, 64)
 DENSE = 2**22

@@ -21,8 +21,8 @@ from estimator_cases import MODELS, Case, relative
 
 from mri_noise.acquisition.noise import noise_of_level
 from mri_noise.machine.measure import Meter
-from mri_noise.operators.encoding import Sense
-from mri_noise.operators.linop import Jacobian
+from mri_noise.operators.cartesian import Sense
+from mri_noise.operators.jacobian import Jacobian
 from mri_noise.phantom.simulation import Phantom
 from mri_noise.recon.linear import CGSense, ZeroFilled
 from mri_noise.recon.networks.modl import MoDLSettings

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mri_noise.acquisition.scan import Slice
-from mri_noise.operators.encoding import centered_fft, centered_ifft
+from mri_noise.operators.fourier import centered_fft, centered_ifft
 from mri_noise.phantom.simulation import Phantom
 
 PHANTOM = Phantom(matrix=(128, 128), n_slices=4, n_coils=8, seed=1)

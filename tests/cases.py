@@ -5,8 +5,9 @@ from collections.abc import Callable
 import torch
 
 from mri_noise.acquisition.noise import NoiseShaping
-from mri_noise.operators.encoding import CenteredFFT, Sampling, Sense, Sensitivities
-from mri_noise.operators.linop import Adjoint, Compose, Jacobian, LinearOperator
+from mri_noise.operators.cartesian import CenteredFFT, Sampling, Sense, Sensitivities
+from mri_noise.operators.jacobian import Jacobian
+from mri_noise.operators.linop import Adjoint, Compose, LinearOperator
 from mri_noise.operators.replay import divide, multiply, offset, root_sum_of_squares
 from mri_noise.recon.linear import CGSense, ZeroFilled
 from mri_noise.recon.networks.meddlr_unet import MeddlrUNetSettings

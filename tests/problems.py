@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from mri_noise.acquisition.noise import Noise, mix_coils
-from mri_noise.operators.encoding import Sense
+from mri_noise.operators.cartesian import Sense
 from mri_noise.recon.reconstructor import Reconstructor
 from mri_noise.variance.linearise.point import OperatingPoint, operating_point
 

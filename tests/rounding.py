@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from mri_noise.arrays import Image
-from mri_noise.operators.linop import Jacobian
+from mri_noise.operators.jacobian import Jacobian
 from mri_noise.operators.replay import RoundableTangent, Tangent, Tape, record, replay
 
 BITS = 8

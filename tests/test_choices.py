@@ -15,7 +15,7 @@ from mri_noise.arrays import Image, KSpace
 from mri_noise.choices import _OWN, Absent, Choosable, UnknownKind, Untrusted, code_in, kinds, load, trusting
 from mri_noise.experiment import Experiment
 from mri_noise.io.format import Format
-from mri_noise.operators.encoding import Sense
+from mri_noise.operators.cartesian import Sense
 from mri_noise.phantom.simulation import Phantom
 from mri_noise.pipeline import run
 from mri_noise.recon.linear import CGSense, ZeroFilled, ZeroFilledReconstructor

@@ -15,7 +15,7 @@ from mri_noise.arrays import Image, KSpace, Mask
 from mri_noise.experiment import Experiment
 from mri_noise.machine.halving import halving
 from mri_noise.machine.measure import Meter
-from mri_noise.operators.encoding import Sense
+from mri_noise.operators.cartesian import Sense
 from mri_noise.recon.linear import ZeroFilled
 from mri_noise.recon.reconstructor import Reconstructor
 from mri_noise.result import Result, RoiReadout, provenance_of

@@ -12,7 +12,7 @@ from mri_noise.acquisition.coil_calibration import (
     signal_over_noise,
     unexplained_share,
 )
-from mri_noise.operators.encoding import centered_fft
+from mri_noise.operators.fourier import centered_fft
 from tests.problems import covariance, equispaced, noise_kspace, smooth_maps
 
 ROWS, COLUMNS = 48, 41

@@ -9,7 +9,7 @@ from mri_noise.acquisition.coil_calibration import calibration_size
 from mri_noise.acquisition.coils import CoilMapping, Espirit, LowResolution, MapsFromFile, calibrated, doubts
 from mri_noise.acquisition.noise import Noise, noise_of_level
 from mri_noise.acquisition.scan import prewhitened
-from mri_noise.operators.encoding import centered_fft, centered_ifft
+from mri_noise.operators.fourier import centered_fft, centered_ifft
 from mri_noise.phantom.simulation import Phantom
 from tests.problems import equispaced, noise_kspace, smooth_maps
 

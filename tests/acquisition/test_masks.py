@@ -13,7 +13,7 @@ from mri_noise.acquisition.masks import (
     RandomLines,
     Undersampling,
 )
-from mri_noise.operators.encoding import centered_fft
+from mri_noise.operators.fourier import centered_fft
 from mri_noise.settings import SettingsError
 
 SHAPES = st.tuples(st.integers(16, 60), st.integers(16, 60))

@@ -15,7 +15,7 @@ from mri_noise.acquisition.noise_sources import (
     NoiseLevel,
 )
 from mri_noise.io.formats import open_scan
-from mri_noise.operators.encoding import centered_fft, centered_ifft
+from mri_noise.operators.fourier import centered_fft, centered_ifft
 from tests.problems import covariance, covariance_z, equispaced, noise_kspace
 
 FULL = torch.ones(64, 48, dtype=torch.bool)

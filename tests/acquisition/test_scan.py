@@ -6,7 +6,7 @@ import torch
 from mri_noise.acquisition.coils import LowResolution
 from mri_noise.acquisition.scan import Scan, shown_centre
 from mri_noise.experiment import Experiment
-from mri_noise.operators.encoding import central
+from mri_noise.operators.fourier import central
 from mri_noise.phantom.simulation import Phantom
 from mri_noise.pipeline import StageCache, prepare
 from tests.problems import equispaced

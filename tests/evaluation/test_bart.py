@@ -12,7 +12,7 @@ from mri_noise.acquisition.masks import AsAcquired
 from mri_noise.arrays import Image
 from mri_noise.evaluation import bart
 from mri_noise.evaluation.bart import bart_program, bart_slice
-from mri_noise.operators.encoding import Sense
+from mri_noise.operators.cartesian import Sense
 from mri_noise.recon.linear import CGSense
 from tests.problems import equispaced, problem
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mri_noise.io.echo import echo_offset
 from mri_noise.io.formats import open_scan
-from mri_noise.operators.encoding import centered_fft, centered_ifft
+from mri_noise.operators.fourier import centered_fft, centered_ifft
 from tests.problems import covariance, equispaced, noise_kspace, smooth_maps
 
 ROWS, COLUMNS = 48, 40

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from mri_noise.io.formats import open_scan
-from mri_noise.operators.encoding import centered_ifft
+from mri_noise.operators.fourier import centered_ifft
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from mri_noise.operators.linop import Jacobian, dot_test
+from mri_noise.operators.jacobian import Jacobian
+from mri_noise.operators.linop import dot_test
 from mri_noise.operators.replay import (
     Step,
     Tangent,

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from mri_noise.operators.encoding import centered_fft, centered_ifft
+from mri_noise.operators.fourier import centered_fft, centered_ifft
 from mri_noise.phantom.simulation import Phantom
 from mri_noise.settings import SettingsError
 

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mri_noise.operators.encoding import Sense
-from mri_noise.operators.linop import Jacobian, dot_test
+from mri_noise.operators.cartesian import Sense
+from mri_noise.operators.jacobian import Jacobian
+from mri_noise.operators.linop import dot_test
 from mri_noise.recon.reconstructor import Reconstructor
 
 

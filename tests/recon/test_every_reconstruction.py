@@ -1,11 +1,13 @@
 """What holds for every reconstruction: its Jacobian, its adjoint, and the independence of leading axes."""
 
+import pickle  # noqa: TID251 - between our own processes
 from functools import partial
 
 import pytest
 import torch
 
-from mri_noise.operators.linop import Jacobian, dot_test
+from mri_noise.operators.jacobian import Jacobian
+from mri_noise.operators.linop import dot_test
 from mri_noise.recon.python import PythonReconstruction
 from mri_noise.recon.reconstruction import Reconstruction
 from mri_noise.recon.weights.checkpoint import Checkpoint
@@ -101,6 +103,15 @@ def test_unsampled_points_do_not_matter(name: str) -> None:
     function = partial(reconstructor(name), encoding=p.encoding)
     with torch.no_grad():
         torch.testing.assert_close(function(p.kspace + noise), function(p.kspace))
+
+
+@every_reconstruction
+def test_pickled(name: str) -> None:
+    jacobian, function = _jacobian(name, MASKS["9 x 14"])
+    v = _random((2, *jacobian.in_shape), 4)
+    again, image = pickle.loads(pickle.dumps((jacobian, function)))
+    assert torch.equal(image(jacobian.at), function(jacobian.at))
+    assert torch.equal(again(v), jacobian(v))
 
 
 WITHOUT_CONVOLUTIONS = {"zero-filled", "CG-SENSE"}

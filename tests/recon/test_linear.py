@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from mri_noise.operators.encoding import Sense, centered_ifft
+from mri_noise.operators.cartesian import Sense
+from mri_noise.operators.fourier import centered_ifft
 from mri_noise.recon.linear import CGSense, ZeroFilled
 from mri_noise.recon.reconstructor import Reconstructor
 from tests.problems import Problem, equispaced, problem

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from mri_noise.acquisition.masks import AsAcquired, Equispaced
-from mri_noise.operators.encoding import without_gaps
+from mri_noise.acquisition.sampled import without_gaps
 from mri_noise.session.scans import (
     COILS,
     COMBINED,

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mri_noise.operators.encoding import centered_fft
+from mri_noise.operators.fourier import centered_fft
 from mri_noise.training.example import Acquisition
 from tests.problems import smooth_maps
 

@@ -5,7 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mri_noise.operators.encoding import Sense, centered_fft
+from mri_noise.operators.cartesian import Sense
+from mri_noise.operators.fourier import centered_fft
 from mri_noise.training.example import Acquisition
 from mri_noise.training.geometry import croppable_axes, cropped, has_gaps, mirrored, transposed
 from tests.problems import equispaced

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from mri_noise.operators.encoding import Sense
+from mri_noise.operators.cartesian import Sense
 from mri_noise.recon.linear import ZeroFilled
 from mri_noise.training.example import Example
 from tests.problems import equispaced, smooth_maps

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mri_noise.operators.linop import Jacobian
+from mri_noise.operators.jacobian import Jacobian
 from mri_noise.variance.estimate import VarianceEstimate
 from mri_noise.variance.lattice.complex_lattice import ComplexLatticeProbing
 from mri_noise.variance.lattice.magnitude import LatticeProbing

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 import torch
 
-from mri_noise.operators.linop import Jacobian
+from mri_noise.operators.jacobian import Jacobian
 from mri_noise.operators.replay import multiply
 from mri_noise.variance.estimate import VarianceEstimate, unit_phase
 from mri_noise.variance.linearise.point import OperatingPoint, noise_jacobian

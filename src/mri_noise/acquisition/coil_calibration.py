@@ -5,7 +5,7 @@ from torch import Tensor
 
 from mri_noise.acquisition.noise import Noise
 from mri_noise.arrays import CoilMaps, KSpace, Mask
-from mri_noise.operators.encoding import centered_ifft, central_block
+from mri_noise.operators.fourier import centered_ifft, central_block
 
 _LEAST_SIDE, _USUAL_SIDE = 8, 24
 

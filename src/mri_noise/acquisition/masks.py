@@ -20,7 +20,7 @@ from torch import Tensor
 
 from mri_noise.arrays import Mask
 from mri_noise.choices import Choosable, Group
-from mri_noise.operators.encoding import central
+from mri_noise.operators.fourier import central
 
 Acceleration = Annotated[float, Field(ge=1, description="All points of k-space over those sampled")]
 Spacing = Annotated[float, Field(ge=1, description="Distance of the lines outside the centre, in lines")]

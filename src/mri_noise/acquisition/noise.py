@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mri_noise.arrays import CoilCovariance, Mask
+from mri_noise.arrays import CoilCovariance, GridMask
 from mri_noise.operators.linop import LinearOperator, Shape
 
 
@@ -186,20 +186,29 @@ def shrunk(covariance: CoilCovariance, n_samples: int) -> CoilCovariance:
     return torch.where(torch.eye(len(covariance), dtype=torch.bool), covariance, kept * covariance)
 
 
-def mix_coils(matrix: CoilCovariance, kspace: Tensor) -> Tensor:
-    """Combine coils linearly: (coils, coils) on (..., coils, rows, columns)."""
-    return torch.einsum("cd,...drk->...crk", matrix.to(kspace), kspace)
+def mix_coils(matrix: CoilCovariance, kspace: Tensor, n_axes: int = 2) -> Tensor:
+    """Combine coils linearly: (coils, coils) on (..., coils, rows, columns), or on any number of axes after coils."""
+    axes = "rkstuvwxyz"[:n_axes]
+    return torch.einsum(f"cd,...d{axes}->...c{axes}", matrix.to(kspace), kspace)
 
 
 @dataclass(frozen=True, eq=False)
 class NoiseShaping(LinearOperator):
-    """L with L L^H = Psi at the sampled points: turns white noise of unit variance into the scan's noise."""
+    """L with L L^H = Psi at the sampled points: turns white noise of unit variance into the scan's noise.
+
+    Parameters
+    ----------
+    factor : shape (coils, coils)
+        L of one sample.
+    mask : shape (*samples)
+        Where there is noise: (rows, columns) for a Cartesian scan.
+    """
 
     factor: CoilCovariance
-    mask: Mask
+    mask: GridMask
 
     @classmethod
-    def of(cls, noise: Noise, mask: Mask, dtype: torch.dtype = torch.complex64) -> "NoiseShaping":
+    def of(cls, noise: Noise, mask: GridMask, dtype: torch.dtype = torch.complex64) -> "NoiseShaping":
         """Make the operator for one mask, on the mask's device."""
         return cls(torch.linalg.cholesky(noise.covariance).to(mask.device, dtype), mask)
 
@@ -212,10 +221,10 @@ class NoiseShaping(LinearOperator):
         return self.in_shape
 
     def _apply(self, x: Tensor) -> Tensor:
-        return mix_coils(self.factor, x) * self.mask
+        return mix_coils(self.factor, x, self.mask.ndim) * self.mask
 
     def _adjoint(self, y: Tensor) -> Tensor:
-        return mix_coils(self.factor.mH, y * self.mask)
+        return mix_coils(self.factor.mH, y * self.mask, self.mask.ndim)
 
 
 Draw = Literal["gaussian", "random phase"]

@@ -10,9 +10,10 @@ from pydantic import Field
 from torch import Tensor
 
 from mri_noise.acquisition.noise import Noise, noise_from_covariance, noise_from_samples, noise_of_level
+from mri_noise.acquisition.sampled import sampled_block, without_gaps
 from mri_noise.arrays import KSpace, Mask
 from mri_noise.choices import Choosable, Group
-from mri_noise.operators.encoding import centered_ifft, sampled_block, without_gaps
+from mri_noise.operators.fourier import centered_ifft
 
 
 class NoiseSource(Choosable):

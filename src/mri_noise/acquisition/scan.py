@@ -8,7 +8,7 @@ import torch
 
 from mri_noise.acquisition.noise import Noise, mix_coils, whitening_matrix
 from mri_noise.arrays import CalibrationKSpace, CoilMaps, KSpace, Mask, RealMap
-from mri_noise.operators.encoding import central_block
+from mri_noise.operators.fourier import central_block
 
 
 @dataclass(frozen=True, slots=True)

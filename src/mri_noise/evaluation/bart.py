@@ -18,7 +18,7 @@ from torch import Tensor
 from mri_noise.arrays import Image, KSpace
 from mri_noise.atomic import replacing
 from mri_noise.io.bart import bart_pair, open_bart
-from mri_noise.operators.encoding import Sense
+from mri_noise.operators.cartesian import Sense
 from mri_noise.recon.linear import ZeroFilled
 
 _TIMEOUT = 600.0

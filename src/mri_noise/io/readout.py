@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from mri_noise.operators.encoding import centered_fft, centered_ifft, central
+from mri_noise.operators.fourier import centered_fft, centered_ifft, central
 
 
 def readout_ifft(lines: Tensor) -> Tensor:

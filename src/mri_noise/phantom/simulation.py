@@ -11,7 +11,7 @@ from torch import Tensor
 from mri_noise.acquisition.noise import Noise, noise_from_samples
 from mri_noise.acquisition.scan import Scan, Slice
 from mri_noise.arrays import CoilCovariance, KSpace
-from mri_noise.operators.encoding import centered_fft, centered_ifft, central_block
+from mri_noise.operators.fourier import centered_fft, centered_ifft, central_block
 from mri_noise.phantom.anatomy import anatomy, object_phase
 from mri_noise.phantom.receivers import CoilArray, coil_sensitivities, head_array, noise_covariance
 from mri_noise.settings import Settings

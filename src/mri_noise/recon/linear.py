@@ -7,8 +7,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from mri_noise.arrays import Image, KSpace
-from mri_noise.operators.encoding import Sense
+from mri_noise.arrays import GridImage, Samples
+from mri_noise.operators.encoding import Encoding
 from mri_noise.recon.reconstruction import Reconstruction
 from mri_noise.recon.solvers.solve import solve_normal
 
@@ -49,7 +49,7 @@ class ZeroFilledReconstructor:
     replayable: ClassVar[bool] = True
     settings: ZeroFilled
 
-    def __call__(self, kspace: KSpace, encoding: Sense) -> Image:
+    def __call__(self, kspace: Samples, encoding: Encoding) -> GridImage:
         """Reconstruct k-space of any leading axes, each independently."""
         power = encoding.coil_power
         return encoding.adjoint(kspace) * torch.where(power > 0, 1 / power, 0)
@@ -65,17 +65,17 @@ class CGSenseReconstructor:
     replayable: ClassVar[bool] = True
     settings: CGSense
 
-    def __call__(self, kspace: KSpace, encoding: Sense) -> Image:
+    def __call__(self, kspace: Samples, encoding: Encoding) -> GridImage:
         """Reconstruct k-space of any leading axes, each independently."""
-        image = solve_normal(
+        solution = solve_normal(
             encoding,
             encoding.adjoint(kspace),
             self.weight(encoding),
             tolerance=self.settings.tolerance,
             max_iterations=self.settings.max_iterations,
         )
-        return image * (encoding.coil_power > 0)
+        return solution.image * (encoding.coil_power > 0)
 
-    def weight(self, encoding: Sense) -> Tensor:
+    def weight(self, encoding: Encoding) -> Tensor:
         """Return lambda, in the units of A^H A."""
         return self.settings.tikhonov * encoding.coil_power.max()

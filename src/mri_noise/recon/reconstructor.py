@@ -2,8 +2,8 @@
 
 from typing import Protocol, runtime_checkable
 
-from mri_noise.arrays import Image, KSpace
-from mri_noise.operators.encoding import Sense
+from mri_noise.arrays import GridImage, Samples
+from mri_noise.operators.encoding import Encoding
 
 
 @runtime_checkable
@@ -21,6 +21,6 @@ class Reconstructor(Protocol):
     same arguments; one whose image is a magnitude, of which no k-space can be told, has ``of_magnitudes = True``.
     """
 
-    def __call__(self, kspace: KSpace, encoding: Sense) -> Image:
-        """Reconstruct, shape (*batch, coils, rows, columns) -> (*batch, rows, columns), in the data's units."""
+    def __call__(self, kspace: Samples, encoding: Encoding) -> GridImage:
+        """Reconstruct, shape (*batch, coils, *samples) -> (*batch, *grid), in the data's units."""
         ...

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from mri_noise.acquisition.coils import LowResolution
 from mri_noise.acquisition.masks import AsAcquired, Equispaced, Undersampling
+from mri_noise.acquisition.sampled import without_gaps
 from mri_noise.acquisition.scan import Slice
 from mri_noise.arrays import Mask
-from mri_noise.operators.encoding import centered_ifft, without_gaps
+from mri_noise.operators.fourier import centered_ifft
 from mri_noise.variance.maps import acceleration
 
 

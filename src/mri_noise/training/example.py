@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mri_noise.arrays import CoilMaps, Image, KSpace, Mask
-from mri_noise.operators.encoding import Sense
+from mri_noise.operators.cartesian import Sense
 from mri_noise.seeds import generator_of
 
 _BRIGHT = 0.99

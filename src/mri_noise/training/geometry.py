@@ -6,7 +6,8 @@ from functools import partial
 
 from torch import Tensor
 
-from mri_noise.operators.encoding import centered_fft, centered_ifft, undersampled_axes
+from mri_noise.operators.fourier import centered_fft, centered_ifft
+from mri_noise.operators.point_spread import undersampled_axes
 from mri_noise.training.example import Acquisition
 
 

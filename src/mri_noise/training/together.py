@@ -3,22 +3,27 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import final
 
 import torch
 from jaxtyping import Bool, Complex
 from torch import Tensor
 from torch.nn import functional as F
 
-from mri_noise.operators.encoding import Sense, centered_fft, centered_ifft
+from mri_noise.operators.cartesian import CartesianEncoding
+from mri_noise.operators.fourier import centered_fft, centered_ifft
 from mri_noise.recon.reconstructor import Reconstructor
 from mri_noise.training.example import Example
 
 _AXES = (-2, -1)
 
 
+@final
 @dataclass(frozen=True, eq=False)
-class SenseOfEach(Sense):
+class SenseOfEach(CartesianEncoding):
     """The encodings of several slices side by side: x_i -> M_i F S_i x_i.
+
+    Their masks may vary along different axes, so that it has no lines.
 
     Parameters
     ----------
@@ -28,9 +33,6 @@ class SenseOfEach(Sense):
 
     coil_maps: Complex[Tensor, "slices coils rows columns"]
     mask: Bool[Tensor, "slices rows columns"]
-
-    def __post_init__(self) -> None:
-        """Accept what :meth:`of` has stacked."""
 
     @classmethod
     def of(cls, examples: Sequence[Example]) -> "SenseOfEach":
@@ -60,11 +62,6 @@ class SenseOfEach(Sense):
     @cached_property
     def coil_power(self) -> Tensor:
         return self.coil_maps.abs().square().sum(-3)
-
-    @cached_property
-    def undersampled_axes(self) -> tuple[int, ...]:
-        """Both axes, since masks may vary along different ones."""
-        return _AXES
 
 
 def with_empty_coils(coils: Tensor, n_coils: int) -> Tensor:

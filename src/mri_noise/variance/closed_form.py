@@ -6,7 +6,7 @@ from torch import Tensor
 
 from mri_noise.acquisition.noise import Noise
 from mri_noise.arrays import CoilCovariance, CoilMaps, Mask, RealMap
-from mri_noise.operators.encoding import point_spread, undersampled_axes
+from mri_noise.operators.point_spread import point_spread_matrix, undersampled_axes
 
 
 def fully_sampled_variance(coil_maps: CoilMaps, noise: Noise) -> RealMap:
@@ -52,7 +52,7 @@ def tikhonov_sense_variance(coil_maps: CoilMaps, covariance: CoilCovariance, mas
     ValueError
         If the mask varies along the rows.
     """
-    spread = point_spread(_lines(mask))
+    spread = point_spread_matrix(_lines(mask))
     identity = torch.eye(mask.shape[1], dtype=torch.complex128)
     maps = coil_maps.to(torch.complex128).permute(1, 0, 2)
     support = maps.abs().sum(1) > 0

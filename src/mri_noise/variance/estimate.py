@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mri_noise.arrays import Image, Mask, RealMap
+from mri_noise.arrays import GridImage, GridMap, GridMask
 from mri_noise.variance.plan import Plan
 
 Channel = Literal["magnitude", "complex", "real", "imaginary"]
@@ -34,13 +34,13 @@ class VarianceEstimate:
 
     Attributes
     ----------
-    variance_magnitude : shape (rows, columns), in the image's units squared
+    variance_magnitude : shape (*grid), in the image's units squared
         Of the magnitude.
-    standard_error_magnitude : shape (rows, columns)
+    standard_error_magnitude : shape (*grid)
         Of the variance above; zero for exact methods, infinite before a second sample.
-    variance, standard_error : shape (rows, columns), or None
+    variance, standard_error : shape (*grid), or None
         Complex: of the real plus the imaginary part.
-    variance_real, standard_error_real, variance_imaginary, standard_error_imaginary : shape (rows, columns), or None
+    variance_real, standard_error_real, variance_imaginary, standard_error_imaginary : shape (*grid), or None
     n_samples
         Probes, replicas, rows or colours so far; 0 where all there is yet is a first look.
     n_evaluations
@@ -49,30 +49,30 @@ class VarianceEstimate:
         Samples when complete.
     plan
         How the samples were laid out and how accurate that is predicted to be, for methods that plan.
-    prior_weight : shape (rows, columns), or None
+    prior_weight : shape (*grid), or None
         Share of its neighbourhood in the magnitude's variance of each voxel, for methods that shrink: where it is
         above a half, the prior dominates.
-    quick_look : shape (rows, columns), or None
+    quick_look : shape (*grid), or None
         Where the magnitude's variance is a smoothed first look, to be replaced; None: nowhere.
     """
 
-    variance_magnitude: RealMap
-    standard_error_magnitude: RealMap
+    variance_magnitude: GridMap
+    standard_error_magnitude: GridMap
     n_samples: int
     n_evaluations: int
     n_total: int
-    variance: RealMap | None = None
-    standard_error: RealMap | None = None
-    variance_real: RealMap | None = None
-    standard_error_real: RealMap | None = None
-    variance_imaginary: RealMap | None = None
-    standard_error_imaginary: RealMap | None = None
+    variance: GridMap | None = None
+    standard_error: GridMap | None = None
+    variance_real: GridMap | None = None
+    standard_error_real: GridMap | None = None
+    variance_imaginary: GridMap | None = None
+    standard_error_imaginary: GridMap | None = None
     plan: Plan | None = None
-    prior_weight: RealMap | None = None
-    quick_look: Mask | None = None
+    prior_weight: GridMap | None = None
+    quick_look: GridMask | None = None
 
     @classmethod
-    def empty(cls, like: Mask) -> "VarianceEstimate":
+    def empty(cls, like: GridMask) -> "VarianceEstimate":
         """Make an estimate in which nothing is known yet, for an image of the shape of ``like``."""
         nothing = torch.full(like.shape, torch.nan, dtype=torch.float64, device=like.device)
         return cls(nothing, nothing, n_samples=0, n_evaluations=0, n_total=1)
@@ -88,21 +88,21 @@ class VarianceEstimate:
         return self.n_samples >= self.n_total
 
     @property
-    def channels(self) -> dict[Channel, tuple[RealMap, RealMap]]:
+    def channels(self) -> dict[Channel, tuple[GridMap, GridMap]]:
         """Variance and standard error of each channel that the method computes."""
         pairs = {channel: (getattr(self, v), getattr(self, e)) for channel, (v, e) in CHANNEL_FIELDS.items()}
         return {channel: (v, e) for channel, (v, e) in pairs.items() if v is not None}
 
-    def only(self, *channels: Channel, region: Mask) -> "VarianceEstimate":
+    def only(self, *channels: Channel, region: GridMask) -> "VarianceEstimate":
         """Some channels, which the method has to compute, in a region; NaN outside it, None for the others."""
-        kept: dict[str, RealMap | None] = dict.fromkeys(name for names in CHANNEL_FIELDS.values() for name in names)
+        kept: dict[str, GridMap | None] = dict.fromkeys(name for names in CHANNEL_FIELDS.values() for name in names)
         for channel in channels:
             for name, values in zip(CHANNEL_FIELDS[channel], self.channels[channel], strict=True):
                 kept[name] = torch.where(region, values, torch.nan)
         return replace(self, **kept)  # type: ignore[arg-type]
 
 
-def unit_phase(image: Image) -> Image:
+def unit_phase(image: GridImage) -> GridImage:
     """exp(i phi) of an image; 1 where it is zero."""
     return torch.where(image == 0, torch.ones_like(image), torch.sgn(image))
 
@@ -122,11 +122,11 @@ class Moments:
 
     centred: bool
     n_samples: int = 0
-    _powers: Float[Tensor, "4 3 rows columns"] | None = None
-    _products: Float[Tensor, "4 rows columns"] | None = None
+    _powers: Float[Tensor, "4 3 *grid"] | None = None
+    _products: Float[Tensor, "4 *grid"] | None = None
 
-    def add(self, perturbations: Image, magnitude_perturbations: Float[Tensor, "batch rows columns"]) -> None:
-        """Take in a batch, shape (batch, rows, columns)."""
+    def add(self, perturbations: GridImage, magnitude_perturbations: Float[Tensor, "batch *grid"]) -> None:
+        """Take in a batch, shape (batch, *grid)."""
         real, imaginary = perturbations.real.double(), perturbations.imag.double()
         channels = torch.stack([real, imaginary, magnitude_perturbations.double()], dim=1)
         powers = torch.stack([(channels**k).sum(0) for k in (1, 2, 3, 4)])

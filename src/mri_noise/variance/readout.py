@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from mri_noise.arrays import Image, Mask, RealMap
+from mri_noise.arrays import GridImage, GridMap, GridMask
 from mri_noise.operators.linop import LinearOperator
 from mri_noise.variance.estimate import unit_phase
 from mri_noise.variance.rows import covariance_rows
@@ -46,12 +46,12 @@ class ContrastNoise:
     standard_deviation: float
 
 
-def readout_variance(operator: LinearOperator, weights: Image) -> float:
-    """Var(Re <w, x>) = |B^T w|^2 / 2, w of shape (rows, columns)."""
+def readout_variance(operator: LinearOperator, weights: GridImage) -> float:
+    """Var(Re <w, x>) = |B^T w|^2 / 2, w of shape (*grid)."""
     return float(operator.adjoint(weights).abs().double().square().sum()) / 2
 
 
-def region_noise(operator: LinearOperator, image: Image, region: Mask) -> RegionNoise:
+def region_noise(operator: LinearOperator, image: GridImage, region: GridMask) -> RegionNoise:
     """Noise of a region's complex mean and mean magnitude: three adjoint products.
 
     Raises
@@ -70,7 +70,7 @@ def region_noise(operator: LinearOperator, image: Image, region: Mask) -> Region
     )
 
 
-def contrast_noise(operator: LinearOperator, image: Image, first: Mask, second: Mask) -> ContrastNoise:
+def contrast_noise(operator: LinearOperator, image: GridImage, first: GridMask, second: GridMask) -> ContrastNoise:
     """Noise of the difference of two regions' mean magnitudes, their correlation included: one adjoint product.
 
     Raises
@@ -83,7 +83,7 @@ def contrast_noise(operator: LinearOperator, image: Image, first: Mask, second: 
     return ContrastNoise(difference, readout_variance(operator, weights) ** 0.5)
 
 
-def voxel_covariance(operator: LinearOperator, image: Image, voxel: tuple[int, int]) -> RealMap:
+def voxel_covariance(operator: LinearOperator, image: GridImage, voxel: tuple[int, ...]) -> GridMap:
     """Covariance of the magnitude of one voxel with that of every other: one adjoint and one forward product.
 
     Raises
@@ -91,19 +91,18 @@ def voxel_covariance(operator: LinearOperator, image: Image, voxel: tuple[int, i
     IndexError
         If the voxel is outside the image.
     """
-    row, column = voxel
-    if not (0 <= row < image.shape[0] and 0 <= column < image.shape[1]):
-        raise IndexError(f"voxel {voxel} is outside the image of {tuple(image.shape)} rows and columns")
+    if len(voxel) != image.ndim or not all(0 <= place < n for place, n in zip(voxel, image.shape, strict=True)):
+        raise IndexError(f"voxel {voxel} is outside the image of {tuple(image.shape)} voxels; choose one inside it")
     return covariance_rows(operator, image, torch.tensor([voxel]), chunk=1).covariance[0]
 
 
-def voxel_correlation(covariance: RealMap, voxel: tuple[int, int], variance_magnitude: RealMap) -> RealMap:
+def voxel_correlation(covariance: GridMap, voxel: tuple[int, ...], variance_magnitude: GridMap) -> GridMap:
     """Correlation coefficient of one voxel with every other, from its covariances; zero where there is no noise."""
     scale = (covariance[voxel] * variance_magnitude).sqrt()
     return torch.where(scale > 0, covariance / scale, 0).clamp(-1, 1)
 
 
-def _average(image: Image, region: Mask) -> Image:
+def _average(image: GridImage, region: GridMask) -> GridImage:
     n_voxels = int(region.sum())
     if n_voxels == 0:
         raise ValueError("the region holds no voxel of the image; draw it inside the image")

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
-from mri_noise.arrays import Image, Mask
+from mri_noise.arrays import GridImage, GridMask
 from mri_noise.operators.linop import LinearOperator
 from mri_noise.variance.estimate import unit_phase
 
@@ -17,28 +17,30 @@ class Rows:
 
     Attributes
     ----------
-    voxels : shape (voxels, 2)
-        As (row, column).
-    covariance : shape (voxels, rows, columns), in the image's units squared
+    voxels : shape (voxels, axes)
+        Their places along each spatial axis: (row, column) in a slice.
+    covariance : shape (voxels, *grid), in the image's units squared
     """
 
-    voxels: Int[Tensor, "voxels 2"]
-    covariance: Float[Tensor, "voxels rows columns"]
+    voxels: Int[Tensor, "voxels axes"]
+    covariance: Float[Tensor, "voxels *grid"]
 
     @property
     def variance(self) -> Float[Tensor, " voxels"]:
         """Of the voxels themselves."""
-        return self.covariance[torch.arange(len(self.voxels)), self.voxels[:, 0], self.voxels[:, 1]]
+        return self.covariance[(torch.arange(len(self.voxels)), *self.voxels.unbind(1))]
 
 
-def covariance_rows(operator: LinearOperator, image: Image, voxels: Int[Tensor, "voxels 2"], *, chunk: int) -> Rows:
+def covariance_rows(
+    operator: LinearOperator, image: GridImage, voxels: Int[Tensor, "voxels axes"], *, chunk: int
+) -> Rows:
     """Compute rows K_i. = Re(exp(-i phi) B B^T w_i) / 2 with w_i = exp(i phi_i) e_i."""
     return Rows(voxels, along_phase(operator, image, voxels, chunk=chunk).real.double() / 2)
 
 
 def along_phase(
-    operator: LinearOperator, image: Image, voxels: Int[Tensor, "voxels 2"], *, chunk: int, turned: bool = False
-) -> Complex[Tensor, "voxels rows columns"]:
+    operator: LinearOperator, image: GridImage, voxels: Int[Tensor, "voxels axes"], *, chunk: int, turned: bool = False
+) -> Complex[Tensor, "voxels *grid"]:
     """exp(-i phi) B B^T w_i with w_i = exp(i phi_i) e_i, or turned by a quarter: i exp(i phi_i) e_i."""
     phase = unit_phase(image)
     rows = []
@@ -48,15 +50,15 @@ def along_phase(
     return torch.cat(rows)
 
 
-def weighted_voxels(phase: Image, voxels: Int[Tensor, "voxels 2"]) -> Complex[Tensor, "voxels rows columns"]:
+def weighted_voxels(phase: GridImage, voxels: Int[Tensor, "voxels axes"]) -> Complex[Tensor, "voxels *grid"]:
     """exp(i phi_i) e_i for each of some voxels i."""
-    each = torch.arange(len(voxels))
+    places = voxels.unbind(1)
     weights = phase.new_zeros(len(voxels), *phase.shape)
-    weights[each, voxels[:, 0], voxels[:, 1]] = phase[voxels[:, 0], voxels[:, 1]]
+    weights[(torch.arange(len(voxels)), *places)] = phase[places]
     return weights
 
 
-def random_voxels(region: Mask, n_voxels: int, generator: torch.Generator) -> Int[Tensor, "voxels 2"]:
+def random_voxels(region: GridMask, n_voxels: int, generator: torch.Generator) -> Int[Tensor, "voxels axes"]:
     """Draw voxels of a region without replacement: all of them if it has no more.
 
     Raises

@@ -4,10 +4,10 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from mri_noise.arrays import Mask, RealMap
+from mri_noise.arrays import GridMap, GridMask
 
 
-def local_mean(values: RealMap, region: Mask, width: float) -> RealMap:
+def local_mean(values: GridMap, region: GridMask, width: float) -> GridMap:
     """Gaussian average over the voxels of a region, of standard deviation ``width`` in voxels; NaN outside it."""
     inside = region.cpu().numpy()
     held = np.where(inside, values.detach().cpu().double().numpy(), 0)

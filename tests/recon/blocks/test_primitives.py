@@ -1,7 +1,7 @@
 import torch
 from torch import Tensor, nn
 
-from mri_noise.operators.linop import Jacobian
+from mri_noise.operators.jacobian import Jacobian
 from mri_noise.recon.blocks.fastmri_unet import seeded
 from mri_noise.recon.blocks.multiscale import MultiscaleDenoiser
 from mri_noise.recon.blocks.primitives import Conv2d, ConvTranspose2d, laid_out, relu, to_channels, to_complex

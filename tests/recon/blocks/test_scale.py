@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from mri_noise.operators.linop import Jacobian, dot_test
+from mri_noise.operators.jacobian import Jacobian
+from mri_noise.operators.linop import dot_test
 from mri_noise.operators.replay import offset
 from mri_noise.recon.blocks.scale import Scale, at_unit_scale, top_magnitude
 

@@ -3,7 +3,7 @@ from functools import partial
 import pytest
 import torch
 
-from mri_noise.operators.linop import Jacobian
+from mri_noise.operators.jacobian import Jacobian
 from mri_noise.recon.networks.unet import UNetReconstructor, UNetSettings
 from tests.problems import Problem, problem
 from tests.recon.fastmri_equations import random_weights, to_image, under, unet

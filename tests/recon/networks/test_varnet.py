@@ -3,8 +3,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mri_noise.operators.encoding import Sense, centered_ifft
-from mri_noise.operators.linop import Jacobian
+from mri_noise.operators.cartesian import Sense
+from mri_noise.operators.fourier import centered_ifft
+from mri_noise.operators.jacobian import Jacobian
 from mri_noise.recon.networks.varnet import VarNet, VarNetSettings, sampled_centre, unit_norm
 from tests.problems import Problem, problem
 from tests.recon.fastmri_equations import central_lines, random_weights, varnet

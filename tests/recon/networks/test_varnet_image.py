@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from mri_noise.operators.encoding import Sense, centered_fft
+from mri_noise.operators.cartesian import Sense
+from mri_noise.operators.fourier import centered_fft
 from mri_noise.recon.blocks.primitives import to_channels, to_complex
 from mri_noise.recon.networks.varnet_image import ImageVarNet, ImageVarNetSettings
 from mri_noise.recon.reconstructor import Reconstructor

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mri_noise.operators.encoding import centered_fft, centered_ifft
+from mri_noise.operators.fourier import centered_fft, centered_ifft
 from mri_noise.recon.blocks.fastmri_unet import UNet
 from mri_noise.recon.networks.meddlr_unet import MeddlrUNetSettings
 from mri_noise.recon.networks.unet import UNetSettings

@@ -8,7 +8,7 @@ import torch
 
 from mri_noise.experiment import Experiment
 from mri_noise.io.formats import open_scan
-from mri_noise.operators.linop import Jacobian
+from mri_noise.operators.jacobian import Jacobian
 from mri_noise.pipeline import Prepared, StageCache, prepare
 from mri_noise.recon.linear import CGSense, ZeroFilled
 from mri_noise.recon.weights.checkpoint import read_training

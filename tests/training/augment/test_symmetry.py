@@ -7,7 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mri_noise.operators.encoding import Sense, centered_fft
+from mri_noise.operators.cartesian import Sense
+from mri_noise.operators.fourier import centered_fft
 from mri_noise.training.augment.symmetry import Permutation, Symmetry, permuted, reflected, transposed
 from tests.training.tiny import random_points, tiny_example
 

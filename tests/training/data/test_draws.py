@@ -7,7 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mri_noise.operators.encoding import Sense, undersampled_axes
+from mri_noise.operators.cartesian import Sense
+from mri_noise.operators.point_spread import undersampled_axes
 from mri_noise.settings import SettingsError
 from mri_noise.training.data.draws import Draws
 from mri_noise.training.data.random_masks import RandomMasks

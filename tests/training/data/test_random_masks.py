@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mri_noise.acquisition.coil_calibration import calibration_size
-from mri_noise.operators.encoding import undersampled_axes
+from mri_noise.operators.point_spread import undersampled_axes
 from mri_noise.settings import SettingsError
 from mri_noise.training.data.random_masks import MaskKind, RandomMasks
 

@@ -12,7 +12,7 @@ from mri_noise.acquisition.coils import LowResolution
 from mri_noise.acquisition.noise_sources import NoiseLevel
 from mri_noise.acquisition.scan import Scan, Slice
 from mri_noise.io.formats import open_scan
-from mri_noise.operators.encoding import Sense
+from mri_noise.operators.cartesian import Sense
 from mri_noise.settings import SettingsError
 from mri_noise.training.data.cache import AcquisitionCache
 from mri_noise.training.data.scans import Scans, UnusableScan

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mri_noise.acquisition.masks import Random2D, RandomLines
-from mri_noise.operators.encoding import centered_fft, centered_ifft
+from mri_noise.operators.fourier import centered_fft, centered_ifft
 from mri_noise.settings import SettingsError
 from mri_noise.training.data.cache import AcquisitionCache
 from mri_noise.training.data.simulated import Simulated, SimulatedSet

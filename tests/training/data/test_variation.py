@@ -4,7 +4,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mri_noise.operators.encoding import Sense, centered_fft
+from mri_noise.operators.cartesian import Sense
+from mri_noise.operators.fourier import centered_fft
 from mri_noise.training.data.draws import Draws
 from mri_noise.training.data.random_masks import RandomMasks
 from mri_noise.training.data.variation import (

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from mri_noise.operators.encoding import Sense, centered_fft, centered_ifft
+from mri_noise.operators.cartesian import Sense
+from mri_noise.operators.fourier import centered_fft, centered_ifft
 from mri_noise.recon.networks.unet import UNetSettings
 from mri_noise.recon.networks.varnet import VarNetSettings, combine_coils
 from mri_noise.recon.reconstructor import Reconstructor

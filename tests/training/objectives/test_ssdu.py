@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from mri_noise.operators.encoding import undersampled_axes
+from mri_noise.operators.point_spread import undersampled_axes
 from mri_noise.recon.networks.modl import MoDLSettings
 from mri_noise.recon.networks.unet import UNetSettings
 from mri_noise.recon.networks.varnet import VarNetSettings

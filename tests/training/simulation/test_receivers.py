@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from mri_noise.acquisition.coils import Espirit
 from mri_noise.acquisition.noise import Noise, mix_coils, whitening_matrix
-from mri_noise.operators.encoding import centered_fft
+from mri_noise.operators.fourier import centered_fft
 from mri_noise.phantom.receivers import coil_sensitivities, noise_covariance
 from mri_noise.training.simulation.dice import Dice
 from mri_noise.training.simulation.geometry import Plane

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 
 from mri_noise.acquisition.noise import NoiseShaping
-from mri_noise.operators.encoding import Sense
+from mri_noise.operators.cartesian import Sense
 from mri_noise.variance.control_variates.controls import N_CONTROLS, TIKHONOV, Controls
 from tests.problems import equispaced, problem
 

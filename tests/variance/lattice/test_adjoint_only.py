@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from mri_noise.experiment import Experiment
-from mri_noise.operators.encoding import Sense
+from mri_noise.operators.cartesian import Sense
 from mri_noise.phantom.simulation import Phantom
 from mri_noise.pipeline import StageCache, prepare, reconstruct
 from mri_noise.variance.estimate import unit_phase

@@ -1,3 +1,4 @@
+import pickle  # noqa: TID251 - between our own processes
 from dataclasses import replace
 
 import pytest
@@ -5,9 +6,11 @@ import torch
 
 from mri_noise.acquisition.noise import Noise
 from mri_noise.arrays import Image, KSpace
-from mri_noise.operators.encoding import Sense
+from mri_noise.operators.cartesian import Sense
 from mri_noise.operators.replay import multiply
 from mri_noise.variance.linearise.point import fitting_batch, noise_jacobian, operating_point
+from tests.cases import reconstructor
+from tests.problems import point_of, problem
 
 
 class Squaring:
@@ -40,6 +43,20 @@ def test_a_point_is_linearised_once_whatever_the_chunk() -> None:
     torch.testing.assert_close(first(white), 2 * zero_filled * encoding.adjoint(point.noise_shaping(white)))
     noise_jacobian(replace(point, image=zero_filled), chunk=2)
     assert squaring.n_calls > n_calls + 5  # the products above, and a recording for another point
+
+
+@pytest.mark.parametrize("name", ["U-Net", "MoDL", "VarNet of the image"])
+def test_a_pickled_point_holds_what_defines_it_and_computes_the_rest_again(name: str) -> None:
+    point = point_of(problem(), reconstructor(name))
+    white = torch.randn(2, *point.kspace.shape, dtype=point.kspace.dtype, generator=torch.Generator().manual_seed(0))
+    expected, controls, batch = noise_jacobian(point, chunk=2)(white), point.controls, point.fitting_batch
+    again = pickle.loads(pickle.dumps(point))
+    assert not {"controls", "derivative", "fitting_batch"} & vars(again).keys()
+    assert torch.equal(noise_jacobian(again, chunk=2)(white), expected)
+    assert controls is not None
+    assert again.controls is not None
+    assert torch.equal(again.controls.sense, controls.sense)
+    assert again.fitting_batch == batch
 
 
 def _with_free_memory(monkeypatch: pytest.MonkeyPatch, free: int, *, kept: int = 0) -> None:

@@ -4,7 +4,7 @@ from functools import partial
 import pytest
 import torch
 
-from mri_noise.operators.linop import Jacobian
+from mri_noise.operators.jacobian import Jacobian
 from mri_noise.operators.replay import Step, Tangent
 from mri_noise.recon.linear import CGSense
 from mri_noise.recon.networks.unet import UNetReconstructor, UNetSettings

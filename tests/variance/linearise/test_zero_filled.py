@@ -23,7 +23,7 @@ MASKS = {
 
 def domain_of(of: Problem) -> ImageDomain:
     noise_shaping = NoiseShaping.of(of.noise, of.encoding.mask, of.kspace.dtype)
-    return ImageDomain(lambda image: image, of.encoding.adjoint(of.kspace), of.encoding.coil_maps, noise_shaping)
+    return ImageDomain(lambda image: image, of.encoding.adjoint(of.kspace), of.encoding.point_spread, noise_shaping)
 
 
 def dense(domain: ImageDomain, reach: int | None) -> torch.Tensor:

@@ -15,7 +15,7 @@ from mri_noise.acquisition.coil_calibration import calibration_size
 from mri_noise.io.ismrmrd.acquisitions import LOOPS, Entries
 from mri_noise.io.ismrmrd.frames import Frame, Index, by_loops, fits, measured_alike, place, places
 from mri_noise.io.ismrmrd.header import CartesianEncoding
-from mri_noise.operators.encoding import central
+from mri_noise.operators.fourier import central
 
 _SLICE = LOOPS.index("slice")
 _SAME_FIELD_OF_VIEW = 0.01

@@ -34,7 +34,7 @@ from mri_noise.io.measurements import Measurement, acquisition_groups, choose, s
 from mri_noise.io.readout import crop_readout, readout_ifft, remaining_samples, remove_oversampling, resample
 from mri_noise.io.samples import as_complex64, label
 from mri_noise.io.volume import VolumetricKSpace, temporary_array
-from mri_noise.operators.encoding import central_block
+from mri_noise.operators.fourier import central_block
 
 _N_BLOCKS = 4
 """Centres for calibration that are kept: slices of several repetitions share them."""

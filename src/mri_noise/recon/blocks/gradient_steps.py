@@ -7,8 +7,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from mri_noise.arrays import Image
-from mri_noise.operators.encoding import Sense
+from mri_noise.arrays import GridImage
+from mri_noise.operators.encoding import Encoding
 from mri_noise.recon.state_dict import StateDict
 
 STEP_SIZE, MOMENTUM = -1.0, 0.3
@@ -20,12 +20,12 @@ NFinalSteps = Annotated[
 
 
 def descend(
-    image: Image,
-    zero_filled: Image,
-    encoding: Sense,
+    image: GridImage,
+    zero_filled: GridImage,
+    encoding: Encoding,
     step_sizes: Sequence[Tensor] | Tensor,
     momenta: Sequence[Tensor] | Tensor,
-) -> Image:
+) -> GridImage:
     """Take steps along the gradient of half the squared distance from the data, |A x - y|^2 / 2.
 
     v <- m v + t (A^H A x - A^H y) and x <- x + v from v = 0 on, with a step size t < 0 of each step and a momentum m
@@ -33,7 +33,7 @@ def descend(
 
     Parameters
     ----------
-    image, zero_filled : shape (*batch, rows, columns)
+    image, zero_filled : shape (*batch, *grid)
         x and A^H y.
     encoding
         Its coil maps have a sum of squares of at most one.
@@ -65,6 +65,6 @@ class FinalSteps(nn.Module):
         self.step_sizes = nn.ParameterList(torch.tensor(STEP_SIZE) for _ in range(n_steps))
         self.momenta = nn.ParameterList(torch.tensor(MOMENTUM) for _ in range(n_steps - 1))
 
-    def forward(self, image: Image, zero_filled: Image, encoding: Sense) -> Image:
-        """Approach the data from an image, shape (*batch, rows, columns)."""
+    def forward(self, image: GridImage, zero_filled: GridImage, encoding: Encoding) -> GridImage:
+        """Approach the data from an image, shape (*batch, *grid)."""
         return descend(image, zero_filled, encoding, list(self.step_sizes), list(self.momenta))

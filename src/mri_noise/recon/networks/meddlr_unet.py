@@ -5,8 +5,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 from torch import nn
 
-from mri_noise.arrays import Image, KSpace
-from mri_noise.operators.encoding import Sense
+from mri_noise.arrays import Image, Samples
+from mri_noise.operators.encoding import Encoding
 from mri_noise.recon.blocks.fastmri_unet import UNet, seeded
 from mri_noise.recon.blocks.primitives import to_channels, to_complex
 from mri_noise.recon.blocks.scale import Scale, at_unit_scale
@@ -46,7 +46,7 @@ class MeddlrUNet(nn.Module):
         self.settings = settings
         self.unet = UNet(2, 2, settings.n_channels, settings.n_pools)
 
-    def forward(self, kspace: KSpace, encoding: Sense) -> Image:
+    def forward(self, kspace: Samples, encoding: Encoding) -> Image:
         """Reconstruct k-space of any leading axes, each independently."""
         return self.refine(encoding.adjoint(kspace))
 

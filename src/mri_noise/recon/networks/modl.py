@@ -8,8 +8,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from mri_noise.arrays import Image, KSpace
-from mri_noise.operators.encoding import Sense
+from mri_noise.arrays import Image, Samples
+from mri_noise.operators.encoding import Encoding
 from mri_noise.recon.blocks.denoiser import DENOISER, DenoiserKind, NOddSteps, in_turn, make_denoisers
 from mri_noise.recon.blocks.fastmri_unet import seeded
 from mri_noise.recon.blocks.gradient_steps import FinalSteps, NFinalSteps
@@ -80,20 +80,20 @@ class MoDL(nn.Module):
         """The weight lambda."""
         return self.log_tikhonov.exp()
 
-    def forward(self, kspace: KSpace, encoding: Sense) -> Image:
+    def forward(self, kspace: Samples, encoding: Encoding) -> Image:
         """Reconstruct k-space of any leading axes, each independently."""
         remembers = self.settings.denoiser == "multiscale"
         alternate = partial(self._remember if remembers else self._alternate, encoding=encoding)
         return at_unit_scale(alternate, encoding.adjoint(kspace), self.settings.scale)
 
-    def _alternate(self, zero_filled: Image, encoding: Sense) -> Image:
+    def _alternate(self, zero_filled: Image, encoding: Encoding) -> Image:
         image, tikhonov = zero_filled, self.tikhonov
         for denoise in in_turn(self.denoisers, self.settings):
             denoised = denoise(image)
             image = self._solve(encoding, zero_filled + tikhonov * denoised, tikhonov, start=denoised)
         return self.final(image, zero_filled, encoding)
 
-    def _remember(self, zero_filled: Image, encoding: Sense) -> Image:
+    def _remember(self, zero_filled: Image, encoding: Encoding) -> Image:
         tikhonov = self.tikhonov
         image = denoised = self._solve(encoding, zero_filled, tikhonov)
         first, *others = in_turn(self.denoisers, self.settings)
@@ -103,6 +103,6 @@ class MoDL(nn.Module):
             denoised = denoise(image, denoised)
         return self.final(denoised, zero_filled, encoding)
 
-    def _solve(self, encoding: Sense, b: Image, tikhonov: Tensor, start: Image | None = None) -> Image:
+    def _solve(self, encoding: Encoding, b: Image, tikhonov: Tensor, start: Image | None = None) -> Image:
         tolerance, most = self.settings.training_tolerance if self.training else None, self.settings.max_iterations
-        return solve_normal(encoding, b, tikhonov, start=start, tolerance=tolerance, max_iterations=most)
+        return solve_normal(encoding, b, tikhonov, start=start, tolerance=tolerance, max_iterations=most).image

@@ -6,8 +6,10 @@ from typing import ClassVar, Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from mri_noise.arrays import Image, KSpace
-from mri_noise.operators.encoding import Sense, centered_ifft
+from mri_noise.arrays import Image, KSpace, Samples
+from mri_noise.operators.cartesian import require_cartesian
+from mri_noise.operators.encoding import Encoding
+from mri_noise.operators.fourier import centered_ifft
 from mri_noise.operators.replay import Step, Tangent, root_sum_of_squares
 from mri_noise.recon.blocks.fastmri_unet import UNet, seeded
 from mri_noise.recon.blocks.primitives import divide, multiply, standard_deviation, to_channels, to_complex
@@ -58,9 +60,10 @@ class UNetReconstructor(nn.Module):
         self.of_magnitudes = settings.in_channels == 1
         self.unet = UNet(settings.in_channels, settings.in_channels, settings.n_channels, settings.n_pools)
 
-    def forward(self, kspace: KSpace, encoding: Sense) -> Image:
-        """Reconstruct k-space of any leading axes, each independently."""
+    def forward(self, kspace: Samples, encoding: Encoding) -> Image:
+        """Reconstruct k-space of any leading axes, each independently; magnitudes need it Cartesian (TypeError)."""
         if self.refine is None:
+            require_cartesian(encoding, "the U-Net of magnitudes")
             return self._from_magnitude(kspace)
         return self.refine(encoding.adjoint(kspace))
 

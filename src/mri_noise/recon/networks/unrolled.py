@@ -7,8 +7,8 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from mri_noise.arrays import Image, KSpace
-from mri_noise.operators.encoding import Sense
+from mri_noise.arrays import Image, Samples
+from mri_noise.operators.encoding import Encoding
 from mri_noise.recon.blocks.denoiser import DENOISER, DenoiserKind, NOddSteps, in_turn, make_denoisers
 from mri_noise.recon.blocks.fastmri_unet import seeded
 from mri_noise.recon.blocks.gradient_steps import MOMENTUM, STEP_SIZE, FinalSteps, NFinalSteps, descend
@@ -70,12 +70,12 @@ class Unrolled(nn.Module):
             torch.full((n_inner - 1,), MOMENTUM) for _ in range(settings.n_steps if n_inner > 1 else 0)
         )
 
-    def forward(self, kspace: KSpace, encoding: Sense) -> Image:
+    def forward(self, kspace: Samples, encoding: Encoding) -> Image:
         """Reconstruct k-space of any leading axes, each independently."""
         alternate = partial(self._alternate, encoding=encoding)
         return at_unit_scale(alternate, encoding.adjoint(kspace), self.settings.scale)
 
-    def _alternate(self, zero_filled: Image, encoding: Sense) -> Image:
+    def _alternate(self, zero_filled: Image, encoding: Encoding) -> Image:
         image = zero_filled
         for i, refine in enumerate(in_turn(self.regularisers, self.settings)):
             momenta = self.momenta[i] if self.momenta else ()

@@ -9,7 +9,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from mri_noise.arrays import Image, KSpace
-from mri_noise.operators.encoding import Sense, centered_fft
+from mri_noise.operators.cartesian import CartesianEncoding, require_cartesian
+from mri_noise.operators.encoding import Encoding
+from mri_noise.operators.fourier import centered_fft
 from mri_noise.operators.replay import constant
 from mri_noise.recon.blocks.denoiser import NOddSteps
 from mri_noise.recon.blocks.fastmri_unet import UNet, seeded
@@ -51,9 +53,9 @@ class ImageVarNetSettings(NetworkSettings):
 class _Kept(NamedTuple):
     """An encoding, the weights that corrected its maps, and what they made of it."""
 
-    encoding: weakref.ref[Sense]
+    encoding: weakref.ref[Encoding]
     versions: tuple[Any, ...]
-    corrected: Sense
+    corrected: CartesianEncoding
 
 
 class ImageVarNet(nn.Module):
@@ -87,18 +89,22 @@ class ImageVarNet(nn.Module):
             )
         )
 
-    def forward(self, kspace: KSpace, encoding: Sense) -> Image:
-        """Reconstruct k-space of any leading axes, each independently."""
+    def forward(self, kspace: KSpace, encoding: Encoding) -> Image:
+        """Reconstruct k-space of any leading axes, each independently; TypeError if it is not Cartesian."""
         image: Image = self.cascades(kspace, self._corrected(encoding))
         return image
 
-    def predict_kspace(self, kspace: KSpace, encoding: Sense) -> KSpace:
+    def predict_kspace(self, kspace: KSpace, encoding: Encoding) -> KSpace:
         """Return all of k-space, F S x for the image x and the corrected maps S."""
         corrected = self._corrected(encoding)
         image = self.cascades(kspace, corrected)
         return centered_fft(corrected.coil_maps * image.unsqueeze(-3))
 
-    def _corrected(self, encoding: Sense) -> Sense:
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle what was learned, not the maps that are kept."""
+        return {**self.__dict__, "_kept": None}
+
+    def _corrected(self, encoding: Encoding) -> CartesianEncoding:
         """The encoding with corrected maps; while weights are frozen, those of the latest one are kept."""
         weights = list(self.map_network.parameters())
         if self.training or any(weight.requires_grad for weight in weights):
@@ -110,11 +116,12 @@ class ImageVarNet(nn.Module):
             self._kept = kept
         return kept.corrected
 
-    def _with_corrected_maps(self, encoding: Sense) -> Sense:
+    def _with_corrected_maps(self, encoding: Encoding) -> CartesianEncoding:
+        calibrated = require_cartesian(encoding, "the variational network of the image")
         with constant():
-            return replace(encoding, coil_maps=self._correct(encoding))
+            return replace(calibrated, coil_maps=self._correct(calibrated))
 
-    def _correct(self, encoding: Sense) -> Tensor:
+    def _correct(self, encoding: CartesianEncoding) -> Tensor:
         """Correct the maps where they are known, at the sum of squares that they have."""
         maps, size = encoding.coil_maps, encoding.coil_power.sqrt().unsqueeze(-3)
         correction = to_complex(self.map_network(to_channels(maps)), maps)

@@ -1,36 +1,39 @@
-"""Solve the normal equations of an encoding: line by line where its mask allows, else by conjugate gradients."""
+"""Solve the normal equations of an encoding: line by line where it can, else by conjugate gradients."""
 
 from torch import Tensor
 
-from mri_noise.arrays import Image
-from mri_noise.operators.encoding import Sense
+from mri_noise.arrays import GridImage
+from mri_noise.operators.encoding import Encoding
+from mri_noise.operators.lines import LineSolver
 from mri_noise.recon.solvers.conjugate_gradients import solve_by_conjugate_gradients
+from mri_noise.recon.solvers.solution import Solution
 
 
 def solve_normal(
-    encoding: Sense,
-    right_hand_side: Image,
+    encoding: Encoding,
+    right_hand_side: GridImage,
     tikhonov: Tensor | float,
     *,
-    start: Image | None = None,
+    start: GridImage | None = None,
     tolerance: float | None = None,
     max_iterations: int,
-) -> Image:
-    """Solve (A^H A + lambda) x = b for each b of any leading axes, shape (*batch, rows, columns).
+) -> Solution:
+    """Solve (A^H A + lambda) x = b for each b of any leading axes, shape (*batch, *grid).
 
-    Where the mask varies along one axis only, the lines across it are small systems of their own, whose inverses are
-    kept with the encoding: a solution is then one matrix product. Where it varies along both, where lambda is zero or
-    being learned, or where the inverses would take more than half a gigabyte, conjugate gradients solve it, to
-    ``tolerance`` or for ``max_iterations``, from ``start`` on.
+    Where the lines of the encoding are small systems of their own, their inverses are kept with it: a solution is then
+    one matrix product. Where they are not, where lambda is zero or being learned, or where the inverses would take
+    more than half a gigabyte, conjugate gradients solve it, to ``tolerance`` or for ``max_iterations``, from ``start``
+    on.
     """
-    if _has_line_inverse(encoding, tikhonov):
-        return encoding.solve_lines(right_hand_side, float(tikhonov))
+    lines = encoding.lines
+    if lines is not None and _is_inverted(lines, tikhonov):
+        return Solution(lines.solve(right_hand_side, float(tikhonov)), None, 0, "direct")
     return solve_by_conjugate_gradients(
         encoding, right_hand_side, tikhonov, start=start, tolerance=tolerance, max_iterations=max_iterations
     )
 
 
-def _has_line_inverse(encoding: Sense, tikhonov: Tensor | float) -> bool:
+def _is_inverted(lines: LineSolver, tikhonov: Tensor | float) -> bool:
     if isinstance(tikhonov, Tensor) and (tikhonov.requires_grad or tikhonov.numel() > 1):
         return False
-    return encoding.has_line_inverse(float(tikhonov))
+    return lines.has(float(tikhonov))

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from mri_noise.arrays import CoilMaps
-from mri_noise.operators.encoding import Sense
+from mri_noise.operators.cartesian import Sense
 from mri_noise.training.augment.augmentation import Augmentation, uniform
 from mri_noise.training.augment.interpolation import resampled
 from mri_noise.training.example import Example

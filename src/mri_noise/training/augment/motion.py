@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from mri_noise.arrays import Mask
-from mri_noise.operators.encoding import undersampled_axes
+from mri_noise.operators.point_spread import undersampled_axes
 from mri_noise.training.augment.augmentation import Augmentation
 from mri_noise.training.example import Example
 

@@ -7,7 +7,7 @@ import torch
 from pydantic import Field, field_validator
 
 from mri_noise.arrays import Image, KSpace
-from mri_noise.operators.encoding import Sense
+from mri_noise.operators.cartesian import Sense
 from mri_noise.settings import Settings
 from mri_noise.training.data.random_masks import RandomMasks
 from mri_noise.training.data.variation import (

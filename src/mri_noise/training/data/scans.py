@@ -17,7 +17,8 @@ from mri_noise.acquisition.noise_sources import MeasuredNoise, NoiseSource
 from mri_noise.acquisition.scan import Scan, prewhitened, shown_centre
 from mri_noise.io.bart import bart_pair
 from mri_noise.io.formats import open_scan
-from mri_noise.operators.encoding import Sense, central
+from mri_noise.operators.cartesian import Sense
+from mri_noise.operators.fourier import central
 from mri_noise.roi import ObjectThreshold
 from mri_noise.settings import Settings
 from mri_noise.training.data.cache import AcquisitionCache

@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from mri_noise.arrays import Image, RealMap
-from mri_noise.operators.encoding import Sense, centered_fft, centered_ifft
+from mri_noise.operators.cartesian import Sense
+from mri_noise.operators.fourier import centered_fft, centered_ifft
 from mri_noise.seeds import generator_of
 from mri_noise.training.example import Acquisition, brightness
 

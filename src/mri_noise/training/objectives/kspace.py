@@ -1,11 +1,12 @@
 """The k-space that a network predicts, sampled or not."""
 
 from mri_noise.arrays import KSpace
-from mri_noise.operators.encoding import Sense, centered_fft
+from mri_noise.operators.cartesian import CartesianEncoding
+from mri_noise.operators.fourier import centered_fft
 from mri_noise.recon.reconstructor import Reconstructor
 
 
-def predicted_kspace(network: Reconstructor, kspace: KSpace, encoding: Sense) -> KSpace:
+def predicted_kspace(network: Reconstructor, kspace: KSpace, encoding: CartesianEncoding) -> KSpace:
     """Return all of the multi-coil k-space that a network predicts.
 
     It is F S x for a network whose image x is of the encoding's coil maps. A VarNet has maps of its own and predicts

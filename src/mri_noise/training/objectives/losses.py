@@ -7,7 +7,8 @@ from pydantic import Field
 from torch import Tensor
 
 from mri_noise.arrays import Image
-from mri_noise.operators.encoding import Sense, centered_fft
+from mri_noise.operators.cartesian import Sense
+from mri_noise.operators.fourier import centered_fft
 from mri_noise.settings import Settings
 
 Part = Annotated[

@@ -10,7 +10,8 @@ from pydantic import Field
 from torch import Tensor
 
 from mri_noise.arrays import Mask
-from mri_noise.operators.encoding import central, undersampled_axes
+from mri_noise.operators.fourier import central
+from mri_noise.operators.point_spread import undersampled_axes
 from mri_noise.recon.reconstructor import Reconstructor
 from mri_noise.training.example import Example
 from mri_noise.training.objectives.kspace import predicted_kspace

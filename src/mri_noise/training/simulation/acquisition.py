@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from mri_noise.arrays import Image
-from mri_noise.operators.encoding import Sense, centered_fft, centered_ifft, central
+from mri_noise.operators.cartesian import Sense
+from mri_noise.operators.fourier import centered_fft, centered_ifft, central
 from mri_noise.phantom.fields import RandomField
 from mri_noise.training.example import Acquisition, brightness
 from mri_noise.training.simulation.dice import Dice

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from mri_noise.arrays import Mask, RealMap
+from mri_noise.arrays import GridMap, GridMask
 from mri_noise.variance.check.first_look import filled, smoothed_variance
 from mri_noise.variance.check.linearity import Linearity, LinearityCheck, LinearPart, assess, corrected, corrections
 from mri_noise.variance.estimate import Channel, VarianceEstimate
@@ -16,17 +16,17 @@ class Checked:
     Attributes
     ----------
     linearity
-    quick_look : shape (rows, columns)
+    quick_look : shape (*grid)
         Variance of the magnitude, smoothed: a first look.
-    ratios : shape (rows, columns) each
+    ratios : shape (*grid) each
         What corrects the variance of each channel; empty where the linearisation holds.
     """
 
     linearity: Linearity
-    quick_look: RealMap
-    ratios: dict[Channel, RealMap]
+    quick_look: GridMap
+    ratios: dict[Channel, GridMap]
 
-    def shown(self, estimate: VarianceEstimate, region: Mask) -> VarianceEstimate:
+    def shown(self, estimate: VarianceEstimate, region: GridMask) -> VarianceEstimate:
         """With a first look where the variance is still to come, and corrected where the linearisation is off."""
         estimate = filled(estimate, self.quick_look, self.linearity.n_pairs, region)
         return corrected(estimate, self.ratios) if self.linearity.corrected else estimate

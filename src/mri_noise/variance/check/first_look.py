@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from mri_noise.arrays import Mask, RealMap
+from mri_noise.arrays import GridMap, GridMask
 from mri_noise.variance.check.linearity import LinearPart
 from mri_noise.variance.estimate import VarianceEstimate
 from mri_noise.variance.smoothing import local_mean
@@ -12,19 +12,19 @@ from mri_noise.variance.smoothing import local_mean
 _WIDTH = 1.5
 
 
-def smoothed_variance(linear: LinearPart, region: Mask) -> RealMap:
+def smoothed_variance(linear: LinearPart, region: GridMask) -> GridMap:
     """Variance of the magnitude by samples of the derivative, averaged over neighbours; NaN outside the region."""
     of_magnitude = linear.values[:, 2]
     return local_mean(of_magnitude.square().mean(0), region, _WIDTH)
 
 
-def first_look(linear: LinearPart, region: Mask) -> VarianceEstimate:
+def first_look(linear: LinearPart, region: GridMask) -> VarianceEstimate:
     """An estimate that holds nothing but the smoothed variance."""
     quick = smoothed_variance(linear, region)
     return filled(VarianceEstimate.empty(region), quick, len(linear.values), region)
 
 
-def filled(estimate: VarianceEstimate, quick: RealMap, n_samples: int, region: Mask) -> VarianceEstimate:
+def filled(estimate: VarianceEstimate, quick: GridMap, n_samples: int, region: GridMask) -> VarianceEstimate:
     """Show a smoothed variance from some samples where the region's is still to come, and say where.
 
     Its standard error is that of the samples before smoothing.

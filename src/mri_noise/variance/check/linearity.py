@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from mri_noise.acquisition.noise import white_probes
-from mri_noise.arrays import Image, KSpace, Mask, RealMap
+from mri_noise.arrays import GridImage, GridMap, GridMask, Samples
 from mri_noise.settings import Settings
 from mri_noise.variance.estimate import CHANNEL_FIELDS, Channel, VarianceEstimate, unit_phase
 from mri_noise.variance.linearise.point import OperatingPoint, batch_size, noise_jacobian
@@ -21,7 +21,7 @@ _WIDTH = 3.0
 _NEGLIGIBLE, _TOLERABLE = 0.01, 0.05
 
 
-Perturbations = Float[Tensor, "pairs 3 rows columns"]
+Perturbations = Float[Tensor, "pairs 3 *grid"]
 """Of the real part, the imaginary part and the magnitude of an image."""
 
 
@@ -84,7 +84,7 @@ class LinearPart:
 
     Attributes
     ----------
-    values : shape (pairs, 3, rows, columns), in the image's units
+    values : shape (pairs, 3, *grid), in the image's units
     state
         Of the generator that drew the noise, before it did: it draws the same noise for the other half.
     """
@@ -99,7 +99,7 @@ class Pairs:
 
     Attributes
     ----------
-    actual, linear : shape (pairs, 3, rows, columns), in the image's units
+    actual, linear : shape (pairs, 3, *grid), in the image's units
         Of the real part, the imaginary part and the magnitude; those of the reconstruction less their local mean.
     """
 
@@ -107,7 +107,7 @@ class Pairs:
     linear: Perturbations
 
     def power(self, channel: Channel) -> tuple[Tensor, Tensor]:
-        """Squares of both in a channel, each of shape (pairs, rows, columns)."""
+        """Squares of both in a channel, each of shape (pairs, *grid)."""
         chosen = {"magnitude": [2], "complex": [0, 1], "real": [0], "imaginary": [1]}[channel]
         return self.actual[:, chosen].square().sum(1), self.linear[:, chosen].square().sum(1)
 
@@ -149,15 +149,15 @@ class LinearityCheck(Settings):
         return Pairs(actual - smooth, linear.values)
 
 
-def _noise(n: int, point: OperatingPoint, generator: torch.Generator, chunk: int) -> Iterator[KSpace]:
+def _noise(n: int, point: OperatingPoint, generator: torch.Generator, chunk: int) -> Iterator[Samples]:
     return white_probes(n, point.noise_shaping.in_shape, generator, point.kspace, draw="gaussian", chunk=chunk)
 
 
-def _channels(changes: Image, of_magnitude: Float[Tensor, "batch rows columns"]) -> Perturbations:
+def _channels(changes: GridImage, of_magnitude: Float[Tensor, "batch *grid"]) -> Perturbations:
     return torch.stack([changes.real, changes.imag, of_magnitude], dim=1).double()
 
 
-def assess(pairs: Pairs, region: Mask, *, correct: bool) -> Linearity:
+def assess(pairs: Pairs, region: GridMask, *, correct: bool) -> Linearity:
     """Estimate the bias of the linearised std map of the magnitude, with and without the regional correction.
 
     A voxel's excess of squares, d_s = (a_s^2 - l_s^2) / (sigma_a + sigma_l), has the expectation sigma_a - sigma_l.
@@ -185,19 +185,19 @@ def assess(pairs: Pairs, region: Mask, *, correct: bool) -> Linearity:
     )
 
 
-def correction(pairs: Pairs, region: Mask, channel: Channel) -> RealMap:
-    """Ratio of the actual to the linear variance of a neighbourhood, shape (rows, columns); 1 outside the region."""
+def correction(pairs: Pairs, region: GridMask, channel: Channel) -> GridMap:
+    """Ratio of the actual to the linear variance of a neighbourhood, shape (*grid); 1 outside the region."""
     actual, linear = (power.mean(0) for power in pairs.power(channel))
     ratio = local_mean(actual, region, _WIDTH) / local_mean(linear, region, _WIDTH)
     return torch.where(torch.isfinite(ratio), ratio, 1.0)
 
 
-def corrections(pairs: Pairs, region: Mask) -> dict[Channel, RealMap]:
+def corrections(pairs: Pairs, region: GridMask) -> dict[Channel, GridMap]:
     """The correction of every channel."""
     return {channel: correction(pairs, region, channel) for channel in CHANNEL_FIELDS}
 
 
-def corrected(estimate: VarianceEstimate, ratios: Mapping[Channel, RealMap]) -> VarianceEstimate:
+def corrected(estimate: VarianceEstimate, ratios: Mapping[Channel, GridMap]) -> VarianceEstimate:
     """Multiply the variances, and their standard errors, with regional corrections."""
     maps: dict[str, Any] = {}
     for channel, values in estimate.channels.items():
@@ -206,11 +206,11 @@ def corrected(estimate: VarianceEstimate, ratios: Mapping[Channel, RealMap]) -> 
     return replace(estimate, **maps)
 
 
-def _sigma(power: Float[Tensor, "pairs rows columns"], region: Mask) -> RealMap:
+def _sigma(power: Float[Tensor, "pairs *grid"], region: GridMask) -> GridMap:
     return local_mean(power.mean(0), region, _WIDTH).sqrt()
 
 
-def _gain(pairs: Pairs, excess: Float[Tensor, "pairs rows columns"], half: Tensor, region: Mask) -> float:
+def _gain(pairs: Pairs, excess: Float[Tensor, "pairs *grid"], half: Tensor, region: GridMask) -> float:
     """By how much a correction from one half lowers the squared error that the other half shows."""
     first = Pairs(pairs.actual[half], pairs.linear[half])
     change = (correction(first, region, "magnitude").sqrt() - 1) * _sigma(pairs.power("magnitude")[1], region)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mri_noise.acquisition.noise import NoiseShaping
 from mri_noise.arrays import Image, KSpace, RealMap
-from mri_noise.operators.encoding import Sense, point_spread
+from mri_noise.operators.encoding import Encoding
 from mri_noise.variance.control_variates.compact import packed, packed_dtype, picked, unpacked
 
 TIKHONOV = 0.07
@@ -47,7 +47,7 @@ class Controls:
     zero_filled_variance : shape (lines, n)
     """
 
-    encoding: Sense
+    encoding: Encoding
     noise_shaping: NoiseShaping
     turned: bool
     filters: Float[Tensor, "lines n n 2"]
@@ -56,27 +56,26 @@ class Controls:
     zero_filled_variance: Float[Tensor, "lines n"]
 
     @classmethod
-    def of(cls, encoding: Sense, noise_shaping: NoiseShaping) -> "Controls | None":
-        """Make those of an encoding; None where its mask varies along both axes, or its lines are too long."""
-        tikhonov = TIKHONOV * float(encoding.coil_power.max())
-        if not encoding.has_line_inverse(tikhonov):
+    def of(cls, encoding: Encoding, noise_shaping: NoiseShaping) -> "Controls | None":
+        """Make those of an encoding; None where its lines depend on each other, or are too long."""
+        solver, tikhonov = encoding.lines, TIKHONOV * float(encoding.coil_power.max())
+        if solver is None or not solver.has(tikhonov):
             return None
-        turned = encoding.undersampled_axes == (-2,)
-        maps, mask = (encoding.coil_maps.mT, encoding.mask.mT) if turned else (encoding.coil_maps, encoding.mask)
+        maps = solver.coil_maps
         covariance = noise_shaping.factor @ noise_shaping.factor.mH
-        spread = point_spread(mask[0]).to(maps.dtype)
-        n_lines, n = mask.shape
+        spread = solver.spread.to(maps.dtype)
+        _, n_lines, n = maps.shape
         found = cls(
             encoding,
             noise_shaping,
-            turned,
+            solver.turned,
             filters=maps.new_empty(n_lines, n, n, 2, dtype=packed_dtype(maps.dtype)),
             sense=maps.new_empty(4 * _REACH + 1, n_lines, n),
             cross=maps.new_empty(2 * _REACH + 1, n_lines, n),
             zero_filled_variance=maps.real.new_empty(n_lines, n),
         )
         first = 0
-        for inverse in encoding.line_inverses(tikhonov):
+        for inverse in solver.inverses(tikhonov):
             some = slice(first, first + len(inverse))
             first += len(inverse)
             found.filters[some] = packed(inverse)

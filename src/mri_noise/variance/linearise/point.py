@@ -9,10 +9,12 @@ import torch
 from torch import Tensor
 
 from mri_noise.acquisition.noise import Noise, NoiseShaping, white_probes
-from mri_noise.arrays import Image, KSpace, Mask
+from mri_noise.arrays import GridImage, GridMask, Samples
 from mri_noise.machine.measure import Meter, free_memory
-from mri_noise.operators.encoding import Sense
-from mri_noise.operators.linop import Jacobian, LinearOperator
+from mri_noise.operators.encoding import Encoding
+from mri_noise.operators.jacobian import Jacobian
+from mri_noise.operators.linop import LinearOperator
+from mri_noise.pickling import fields_alone
 from mri_noise.variance.control_variates.controls import Controls
 from mri_noise.variance.linearise.precision import Arithmetic, Derivative, linearised, quickest
 from mri_noise.variance.linearise.zero_filled import ImageDomain
@@ -30,16 +32,16 @@ class OperatingPoint:
     Attributes
     ----------
     reconstruct
-        Image of k-space, shape (*batch, coils, rows, columns) -> (*batch, rows, columns).
+        Image of k-space, shape (*batch, coils, *samples) -> (*batch, *grid).
     replayable
         Whether its nonlinear parts are steps of :mod:`mri_noise.operators.replay`.
-    kspace : shape (coils, rows, columns)
-    image : shape (rows, columns)
+    kspace : shape (coils, *samples)
+    image : shape (*grid)
     encoding
         A, from the image to ``kspace``.
     noise_shaping
         L, which turns white noise into the noise of ``kspace``.
-    object : shape (rows, columns)
+    object : shape (*grid)
         Where the noise is asked for; methods that sample the whole image look no further.
     image_domain
         How the image comes from the zero-filled one, for reconstructions that see nothing else; None for others.
@@ -49,16 +51,18 @@ class OperatingPoint:
         Arithmetic of the derivative: "auto" for bfloat16 where that is quicker and as good.
     """
 
-    reconstruct: Callable[[KSpace], Image]
+    reconstruct: Callable[[Samples], GridImage]
     replayable: bool
-    kspace: KSpace
-    image: Image
-    encoding: Sense
+    kspace: Samples
+    image: GridImage
+    encoding: Encoding
     noise_shaping: NoiseShaping
-    object: Mask
+    object: GridMask
     image_domain: ImageDomain | None = None
     forward_memory: int = 0
     tangents: Arithmetic = "full"
+
+    __getstate__ = fields_alone
 
     @cached_property
     def fitting_batch(self) -> int:
@@ -84,7 +88,7 @@ class OperatingPoint:
         """The derivative for sampling of a reconstruction with respect to its zero-filled image."""
         return self._derivative(domain.refine, domain.zero_filled, self.encoding.adjoint(self._probe)).jacobian
 
-    def _derivative(self, function: Callable[[Tensor], Image], at: Tensor, probe: Tensor) -> Derivative:
+    def _derivative(self, function: Callable[[Tensor], GridImage], at: Tensor, probe: Tensor) -> Derivative:
         if self.tangents == "full":
             return Derivative(linearised(function, at, probe, replayable=self.replayable), None)
         return quickest(function, at, probe, self.object, replayable=self.replayable)
@@ -93,7 +97,7 @@ class OperatingPoint:
         return linearised(self.reconstruct, self.kspace, self._probe, replayable=self.replayable)
 
     @property
-    def _probe(self) -> KSpace:
+    def _probe(self) -> Samples:
         """Noise that a derivative is tried with."""
         generator = torch.Generator().manual_seed(0)
         shape = self.noise_shaping.in_shape
@@ -101,11 +105,11 @@ class OperatingPoint:
 
 
 def operating_point(
-    reconstructor: Callable[..., Image],
-    kspace: KSpace,
-    encoding: Sense,
+    reconstructor: Callable[..., GridImage],
+    kspace: Samples,
+    encoding: Encoding,
     noise: Noise,
-    region: Mask | None = None,
+    region: GridMask | None = None,
     *,
     tangents: Arithmetic = "full",
 ) -> OperatingPoint:
@@ -116,7 +120,7 @@ def operating_point(
     reconstruct = partial(reconstructor, encoding=encoding)
     with torch.no_grad(), Meter(kspace.device) if kspace.is_cuda else nullcontext() as meter:
         image = reconstruct(kspace)
-    noise_shaping, refine = NoiseShaping.of(noise, encoding.mask, kspace.dtype), getattr(reconstructor, "refine", None)
+    noise_shaping = NoiseShaping.of(noise, encoding.sampled, kspace.dtype)
     return OperatingPoint(
         reconstruct=reconstruct,
         replayable=getattr(reconstructor, "replayable", False),
@@ -125,10 +129,20 @@ def operating_point(
         encoding=encoding,
         noise_shaping=noise_shaping,
         object=encoding.coil_power > 0 if region is None else region,
-        image_domain=refine and ImageDomain(refine, encoding.adjoint(kspace), encoding.coil_maps, noise_shaping),
+        image_domain=_image_domain(reconstructor, kspace, encoding, noise_shaping),
         forward_memory=0 if meter is None else meter.cost.peak_memory,
         tangents=tangents,
     )
+
+
+def _image_domain(
+    reconstructor: Callable[..., GridImage], kspace: Samples, encoding: Encoding, noise_shaping: NoiseShaping
+) -> ImageDomain | None:
+    """How the image comes from the zero-filled one; None without a point-spread function too."""
+    refine, point_spread = getattr(reconstructor, "refine", None), encoding.point_spread
+    if refine is None or point_spread is None:
+        return None
+    return ImageDomain(refine, encoding.adjoint(kspace), point_spread, noise_shaping)
 
 
 def batch_size(batch: int | None, point: OperatingPoint) -> int:

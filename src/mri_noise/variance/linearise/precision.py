@@ -7,8 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from mri_noise.arrays import Image, Mask
-from mri_noise.operators.linop import Jacobian
+from mri_noise.arrays import GridImage, GridMask
+from mri_noise.operators.jacobian import Jacobian
 
 Arithmetic = Literal["auto", "full"]
 
@@ -30,13 +30,13 @@ class Derivative:
     rounding: float | None
 
 
-def linearised(function: Callable[[Tensor], Image], at: Tensor, probe: Tensor, *, replayable: bool) -> Jacobian:
+def linearised(function: Callable[[Tensor], GridImage], at: Tensor, probe: Tensor, *, replayable: bool) -> Jacobian:
     """The derivative in full precision, tried with a probe of the shape of ``at`` if the function is replayable."""
     return Jacobian.of_steps(function, at, probe=probe) if replayable else Jacobian.of_any(function, at)
 
 
 def quickest(
-    function: Callable[[Tensor], Image], at: Tensor, probe: Tensor, region: Mask, *, replayable: bool
+    function: Callable[[Tensor], GridImage], at: Tensor, probe: Tensor, region: GridMask, *, replayable: bool
 ) -> Derivative:
     """The derivative with its convolutions in bfloat16, if the device has it and a probe is then within 1 %.
 
@@ -63,5 +63,5 @@ def has_bfloat16(device: torch.device) -> bool:
     return any(bool(capabilities.get(name)) for name in ("avx512_bf16", "amx_bf16"))
 
 
-def _norm(image: Image, region: Mask) -> float:
+def _norm(image: GridImage, region: GridMask) -> float:
     return float(torch.linalg.vector_norm(image[region]))

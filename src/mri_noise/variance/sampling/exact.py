@@ -8,7 +8,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from mri_noise.arrays import Image
+from mri_noise.arrays import GridImage
 from mri_noise.operators.linop import LinearOperator
 from mri_noise.variance.estimate import VarianceEstimate, unit_phase
 from mri_noise.variance.linearise.point import OperatingPoint, batch_size, exact_noise_jacobian
@@ -37,7 +37,7 @@ class Exact(VarianceMethod):
         return exact(exact_noise_jacobian(point, chunk=chunk), point.image, chunk=chunk)
 
 
-def exact(operator: LinearOperator, image: Image, *, chunk: int) -> Iterator[VarianceEstimate]:
+def exact(operator: LinearOperator, image: GridImage, *, chunk: int) -> Iterator[VarianceEstimate]:
     """Var(Re <w, x>) = |B^T w|^2 / 2 for w = e_i and i e_i of every voxel i; the magnitude is a mixture of the two."""
     phase = unit_phase(image).flatten()
     variances = image.new_full((3, image.numel()), torch.nan, dtype=torch.float64)
@@ -50,7 +50,7 @@ def exact(operator: LinearOperator, image: Image, *, chunk: int) -> Iterator[Var
         yield _exact_estimate(variances.clone().unflatten(1, image.shape), int(voxels[-1]) + 1)
 
 
-def _rows(operator: LinearOperator, voxels: Tensor, image: Image) -> tuple[Tensor, Tensor]:
+def _rows(operator: LinearOperator, voxels: Tensor, image: GridImage) -> tuple[Tensor, Tensor]:
     """B^T e_i and B^T (i e_i), each of shape (voxels, size of the noise)."""
     units = image.new_zeros(len(voxels), image.numel())
     units[torch.arange(len(voxels)), voxels] = 1
@@ -59,7 +59,7 @@ def _rows(operator: LinearOperator, voxels: Tensor, image: Image) -> tuple[Tenso
     return rows[: len(voxels)], rows[len(voxels) :]
 
 
-def _exact_estimate(variances: Float[Tensor, "3 rows columns"], n_voxels: int) -> VarianceEstimate:
+def _exact_estimate(variances: Float[Tensor, "3 *grid"], n_voxels: int) -> VarianceEstimate:
     real, imaginary, magnitude = variances
     zero = torch.zeros_like(real)
     return VarianceEstimate(
@@ -78,7 +78,7 @@ def _exact_estimate(variances: Float[Tensor, "3 rows columns"], n_voxels: int) -
 
 
 def covariance(
-    operator: LinearOperator, image: Image, *, chunk: int = 64
+    operator: LinearOperator, image: GridImage, *, chunk: int = 64
 ) -> Float[Tensor, "twice_voxels twice_voxels"]:
     """Dense noise covariance of (real parts, imaginary parts) of all voxels: B B^T / 2, for tiny images.
 

@@ -7,7 +7,7 @@ import torch
 from pydantic import Field
 
 from mri_noise.acquisition.noise import white_probes
-from mri_noise.arrays import Image
+from mri_noise.arrays import GridImage
 from mri_noise.operators.linop import LinearOperator
 from mri_noise.variance.estimate import Moments, VarianceEstimate, unit_phase
 from mri_noise.variance.linearise.point import OperatingPoint, batch_size, noise_jacobian
@@ -35,7 +35,7 @@ class Sketch(VarianceMethod):
 
 
 def sketch(
-    operator: LinearOperator, image: Image, generator: torch.Generator, *, n_probes: int, chunk: int
+    operator: LinearOperator, image: GridImage, generator: torch.Generator, *, n_probes: int, chunk: int
 ) -> Iterator[VarianceEstimate]:
     """Estimate diag(B B^H) = E|B v|^2 with white random-phase v, and the variances of the parts of B v.
 
