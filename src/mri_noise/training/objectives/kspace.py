@@ -29,8 +29,8 @@ def require_image_of_maps(network: Reconstructor) -> None:
     """Raise ValueError for a network whose image x does not explain k-space as A x."""
     if hasattr(network, "predict_kspace"):
         raise ValueError(
-            "an affine augmentation needs an image of the example's coil maps, but this network learns its own; "
-            "leave the affine augmentation out or use another network"
+            "an affine augmentation needs an image of the example's coil maps, but this network learns maps of its "
+            "own; leave the affine augmentation out or use another network"
         )
     if getattr(network, "of_magnitudes", False):
         raise ValueError(
