@@ -29,8 +29,10 @@ from mri_noise.variance.check.linearity import LinearityCheck, Pairs, assess, co
 from mri_noise.variance.estimate import Channel, VarianceEstimate, unit_phase
 from mri_noise.variance.lattice.adjoint_only import AdjointProducts
 from mri_noise.variance.lattice.complex_lattice import ComplexLatticeProbing
-from mri_noise.variance.lattice.magnitude import LatticeProbing, probe_magnitude
+from mri_noise.variance.lattice.magnitude import LatticeProbing
+from mri_noise.variance.lattice.planning import plan_with
 from mri_noise.variance.lattice.probes import BothProducts
+from mri_noise.variance.lattice.probing import probe
 from mri_noise.variance.linearise.point import OperatingPoint, noise_jacobian
 from mri_noise.variance.rows import random_voxels, weighted_voxels
 
@@ -166,14 +168,10 @@ def _snapshots(
     """What a method does, with an operator in place of the point's own where it takes forward products."""
     if point.image_domain is not None:
         return method(point, generator)
-    plan, image, region = method.plan(operator, point, generator, chunk=16), point.image, point.object
-    if isinstance(method, ComplexLatticeProbing):
-        return method.probe(
-            BothProducts(operator, 8, point.controls), image, region, plan, generator, n_before=plan.n_evaluations
-        )
-    products, n_before = BothProducts(operator, 64, point.controls), plan.n_evaluations
-    most = method.max_evaluations - n_before
-    return probe_magnitude(products, image, region, plan, generator, most=most, n_before=n_before)
+    task, image, region = method.task, point.image, point.object
+    plan = plan_with(operator, task, point, generator, chunk=16)
+    products = BothProducts(operator, 8 if isinstance(method, ComplexLatticeProbing) else 64, point.controls)
+    return probe(products, image, region, plan, generator, task=task, n_before=plan.n_evaluations)
 
 
 def linearity_table(*, quick: bool) -> pd.DataFrame:

@@ -9,10 +9,12 @@ import torch
 from estimator_cases import CHUNK, Case, seconds_per_evaluation, words
 
 from mri_noise.operators.linop import LinearOperator
+from mri_noise.variance.calibration import MARGIN_OF_MEASURED_ERRORS
 from mri_noise.variance.estimate import Channel, VarianceEstimate
-from mri_noise.variance.lattice.complex_lattice import MARGIN, ComplexLatticeProbing
+from mri_noise.variance.lattice.complex_lattice import ComplexLatticeProbing
 from mri_noise.variance.lattice.density import density_of, error_density
 from mri_noise.variance.lattice.magnitude import LatticeProbing
+from mri_noise.variance.lattice.planning import plan_with
 from mri_noise.variance.lattice.search import lattice_score
 from mri_noise.variance.linearise.point import OperatingPoint, exact_noise_jacobian, noise_jacobian
 from mri_noise.variance.plan import Plan
@@ -97,7 +99,7 @@ def outcome(
         assert last.plan is not None
         if last.plan.reach is not None:
             return _made(last, truth.voxels, truth.variance, "magnitude")
-    plan = method.plan(operator, point, generator, chunk=chunk)
+    plan = plan_with(operator, method.task, point, generator, chunk=chunk)
     of_map = plan.evaluations_per_product * plan.n_products
     if plan.lattice is not None:
         density = error_density(truth, point.object)
@@ -119,11 +121,11 @@ def complex_outcome(
         assert last.plan is not None
         if last.plan.reach is not None:
             return _made(last, truth.voxels, truth.variance, "complex")
-    plan = method.plan(operator, point, generator, chunk=CHUNK)
+    plan = plan_with(operator, method.task, point, generator, chunk=CHUNK)
     if plan.lattice is not None:
         density = density_of(truth.voxels, truth.squares, truth.variance, point.object)
         score = lattice_score(density, plan.lattice)
-        n_probed, squared = probed_colours(plan.lattice.index, score, (method.target / MARGIN) ** 2)
+        n_probed, squared = probed_colours(plan.lattice.index, score, (method.target / MARGIN_OF_MEASURED_ERRORS) ** 2)
         return Outcome(plan, 4 * n_probed, squared**0.5)
     if point.controls is None:
         n_forward = ceil(truth.replicas * (plan.upper_bound / plan.nrmse / method.target) ** 2)

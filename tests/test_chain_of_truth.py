@@ -9,7 +9,7 @@ from mri_noise.acquisition.noise import Noise, NoiseShaping, whitening_matrix
 from mri_noise.recon.linear import CGSense
 from mri_noise.recon.reconstructor import Reconstructor
 from mri_noise.variance.closed_form import sense_variance, tikhonov_sense_variance
-from mri_noise.variance.estimate import VarianceEstimate
+from mri_noise.variance.estimate import Channel, VarianceEstimate
 from mri_noise.variance.sampling.exact import Exact
 from mri_noise.variance.sampling.monte_carlo import MonteCarlo
 from mri_noise.variance.sampling.sketch import Sketch
@@ -38,9 +38,10 @@ def _white(p: Problem) -> Problem:
 
 def _require_agreement(estimate: VarianceEstimate, truth: VarianceEstimate) -> None:
     """Complex and magnitude variance agree over 96 voxels, which are correlated with each other."""
-    for channel in ("", "_magnitude"):
-        difference = getattr(estimate, "variance" + channel) - getattr(truth, "variance" + channel)
-        errors = [getattr(each, "standard_error" + channel) for each in (estimate, truth)]
+    channels: tuple[Channel, ...] = ("complex", "magnitude")
+    for channel in channels:
+        difference = estimate.channels[channel].variance - truth.channels[channel].variance
+        errors = [each.channels[channel].standard_error for each in (estimate, truth)]
         z = difference / torch.hypot(*errors)
         assert z.abs().max() < 4.5
         assert 0.4 < z.square().mean() < 2.0
@@ -51,7 +52,7 @@ def test_unregularised_sense(acceleration: int) -> None:
     p = _white(problem(ROWS, COLUMNS, 4, equispaced(ROWS, COLUMNS, acceleration)))
     closed = sense_variance(p.encoding.coil_maps, p.noise.covariance, p.encoding.mask)
     exact = _final(p, CGSense(tikhonov=0, max_iterations=2000)(), Exact())
-    torch.testing.assert_close(exact.variance, closed, rtol=1e-6, atol=0)
+    torch.testing.assert_close(exact.channels["complex"].variance, closed, rtol=1e-6, atol=0)
 
 
 @pytest.mark.parametrize("mask", [equispaced(ROWS, COLUMNS, 2, 4), equispaced(ROWS, COLUMNS, 3, offset=1)])
@@ -59,7 +60,7 @@ def test_tikhonov_sense(mask: torch.Tensor) -> None:
     p = problem(ROWS, COLUMNS, 3, mask)
     closed = tikhonov_sense_variance(p.encoding.coil_maps, p.noise.covariance, p.encoding.mask, 0.02)
     exact = _final(p, CGSense(tikhonov=0.02)(), Exact())
-    torch.testing.assert_close(exact.variance, closed, rtol=1e-6, atol=0)
+    torch.testing.assert_close(exact.channels["complex"].variance, closed, rtol=1e-6, atol=0)
 
 
 @pytest.mark.parametrize("name", LINEAR)
@@ -88,6 +89,8 @@ def test_a_wrong_noise_convention_would_be_seen() -> None:
     p = problem(ROWS, COLUMNS, 3)
     exact = _final(p, reconstructor("CG-SENSE"), Exact())
     half = _final(_quiet(p, 0.5**0.5), reconstructor("CG-SENSE"), Sketch(n_probes=600, batch=50))
-    z = (half.variance - exact.variance) / half.standard_error
+    z = (half.channels["complex"].variance - exact.channels["complex"].variance) / half.channels[
+        "complex"
+    ].standard_error
     assert z.mean() < -5
     assert NoiseShaping.of(p.noise, p.encoding.mask).factor.shape == (3, 3)

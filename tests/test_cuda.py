@@ -130,7 +130,7 @@ def test_double_precision_agrees_further() -> None:
     cpu, gpu = (_last(experiment, device, precision="complex128") for device in ("cpu", "cuda"))
     assert cpu.estimate is not None
     assert gpu.estimate is not None
-    assert _off(gpu.estimate.variance, cpu.estimate.variance, cpu.object) < 1e-8
+    assert _off(gpu.estimate.channels["complex"].variance, cpu.estimate.channels["complex"].variance, cpu.object) < 1e-8
 
 
 def test_a_recipe_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from mri_noise.readings import comparison_of, estimate_of
 from mri_noise.report import (
@@ -88,7 +87,7 @@ def test_figures_show_the_maps(results: tuple[Result, Result], tmp_path: Path) -
 def test_every_panel_of_a_figure_has_the_same_colour_where_it_has_no_value(results: tuple[Result, Result]) -> None:
     sketch, _ = results
     estimate = estimate_of(sketch)
-    probed = replace(estimate, variance_magnitude=estimate.variance_magnitude.where(sketch.object, torch.nan))
+    probed = estimate.only("magnitude", region=sketch.object)
     figure = result_figure(replace(sketch, estimate=probed))
     maps = {axes.get_title(): axes.images[0] for axes in figure.axes if axes.images}
     outside = ~sketch.object.numpy()

@@ -15,7 +15,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -112,6 +112,9 @@ def fields_of(value: Any, inside: str = "") -> Iterator[tuple[str, Any]]:
         name, inner = f"{inside}{field.name}", getattr(value, field.name)
         if field.name in UNTIMED or field.name == "experiment":
             continue
+        if field.name == "channels":
+            yield from channels_of(inner, inside)
+            continue
         if isinstance(inner, tuple):
             for i, each in enumerate(inner):
                 yield from (
@@ -121,6 +124,14 @@ def fields_of(value: Any, inside: str = "") -> Iterator[tuple[str, Any]]:
             yield from fields_of(inner, f"{name}.")
         else:
             yield name, inner
+
+
+def channels_of(channels: Mapping[str, Sequence[Any]], inside: str) -> Iterator[tuple[str, Any]]:
+    """Variances and standard errors, as files name them; None for those that were not computed."""
+    for channel in ("magnitude", "complex", "real", "imaginary"):
+        suffix = "" if channel == "complex" else f"_{channel}"
+        for name, value in zip(("variance", "standard_error"), channels.get(channel, (None, None)), strict=True):
+            yield f"{inside}{name}{suffix}", value
 
 
 def checksum(value: Any) -> str:

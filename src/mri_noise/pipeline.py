@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar, cast
 
 import torch
@@ -23,14 +23,11 @@ from mri_noise.seeds import generator_of
 from mri_noise.variance.check.checked import Checked, check
 from mri_noise.variance.check.first_look import first_look
 from mri_noise.variance.closed_form import fully_sampled_variance
-from mri_noise.variance.estimate import VarianceEstimate
-from mri_noise.variance.lattice.complex_lattice import ComplexLatticeProbing
-from mri_noise.variance.lattice.magnitude import LatticeProbing
+from mri_noise.variance.estimate import ChannelVariance, VarianceEstimate
 from mri_noise.variance.linearise.point import OperatingPoint, batch_size, exact_noise_jacobian, operating_point
 from mri_noise.variance.method import VarianceMethod
 from mri_noise.variance.plan import Plan
 from mri_noise.variance.readout import region_noise
-from mri_noise.variance.sampling.monte_carlo import MonteCarlo
 
 T = TypeVar("T")
 
@@ -102,11 +99,20 @@ def run(
         If memory runs out even for a batch of one.
     """
     stages = StageCache() if cache is None else cache
-    former = None
+    former: Result | None = None
     for index in slices:
-        for result in _run_slice(scan, experiment, index, stages, former):
-            yield result
-        former = result
+        plan = None
+        if former is not None:
+            plan = shared_plan(former, prepare(scan, experiment, index, stages).encoding.mask)
+        for former in run_slice(scan, experiment, index, plan, cache=stages):
+            yield former
+
+
+def shared_plan(former: Result, mask: Mask) -> Plan | None:
+    """What a slice lends to another one with this sampling mask: its plan, if it should and was sampled alike."""
+    if former.estimate is None or not former.experiment.variance.shares_plan:
+        return None
+    return former.estimate.plan if torch.equal(former.mask, mask.cpu()) else None
 
 
 def choose_device(name: str) -> torch.device:
@@ -156,11 +162,31 @@ def reconstruct(prepared: Prepared, experiment: Experiment, cache: StageCache) -
     return point
 
 
-def _run_slice(
-    scan: Scan, experiment: Experiment, index: int, cache: StageCache, former: Result | None
+def run_slice(
+    scan: Scan, experiment: Experiment, index: int, plan: Plan | None = None, *, cache: StageCache | None = None
 ) -> Iterator[Result]:
-    prepared = prepare(scan, experiment, index, cache)
-    point = reconstruct(prepared, experiment, cache)
+    """Reconstruct one slice and map its noise; it depends on nothing but what is passed.
+
+    Yields snapshots, as :func:`run` does; the cache saves time and changes no number.
+
+    Parameters
+    ----------
+    plan
+        Of another slice (:func:`shared_plan`), for methods that plan: it saves their pilots.
+
+    Raises
+    ------
+    ValueError
+        One sentence, for data or settings that do not fit together.
+    MemoryError, RuntimeError
+        If memory runs out even for a batch of one.
+    """
+    stages = StageCache() if cache is None else cache
+    prepared = prepare(scan, experiment, index, stages)
+    point = reconstruct(prepared, experiment, stages)
+    refused = experiment.variance.supports(point)
+    if refused is not None:
+        raise ValueError(refused)
     encoding = prepared.encoding
     coil_maps = encoding.coil_maps.cpu()
     snapshot = Result(
@@ -180,11 +206,10 @@ def _run_slice(
         provenance=provenance_of(scan, index, experiment, prepared.kspace.device, prepared.remarks),
     )
     yield snapshot
-    plan = _shared_plan(former, snapshot)
     checked = None
-    if not isinstance(experiment.variance, MonteCarlo):  # which takes no derivative
+    if experiment.variance.linearises:
         for reached, checked in _as_memory_allows(
-            snapshot, "linearity", point, lambda now: _check(scan, now, point, cache)
+            snapshot, "linearity", point, lambda now: _check(scan, now, point, stages)
         ):
             if checked is None:
                 yield reached
@@ -200,19 +225,14 @@ def _as_memory_allows(
 ) -> Iterator[T]:
     """Compute a stage, its batch halved where memory runs out; the experiment of the result then gives it again."""
     chosen = getattr(snapshot.experiment, stage)
+    if "batch" not in type(chosen).model_fields:
+        return compute(snapshot)
 
     def with_batch(batch: int | None) -> Iterator[T]:
         halved: dict[str, Any] = {stage: chosen if batch is None else chosen.model_copy(update={"batch": batch})}
         yield from compute(replace(snapshot, experiment=snapshot.experiment.model_copy(update=halved)))
 
     return halving(with_batch, lambda batch: batch_size(batch or chosen.batch, point))
-
-
-def _shared_plan(former: Result | None, snapshot: Result) -> Plan | None:
-    """The plan of the slice before, if it was sampled alike."""
-    if former is None or former.estimate is None or not torch.equal(former.mask, snapshot.mask):
-        return None
-    return former.estimate.plan
 
 
 def _check(
@@ -253,16 +273,16 @@ def _estimates(
     method: VarianceMethod, point: OperatingPoint, generator: torch.Generator, plan: Plan | None
 ) -> Generator[VarianceEstimate, None, None]:
     """Start the method with the first snapshot that is asked for, so that its set-up is measured with it."""
-    if isinstance(method, LatticeProbing | ComplexLatticeProbing) and method.share_pilots:
-        yield from method(point, generator, plan)
-    else:
-        yield from method(point, generator)
+    yield from method(point, generator, plan)
 
 
 def _on_host(estimate: VarianceEstimate) -> VarianceEstimate:
-    values = {f.name: getattr(estimate, f.name) for f in fields(estimate)}
-    maps: dict[str, Any] = {name: value.cpu() for name, value in values.items() if isinstance(value, torch.Tensor)}
-    return replace(estimate, **maps)
+    return replace(
+        estimate,
+        channels={name: ChannelVariance(*(each.cpu() for each in pair)) for name, pair in estimate.channels.items()},
+        prior_weight=None if estimate.prior_weight is None else estimate.prior_weight.cpu(),
+        quick_look=None if estimate.quick_look is None else estimate.quick_look.cpu(),
+    )
 
 
 def _prepare(scan: Scan, experiment: Experiment, index: int, cache: StageCache) -> Prepared:

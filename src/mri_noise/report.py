@@ -23,7 +23,7 @@ from mri_noise.recon.weights.shipped import SHIPPED_NAMES, ShippedName, shipped_
 from mri_noise.result import Result
 from mri_noise.signals import held
 from mri_noise.variance.compare import Comparison
-from mri_noise.variance.estimate import CHANNEL_FIELDS, Channel
+from mri_noise.variance.estimate import CHANNELS, Channel
 from mri_noise.variance.maps import acceleration, snr
 
 MAP_COLOURS = "inferno"
@@ -161,7 +161,7 @@ def roi_table(results: Sequence[Result]) -> pd.DataFrame:
 def comparison_table(result: Result, reference: Result) -> pd.DataFrame:
     """Figures of the comparison of two standard deviation maps: a column for the magnitude, and one for the complex."""
     both = estimate_of(result).channels.keys() & estimate_of(reference).channels.keys()
-    shown: list[Channel] = [channel for channel in CHANNEL_FIELDS if channel in both and channel in _COMPARED]
+    shown: list[Channel] = [channel for channel in CHANNELS if channel in both and channel in _COMPARED]
     columns = {channel: comparison_of(result, reference, channel=channel) for channel in shown}
     return pd.DataFrame({f"{channel} std": _comparison_rows(each) for channel, each in columns.items()})
 

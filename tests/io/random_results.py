@@ -11,16 +11,17 @@ from torch import Tensor
 from mri_noise.acquisition.noise import Noise
 from mri_noise.acquisition.noise_sources import NoiseFromFile
 from mri_noise.experiment import Experiment
+from mri_noise.io.summary import CHANNEL_DATASETS, channels_of
 from mri_noise.result import Provenance, Result, RoiReadout
 from mri_noise.roi import Ellipse, Polygon
 from mri_noise.variance.check.linearity import Linearity
 from mri_noise.variance.closed_form import fully_sampled_variance
-from mri_noise.variance.estimate import CHANNEL_FIELDS, VarianceEstimate
+from mri_noise.variance.estimate import VarianceEstimate
 from mri_noise.variance.plan import Lattice, Plan
 from mri_noise.variance.readout import RegionNoise
 from mri_noise.variance.sampling.monte_carlo import MonteCarlo
 
-VARIANCES = [name for names in CHANNEL_FIELDS.values() for name in names]
+VARIANCES = [name for names in CHANNEL_DATASETS.values() for name in names]
 
 EXPERIMENTS = (
     Experiment(),
@@ -59,7 +60,7 @@ def random_result(
     if n_samples < 2:
         variances |= {name: torch.full_like(v, torch.inf) for name, v in variances.items() if "error" in name}
     if magnitude_only:
-        variances = {name: variances[name] for name in CHANNEL_FIELDS["magnitude"]}
+        variances = {name: variances[name] for name in CHANNEL_DATASETS["magnitude"]}
     plan = Plan(Lattice(2, 17, 5), 3, 0.01 / 3, 0.0125 / 3, 16, 0.02, 32) if magnitude_only else None
     prior = torch.rand(rows, columns, generator=generator, dtype=torch.float64) if magnitude_only else None
     factor = torch.randn(n_coils, n_coils, generator=generator, dtype=torch.complex128)
@@ -71,7 +72,12 @@ def random_result(
         image=image,
         zero_filled=zero_filled,
         estimate=VarianceEstimate(
-            **variances, n_samples=n_samples, n_evaluations=2 * n_samples, n_total=9, plan=plan, prior_weight=prior
+            channels_of(variances),
+            n_samples=n_samples,
+            n_evaluations=2 * n_samples,
+            n_total=9,
+            plan=plan,
+            prior_weight=prior,
         ),
         mask=mask,
         coil_maps=coil_maps,
@@ -143,7 +149,11 @@ def assert_same(a: Any, b: Any) -> None:
         assert a.dtype == b.dtype
         assert a.shape == b.shape
         assert a.numpy().tobytes() == b.numpy().tobytes()
-    elif isinstance(a, tuple) and a and is_dataclass(a[0]):
+    elif isinstance(a, dict):
+        assert list(a) == list(b)
+        for key in a:
+            assert_same(a[key], b[key])
+    elif isinstance(a, tuple) and a and (is_dataclass(a[0]) or isinstance(a[0], Tensor)):
         assert len(a) == len(b)
         for x, y in zip(a, b, strict=True):
             assert_same(x, y)

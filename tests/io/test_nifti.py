@@ -93,8 +93,8 @@ def test_the_ending_of_a_volume_is_no_part_of_the_stem(tmp_path: Path, name: str
 def test_no_noise_is_no_standard_error(tmp_path: Path) -> None:
     result = random_result()
     assert result.estimate is not None
-    zero = torch.zeros_like(result.estimate.variance)
-    estimate = replace(result.estimate, variance_magnitude=zero, standard_error_magnitude=zero)
+    zero = torch.zeros_like(result.estimate.variance_magnitude)
+    estimate = result.estimate.with_channel("magnitude", zero, zero)
     save_nifti([replace(result, estimate=estimate)], tmp_path / "out")
     for name in ("std", "standard_error", "snr"):
         assert not load_nifti(tmp_path / f"out_{name}.nii.gz").values.any()
@@ -104,7 +104,7 @@ def test_where_the_variance_is_not_known_no_map_holds_a_number(tmp_path: Path) -
     result = random_result(magnitude_only=True)
     assert result.estimate is not None
     channel = [values.where(result.object, torch.nan) for values in result.estimate.channels["magnitude"]]
-    estimate = replace(result.estimate, variance_magnitude=channel[0], standard_error_magnitude=channel[1])
+    estimate = result.estimate.with_channel("magnitude", channel[0], channel[1])
     save_nifti([replace(result, estimate=estimate)], tmp_path / "out")
     for name in ("std", "standard_error", "snr", "gfactor"):
         (values,) = load_nifti(tmp_path / f"out_{name}.nii.gz").values

@@ -26,7 +26,8 @@ def pair() -> tuple[Snapshot, Snapshot]:
 
 
 def scaled(run: Snapshot, factor: float) -> Snapshot:
-    estimate = replace(run.result.estimate, variance_magnitude=factor * run.result.estimate.variance_magnitude)
+    variance, standard_error = run.result.estimate.channels["magnitude"]
+    estimate = run.result.estimate.with_channel("magnitude", factor * variance, standard_error)
     return replace(run, result=replace(run.result, estimate=estimate))
 
 

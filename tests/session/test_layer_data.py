@@ -15,7 +15,6 @@ from mri_noise.session.layer_data import (
     image_layers,
     map_layers,
 )
-from mri_noise.variance.estimate import CHANNEL_FIELDS
 from tests.session.examples import EXPERIMENT, steps
 
 FIRST, LAST = steps()[0], steps()[-1]
@@ -65,12 +64,8 @@ def test_standard_error_of_the_map_follows_from_that_of_the_variance() -> None:
 @pytest.mark.parametrize("key", QUANTITIES)
 def test_what_was_not_computed_is_not_shown(key: str) -> None:
     estimate, inside = estimate_of(LAST.result), LAST.result.object
-    maps = {
-        name: torch.where(inside, value, torch.nan)
-        for names in CHANNEL_FIELDS.values()
-        for name, value in ((each, getattr(estimate, each)) for each in names)
-    }
-    (layer,) = map_layers(replace(LAST.result, estimate=replace(estimate, **maps)), "run 1", [key])
+    probed = estimate.only(*estimate.channels, region=inside)
+    (layer,) = map_layers(replace(LAST.result, estimate=probed), "run 1", [key])
     assert np.array_equal(np.isfinite(layer.data[0]), inside.numpy())
 
 

@@ -22,13 +22,15 @@ def test_replica_moments_are_the_sample_moments(n: int, chunk: int, seed: int) -
         moments.add(part, part.abs())
     got = moments.estimate(n_evaluations=n, n_total=n)
     centred = d - d.mean(0)
-    torch.testing.assert_close(got.variance, d.var(0))
+    torch.testing.assert_close(got.channels["complex"].variance, d.var(0))
     torch.testing.assert_close(got.variance_magnitude, d.abs().var(0))
-    torch.testing.assert_close(got.variance_real + got.variance_imaginary, got.variance)
+    torch.testing.assert_close(
+        got.channels["real"].variance + got.channels["imaginary"].variance, got.channels["complex"].variance
+    )
     power = centred.abs() ** 2
     bound = power.var(0, correction=0) + 2 * power.mean(0) ** 2 / (n - 1)
     expected = n / (n - 1) * (bound / n).sqrt()
-    torch.testing.assert_close(got.standard_error, expected, rtol=1e-6, atol=1e-8)
+    torch.testing.assert_close(got.channels["complex"].standard_error, expected, rtol=1e-6, atol=1e-8)
 
 
 @settings(max_examples=25, deadline=None)
@@ -39,9 +41,9 @@ def test_probe_moments_are_about_zero(n: int, seed: int) -> None:
     moments.add(d, d.real)
     got = moments.estimate(n_evaluations=n, n_total=n)
     power = d.abs() ** 2
-    torch.testing.assert_close(got.variance, power.mean(0))
-    torch.testing.assert_close(got.standard_error, (power.var(0) / n).sqrt(), rtol=1e-6, atol=1e-8)
-    torch.testing.assert_close(got.variance_magnitude, got.variance_real)
+    torch.testing.assert_close(got.channels["complex"].variance, power.mean(0))
+    torch.testing.assert_close(got.channels["complex"].standard_error, (power.var(0) / n).sqrt(), rtol=1e-6, atol=1e-8)
+    torch.testing.assert_close(got.variance_magnitude, got.channels["real"].variance)
 
 
 def test_standard_error_is_that_of_the_estimates() -> None:
@@ -53,8 +55,8 @@ def test_standard_error_is_that_of_the_estimates() -> None:
         d = _samples(200, generator)
         moments.add(d, d.abs())
         estimate = moments.estimate(n_evaluations=200, n_total=200)
-        variances.append(estimate.variance)
-        errors.append(estimate.standard_error)
+        variances.append(estimate.channels["complex"].variance)
+        errors.append(estimate.channels["complex"].standard_error)
     scatter = torch.stack(variances).std(0)
     claimed = torch.stack(errors).square().mean(0).sqrt()
     relative_error_of_scatter = (2 * 399) ** -0.5
@@ -66,7 +68,7 @@ def test_one_sample_has_no_error_bar() -> None:
     moments = Moments(centred=False)
     moments.add(torch.ones(1, 2, 2, dtype=torch.complex64), torch.ones(1, 2, 2))
     estimate = moments.estimate(n_evaluations=1, n_total=2)
-    assert torch.isinf(estimate.standard_error).all()
+    assert torch.isinf(estimate.channels["complex"].standard_error).all()
     assert not estimate.complete
 
 

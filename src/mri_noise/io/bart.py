@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from mri_noise.io.format import Format
 from mri_noise.io.measurements import require_only
 from mri_noise.io.readout import readout_ifft
 from mri_noise.io.samples import as_complex64, label, measured_points
-from mri_noise.io.volume import BLOCK_BYTES, VolumetricKSpace, temporary_array
+from mri_noise.io.volume import BLOCK_BYTES, Kept, VolumetricKSpace, temporary_array
 
 _N_DIMENSIONS = 16
 _N_ENCODING = 4
@@ -96,7 +96,7 @@ def open_bart(pair: Pair) -> Scan:
     n_readout, n_lines, n_partitions, n_coils = source.dimensions[:_N_ENCODING]
     read: Callable[[int], Slice] = partial(_read_slice, source)
     if source.volumetric:
-        read = partial(_read_across, source, lru_cache(maxsize=1)(partial(_volume, source)))
+        read = partial(_read_across, source, Kept(partial(_volume, source)))
     return Scan(
         name=pair.samples.name,
         layout="BART cfl, 3-D" if source.volumetric else "BART cfl",

@@ -18,7 +18,7 @@ from mri_noise.atomic import check_writable, replacing_all
 from mri_noise.io.summary import Summary, damaged, estimated, from_plain, summarize, to_plain
 from mri_noise.result import Result
 from mri_noise.variance.check.first_look import without_first_look
-from mri_noise.variance.estimate import VarianceEstimate
+from mri_noise.variance.estimate import Channel, VarianceEstimate
 from mri_noise.variance.maps import acceleration, g_factor, snr, std_error
 
 if TYPE_CHECKING:
@@ -134,17 +134,17 @@ def _g_factor(result: Result, estimate: VarianceEstimate) -> RealMap:
     return g_factor(2 * estimate.variance_magnitude, result.full_variance, acceleration(result.mask))
 
 
-def _root(variance: RealMap | None) -> RealMap | None:
-    return None if variance is None else variance.sqrt()
+def _std_of(estimate: VarianceEstimate, channel: Channel) -> RealMap | None:
+    return estimate.channels[channel].variance.sqrt() if channel in estimate.channels else None
 
 
 _MAPS: dict[str, tuple[str, _Read]] = {
     "image": ("complex image [data units]", lambda result, estimate: result.image),
     "std": ("noise std of the magnitude [data units]", _std),
-    "std_real": ("noise std, real part [data units]", lambda result, estimate: _root(estimate.variance_real)),
+    "std_real": ("noise std, real part [data units]", lambda result, estimate: _std_of(estimate, "real")),
     "std_imaginary": (
         "noise std, imaginary part [data units]",
-        lambda result, estimate: _root(estimate.variance_imaginary),
+        lambda result, estimate: _std_of(estimate, "imaginary"),
     ),
     "standard_error": ("standard error of std [data units]", _standard_error),
     "snr": ("SNR of the magnitude", _snr),

@@ -20,19 +20,23 @@ from mri_noise.choices import absences
 from mri_noise.experiment import Experiment
 from mri_noise.io.hdf5 import Unraised, open_hdf5
 from mri_noise.io.summary import (
-    OPTIONAL_MAPS,
+    CHANNEL_DATASETS,
+    OTHER_MAPS,
+    VARIANCE_MAPS,
     SliceSummary,
     Summary,
+    channels_of,
     damaged,
     estimated,
     from_plain,
     summarize,
     to_plain,
+    variance_maps,
 )
 from mri_noise.result import Provenance, Result
 from mri_noise.signals import held
 from mri_noise.variance.closed_form import fully_sampled_variance
-from mri_noise.variance.estimate import CHANNEL_FIELDS, VarianceEstimate
+from mri_noise.variance.estimate import VarianceEstimate
 
 FORMAT = "mri-noise result"
 FORMAT_VERSION = 2
@@ -41,7 +45,7 @@ _IMAGE = ("slice", "row", "column")
 _DATASETS: dict[str, tuple[str, tuple[str, ...]]] = {
     "image": ("complex", _IMAGE),
     "zero_filled": ("complex", _IMAGE),
-    **dict.fromkeys(OPTIONAL_MAPS, ("real", _IMAGE)),
+    **dict.fromkeys(VARIANCE_MAPS, ("real", _IMAGE)),
     "mask": ("boolean", _IMAGE),
     "coil_maps": ("complex", ("slice", "coil", "row", "column")),
     "noise_covariance": ("complex", ("slice", "coil", "coil")),
@@ -141,7 +145,7 @@ def _tensors(result: Result, estimate: VarianceEstimate) -> dict[str, Tensor]:
     return {
         "image": result.image,
         "zero_filled": result.zero_filled,
-        **{name: getattr(estimate, name) for name in OPTIONAL_MAPS if getattr(estimate, name) is not None},
+        **variance_maps(estimate),
         "mask": result.mask,
         "coil_maps": result.coil_maps,
         "noise_covariance": result.noise.covariance,
@@ -186,9 +190,9 @@ def _read_summary(file: h5py.File) -> Summary:
 
 def _absent(file: h5py.File) -> set[str]:
     """The maps that the method did not compute: variances with their standard errors, and what not all maps have."""
-    optional = [*CHANNEL_FIELDS.values(), ("prior_weight",), ("quick_look",)]
+    optional = [*CHANNEL_DATASETS.values(), *((name,) for name in OTHER_MAPS)]
     absent = [names for names in optional if not any(name in file for name in names)]
-    return {name for names in absent for name in names} - set(CHANNEL_FIELDS["magnitude"])
+    return {name for names in absent for name in names} - set(CHANNEL_DATASETS["magnitude"])
 
 
 def _attribute(file: h5py.File, name: str) -> str | int | None:
@@ -233,11 +237,12 @@ def _read_slice(datasets: dict[str, h5py.Dataset], summary: Summary, position: i
     tensors = {name: torch.from_numpy(dataset[position]) for name, dataset in datasets.items()}
     of_slice = summary.slices[position]
     estimate = VarianceEstimate(
-        **{name: tensors[name] for name in OPTIONAL_MAPS if name in tensors},
+        channels_of(tensors),
         n_samples=of_slice.n_samples,
         n_evaluations=of_slice.n_evaluations,
         n_total=of_slice.n_total,
         plan=of_slice.plan,
+        **{name: tensors[name] for name in OTHER_MAPS if name in tensors},
     )
     noise = Noise(tensors["noise_covariance"], of_slice.noise_source, of_slice.noise_samples)
     return Result(

@@ -5,16 +5,26 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
+from torch import Tensor
 
 from mri_noise.experiment import Experiment
 from mri_noise.result import Provenance, Result, RoiReadout
 from mri_noise.settings import Origin, SettingsError
 from mri_noise.variance.check.linearity import Linearity
-from mri_noise.variance.estimate import CHANNEL_FIELDS, VarianceEstimate
+from mri_noise.variance.estimate import Channel, ChannelVariance, VarianceEstimate
 from mri_noise.variance.plan import Plan
 
-OPTIONAL_MAPS = (*(name for names in CHANNEL_FIELDS.values() for name in names), "prior_weight", "quick_look")
+CHANNEL_DATASETS: dict[Channel, tuple[str, str]] = {
+    "magnitude": ("variance_magnitude", "standard_error_magnitude"),
+    "complex": ("variance", "standard_error"),
+    "real": ("variance_real", "standard_error_real"),
+    "imaginary": ("variance_imaginary", "standard_error_imaginary"),
+}
+"""What a file calls the variance of each channel and its standard error."""
+OTHER_MAPS = ("prior_weight", "quick_look")
 """Fields of a ``VarianceEstimate`` that are None where a method, or a map that is not finished, has none."""
+VARIANCE_MAPS = (*(name for names in CHANNEL_DATASETS.values() for name in names), *OTHER_MAPS)
+"""All maps of a ``VarianceEstimate``, by their names in a file."""
 
 Count = Annotated[int, Field(ge=0)]
 
@@ -85,7 +95,28 @@ def _common(result: Result) -> dict[str, Any]:
         "scan": result.provenance.fingerprint,
         "image shape": result.image.shape,
         "number of coils": result.coil_maps.shape[0],
-        "set of maps": tuple(getattr(result.estimate, name) is None for name in OPTIONAL_MAPS),
+        "set of maps": None if result.estimate is None else tuple(variance_maps(result.estimate)),
+    }
+
+
+def variance_maps(estimate: VarianceEstimate) -> dict[str, Tensor]:
+    """The maps of an estimate, by their names in a file."""
+    maps = {
+        name: values
+        for channel, names in CHANNEL_DATASETS.items()
+        if channel in estimate.channels
+        for name, values in zip(names, estimate.channels[channel], strict=True)
+    }
+    others = {name: getattr(estimate, name) for name in OTHER_MAPS}
+    return maps | {name: values for name, values in others.items() if values is not None}
+
+
+def channels_of(maps: Mapping[str, Tensor]) -> dict[Channel, ChannelVariance]:
+    """The variances among the maps of a file, by their channels."""
+    return {
+        channel: ChannelVariance(*(maps[name] for name in names))
+        for channel, names in CHANNEL_DATASETS.items()
+        if names[0] in maps
     }
 
 

@@ -1,13 +1,19 @@
-"""Three-dimensional acquisitions, taken apart into slices across their readout."""
+"""Three-dimensional acquisitions, taken apart into slices across their readout, and kept while these are read."""
 
 import shutil
 import tempfile
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mri_noise.arrays import Mask
+
+_K = TypeVar("_K", bound=Hashable)
+_V = TypeVar("_V")
 
 BLOCK_BYTES = 32 * 2**20
 """How much of a file is held in memory at once while a volume is transformed [bytes]."""
@@ -47,3 +53,24 @@ def temporary_array(shape: tuple[int, ...]) -> NDArray[np.complex64]:
         )
     with tempfile.TemporaryFile() as file:
         return np.memmap(file, dtype=np.complex64, mode="w+", shape=shape)
+
+
+class Kept(Generic[_K, _V]):
+    """A function whose latest values are kept; where it is unpickled it begins with none.
+
+    Parameters
+    ----------
+    function
+    n_kept
+        Number of values.
+    """
+
+    def __init__(self, function: Callable[[_K], _V], n_kept: int = 1) -> None:
+        self._made_of = function, n_kept
+        self._function = lru_cache(maxsize=n_kept)(function)
+
+    def __call__(self, argument: _K) -> _V:
+        return self._function(argument)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self._made_of

@@ -6,9 +6,6 @@ from mri_noise.readings import estimate_of
 from mri_noise.result import Result
 from mri_noise.session.verdicts import doubt, is_doubtful, known_to
 from mri_noise.variance.maps import acceleration
-from mri_noise.variance.sampling.exact import Exact
-from mri_noise.variance.sampling.monte_carlo import MonteCarlo
-from mri_noise.variance.sampling.sketch import Sketch
 
 _GAP = "   "
 _IMAGES = frozenset({"reference", "zero_filled", "reconstruction", "error"})
@@ -70,15 +67,9 @@ def reached(result: Result) -> str:
 
 def samples_of(result: Result) -> str:
     """What the samples of a variance method are called."""
-    variance = result.experiment.variance
-    if isinstance(variance, Sketch):
-        return "probes"
-    if isinstance(variance, MonteCarlo):
-        return "replicas"
     plan = estimate_of(result).plan
-    if plan is not None and plan.lattice is None:
-        return "forward products"
-    return "voxels" if isinstance(variance, Exact) else "colours"
+    without_lattice = plan is not None and plan.lattice is None
+    return "forward products" if without_lattice else result.experiment.variance.sample_name
 
 
 def seconds_left(result: Result) -> float:

@@ -15,8 +15,6 @@ from mri_noise.experiment import Experiment
 from mri_noise.pipeline import Prepared, StageCache, prepare, reconstruct, run
 from mri_noise.readings import estimate_of, map_error
 from mri_noise.result import Result
-from mri_noise.variance.sampling.monte_carlo import MonteCarlo
-from mri_noise.variance.sampling.sketch import Sketch
 
 T = TypeVar("T")
 
@@ -154,14 +152,14 @@ def kept(latest: Snapshot) -> Snapshot | None:
     result = latest.result
     if result.estimate is None or result.estimate.only_first_look:
         return None
-    if not isinstance(result.experiment.variance, Sketch | MonteCarlo):
+    if not result.experiment.variance.can_stop:
         return replace(latest, stopped=True)
     return replace(latest, result=up_to_here(result)) if _can_be_cut(result) else None
 
 
 def _can_be_cut(result: Result) -> bool:
     """Whether an experiment that asks for fewer samples gives just those that are in."""
-    return isinstance(result.experiment.variance, Sketch | MonteCarlo) and estimate_of(result).n_samples > 1
+    return result.experiment.variance.can_stop and estimate_of(result).n_samples > 1
 
 
 def up_to_here(result: Result) -> Result:
@@ -173,14 +171,13 @@ def up_to_here(result: Result) -> Result:
         If there are fewer than two samples, or the method cannot be cut short.
     """
     estimate = estimate_of(result)
-    variance = result.experiment.variance
     if not _can_be_cut(result):
         raise ValueError("nothing was reached that can be cut short; let the run go on")
-    asked = {"n_probes" if isinstance(variance, Sketch) else "n_replicas": estimate.n_samples}
+    variance = result.experiment.variance.cut_to(estimate.n_samples)
     return replace(
         result,
         estimate=replace(estimate, n_total=estimate.n_samples),
-        experiment=result.experiment.model_copy(update={"variance": variance.model_copy(update=asked)}),
+        experiment=result.experiment.model_copy(update={"variance": variance}),
     )
 
 

@@ -127,7 +127,7 @@ def _inverse_g(result: Result) -> Tensor:
 
 def _std(key: str, title: str, channel: Channel) -> Quantity:
     return Quantity(
-        key, title, DATA_UNITS, lambda result: estimate_of(result).channels[channel][0].sqrt(), channel=channel
+        key, title, DATA_UNITS, lambda result: estimate_of(result).channels[channel].variance.sqrt(), channel=channel
     )
 
 

@@ -13,6 +13,7 @@ from mri_noise.session.differences import described, differences
 from mri_noise.session.jobs import Job, OpenedScan, Snapshot, kept, loaded
 from mri_noise.session.notes import noise_note, remark_note
 from mri_noise.session.verdicts import Advice, advice, doubt, is_doubtful, known_to
+from mri_noise.variance.method import VarianceMethod
 from mri_noise.variance.sampling.monte_carlo import MonteCarlo
 
 StatusKind = Literal["missing", "ready", "running", "stale", "done", "doubtful", "failed"]
@@ -119,7 +120,7 @@ class Session:
         job = Job(number, self.opened, self.index, self.experiment, self.target)
         return replace(self, job=job, latest=None, problem=None, n_started=number), job
 
-    def aside(self, run: Snapshot, variance: MonteCarlo) -> tuple["Session", Job]:
+    def aside(self, run: Snapshot, variance: VarianceMethod) -> tuple["Session", Job]:
         """Ask for replicas of a run, to be computed beside what is shown.
 
         Raises
@@ -163,7 +164,7 @@ class Session:
         for other in reversed(self.runs):
             result = other.result
             if (
-                isinstance(result.experiment.variance, MonteCarlo)
+                not result.experiment.variance.linearises
                 and (result.provenance.fingerprint, result.index) == origin
                 and _apart_from_variance(result.experiment) == asked
             ):
@@ -340,7 +341,7 @@ def _halved(job: Job, result: Result) -> str:
     """What is said where memory ran out and a batch was halved; else nothing."""
     asked, used = job.experiment, result.experiment
     batches = {
-        "this run": (asked.variance.batch, used.variance.batch),
+        "this run": tuple(getattr(each.variance, "batch", None) for each in (asked, used)),
         "the check of linearity": (asked.linearity.batch, used.linearity.batch),
     }
     said = [f"{what} uses batches of {batch}" for what, (before, batch) in batches.items() if batch != before]

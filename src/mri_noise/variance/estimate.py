@@ -1,7 +1,8 @@
 """The noise variance of an image, and the one accumulator that every sampling estimator uses."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from jaxtyping import Float
@@ -11,36 +12,38 @@ from mri_noise.arrays import GridImage, GridMap, GridMask
 from mri_noise.variance.plan import Plan
 
 Channel = Literal["magnitude", "complex", "real", "imaginary"]
+"""What of an image the variance is of; that of the complex image is of its real plus its imaginary part."""
 
-CHANNEL_FIELDS: dict[Channel, tuple[str, str]] = {
-    "magnitude": ("variance_magnitude", "standard_error_magnitude"),
-    "complex": ("variance", "standard_error"),
-    "real": ("variance_real", "standard_error_real"),
-    "imaginary": ("variance_imaginary", "standard_error_imaginary"),
-}
-"""The fields of a ``VarianceEstimate`` that hold the variance of each channel and its standard error."""
+CHANNELS: tuple[Channel, ...] = get_args(Channel)
 
 _PRODUCTS = ((1, 1), (2, 1), (1, 2), (2, 2))
 """Powers of the real and of the imaginary part whose products are summed."""
+
+
+class ChannelVariance(NamedTuple):
+    """The variance of one channel, and how well it is known.
+
+    Attributes
+    ----------
+    variance : shape (rows, columns), in the image's units squared
+    standard_error : shape (rows, columns)
+        Of the variance; zero for exact methods, infinite before a second sample.
+    """
+
+    variance: GridMap
+    standard_error: GridMap
 
 
 @dataclass(frozen=True, slots=True)
 class VarianceEstimate:
     """A snapshot of the voxel-wise noise variance of an image, with its standard errors.
 
-    Every method gives the variance of the magnitude. The others are None where a method does not compute them, and a
-    standard error is None exactly where its variance is: ask for :meth:`channels` before reading them. A method that
-    probes the object alone leaves NaN outside.
+    A method that probes the object alone leaves NaN outside.
 
     Attributes
     ----------
-    variance_magnitude : shape (*grid), in the image's units squared
-        Of the magnitude.
-    standard_error_magnitude : shape (*grid)
-        Of the variance above; zero for exact methods, infinite before a second sample.
-    variance, standard_error : shape (*grid), or None
-        Complex: of the real plus the imaginary part.
-    variance_real, standard_error_real, variance_imaginary, standard_error_imaginary : shape (*grid), or None
+    channels
+        What the method computes: of the magnitude always, of other channels where it does.
     n_samples
         Probes, replicas, rows or colours so far; 0 where all there is yet is a first look.
     n_evaluations
@@ -56,26 +59,25 @@ class VarianceEstimate:
         Where the magnitude's variance is a smoothed first look, to be replaced; None: nowhere.
     """
 
-    variance_magnitude: GridMap
-    standard_error_magnitude: GridMap
+    channels: Mapping[Channel, ChannelVariance]
     n_samples: int
     n_evaluations: int
     n_total: int
-    variance: GridMap | None = None
-    standard_error: GridMap | None = None
-    variance_real: GridMap | None = None
-    standard_error_real: GridMap | None = None
-    variance_imaginary: GridMap | None = None
-    standard_error_imaginary: GridMap | None = None
     plan: Plan | None = None
     prior_weight: GridMap | None = None
     quick_look: GridMask | None = None
+
+    def __post_init__(self) -> None:
+        if "magnitude" not in self.channels:
+            raise ValueError(
+                f"every method gives the variance of the magnitude, got that of {', '.join(self.channels) or 'nothing'}"
+            )
 
     @classmethod
     def empty(cls, like: GridMask) -> "VarianceEstimate":
         """Make an estimate in which nothing is known yet, for an image of the shape of ``like``."""
         nothing = torch.full(like.shape, torch.nan, dtype=torch.float64, device=like.device)
-        return cls(nothing, nothing, n_samples=0, n_evaluations=0, n_total=1)
+        return cls({"magnitude": ChannelVariance(nothing, nothing)}, n_samples=0, n_evaluations=0, n_total=1)
 
     @property
     def only_first_look(self) -> bool:
@@ -88,18 +90,26 @@ class VarianceEstimate:
         return self.n_samples >= self.n_total
 
     @property
-    def channels(self) -> dict[Channel, tuple[GridMap, GridMap]]:
-        """Variance and standard error of each channel that the method computes."""
-        pairs = {channel: (getattr(self, v), getattr(self, e)) for channel, (v, e) in CHANNEL_FIELDS.items()}
-        return {channel: (v, e) for channel, (v, e) in pairs.items() if v is not None}
+    def variance_magnitude(self) -> GridMap:
+        """That of the magnitude, shape (*grid)."""
+        return self.channels["magnitude"].variance
+
+    @property
+    def standard_error_magnitude(self) -> GridMap:
+        """That of the variance of the magnitude, shape (*grid)."""
+        return self.channels["magnitude"].standard_error
+
+    def with_channel(self, channel: Channel, variance: GridMap, standard_error: GridMap) -> "VarianceEstimate":
+        """Put another variance and standard error in the place of those of a channel."""
+        return replace(self, channels={**self.channels, channel: ChannelVariance(variance, standard_error)})
 
     def only(self, *channels: Channel, region: GridMask) -> "VarianceEstimate":
-        """Some channels, which the method has to compute, in a region; NaN outside it, None for the others."""
-        kept: dict[str, GridMap | None] = dict.fromkeys(name for names in CHANNEL_FIELDS.values() for name in names)
-        for channel in channels:
-            for name, values in zip(CHANNEL_FIELDS[channel], self.channels[channel], strict=True):
-                kept[name] = torch.where(region, values, torch.nan)
-        return replace(self, **kept)  # type: ignore[arg-type]
+        """Keep some channels, which the method has to compute, in a region; NaN outside it."""
+        kept = {
+            channel: ChannelVariance(*(torch.where(region, values, torch.nan) for values in self.channels[channel]))
+            for channel in channels
+        }
+        return replace(self, channels=kept)
 
 
 def unit_phase(image: GridImage) -> GridImage:
@@ -146,19 +156,9 @@ class Moments:
         spread = torch.stack([*fourth, fourth[0] + fourth[1] + 2 * cross]) - moments**2
         correction = n / (n - 1) if self.centred and n > 1 else 1.0
         variances, errors = correction * moments, correction * self._standard_error(moments, spread)
-        return VarianceEstimate(
-            variance=variances[3],
-            variance_magnitude=variances[2],
-            variance_real=variances[0],
-            variance_imaginary=variances[1],
-            standard_error=errors[3],
-            standard_error_magnitude=errors[2],
-            standard_error_real=errors[0],
-            standard_error_imaginary=errors[1],
-            n_samples=n,
-            n_evaluations=n_evaluations,
-            n_total=n_total,
-        )
+        order: tuple[Channel, ...] = ("real", "imaginary", "magnitude", "complex")
+        channels = {name: ChannelVariance(variances[i], errors[i]) for i, name in enumerate(order)}
+        return VarianceEstimate(channels, n_samples=n, n_evaluations=n_evaluations, n_total=n_total)
 
     def _standard_error(self, variances: Tensor, spread: Tensor) -> Tensor:
         """Standard error of a mean square with this spread; about the sample mean it gains 2 sigma^4 / (n - 1).

@@ -19,12 +19,13 @@ def test_value_noise_confidence_and_snr_are_said() -> None:
 
 def test_a_voxel_without_noise() -> None:
     estimate = estimate_of(RESULT)
-    silent = replace(RESULT, estimate=replace(estimate, variance_magnitude=torch.zeros_like(estimate.variance)))
+    none = torch.zeros_like(estimate.variance_magnitude)
+    silent = replace(RESULT, estimate=estimate.with_channel("magnitude", none, estimate.standard_error_magnitude))
     assert voxel_sentence(silent, (0, 0)).endswith("without noise")
 
 
 def test_a_voxel_whose_noise_was_not_computed() -> None:
     estimate = estimate_of(RESULT)
     unknown = torch.full_like(estimate.variance_magnitude, torch.nan)
-    result = replace(RESULT, estimate=replace(estimate, variance_magnitude=unknown))
+    result = replace(RESULT, estimate=estimate.with_channel("magnitude", unknown, unknown))
     assert voxel_sentence(result, (0, 0)).endswith("its noise was not computed")

@@ -7,6 +7,7 @@ import torch
 
 from mri_noise.operators.replay import multiply
 from mri_noise.variance.check.linearity import LinearityCheck, assess, corrected, corrections
+from mri_noise.variance.estimate import Channel
 from mri_noise.variance.linearise.point import OperatingPoint
 from mri_noise.variance.sampling.exact import Exact
 from mri_noise.variance.sampling.monte_carlo import MonteCarlo
@@ -60,8 +61,9 @@ def test_the_bias_is_predicted_and_the_correction_lowers_it(factor: float) -> No
     *_, exact = Exact()(point, torch.Generator())
     *_, actual = MonteCarlo(n_replicas=1500, batch=100)(point, torch.Generator().manual_seed(5))
     better = corrected(exact, corrections(pairs, point.object))
-    for name in ("variance_magnitude", "variance"):
-        sigma, linear, after = (getattr(each, name).sqrt() for each in (actual, exact, better))
+    channels: tuple[Channel, ...] = ("magnitude", "complex")
+    for channel in channels:
+        sigma, linear, after = (each.channels[channel].variance.sqrt() for each in (actual, exact, better))
         assert (after - sigma).norm() < 0.8 * (linear - sigma).norm()
 
 

@@ -4,7 +4,8 @@ from torch import Tensor
 
 from mri_noise.acquisition.noise import NoiseShaping
 from mri_noise.operators.cartesian import Sense
-from mri_noise.variance.control_variates.controls import N_CONTROLS, TIKHONOV, Controls
+from mri_noise.variance.calibration import CONTROL_TIKHONOV
+from mri_noise.variance.control_variates.controls import N_CONTROLS, Controls
 from tests.problems import equispaced, problem
 
 
@@ -56,7 +57,9 @@ def test_the_first_controls_are_those_of_neighbours_and_the_last_is_zero_filled(
     fields = _controls_of(controls, image).unflatten(-1, (8, 9))
     assert fields[-1].equal(image)
     own = fields[N_CONTROLS // 2 - 1]
-    torch.testing.assert_close(p.encoding.normal(own) + TIKHONOV * float(p.encoding.coil_power.max()) * own, image)
+    torch.testing.assert_close(
+        p.encoding.normal(own) + CONTROL_TIKHONOV * float(p.encoding.coil_power.max()) * own, image
+    )
     torch.testing.assert_close(fields[0, 2:], own[:-2])  # two rows up
     assert not bool(fields[0, :2].any())
 

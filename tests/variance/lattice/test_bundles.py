@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mri_noise.operators.linop import LinearOperator, Shape
-from mri_noise.variance.lattice.bundles import Bundle, Spacing, compute_bundles, compute_complex_bundles, draw_bundles
+from mri_noise.variance.lattice.bundles import Bundle, Spacing, compute_bundles, draw_bundles
 from mri_noise.variance.lattice.density import bundled_density, error_density, shared_energy
+from mri_noise.variance.lattice.directions import COMPLEX, MAGNITUDE
 from mri_noise.variance.rows import covariance_rows, random_voxels
 from tests.variance.operators import random_operator, random_region
 
@@ -55,7 +56,7 @@ def test_bundles_of_one_voxel_are_rows(rows: int, columns: int, seed: int) -> No
     region = random_region(rows, columns, generator)
     voxels = random_voxels(region, 3, generator)
     single = covariance_rows(operator, image, voxels, chunk=2)
-    bundles = compute_bundles(operator, image, list(voxels[:, None]), generator, chunk=2)
+    bundles = compute_bundles(operator, image, list(voxels[:, None]), generator, directions=MAGNITUDE, chunk=2)
     for bundle, row, variance in zip(bundles, single.covariance, single.variance, strict=True):
         torch.testing.assert_close(bundle.energy, row.square())
         torch.testing.assert_close(bundle.variance, variance[None])
@@ -86,7 +87,9 @@ def test_complex_bundles_have_the_energy_of_both_covariances() -> None:
     voxels = torch.tensor([[1, 2], [3, 0]])
     rows = voxels[:, 0] * 5 + voxels[:, 1]
     bundles = [
-        bundle for _ in range(100) for bundle in compute_complex_bundles(operator, image, [voxels], generator, chunk=2)
+        bundle
+        for _ in range(100)
+        for bundle in compute_bundles(operator, image, [voxels], generator, directions=COMPLEX, chunk=2)
     ]
     for found, truth in (
         (torch.stack([b.energy for b in bundles]), (c[rows].abs() ** 2 + g[rows].abs() ** 2).sum(0).reshape(4, 5) / 4),
@@ -132,7 +135,9 @@ def test_the_density_is_that_of_single_rows() -> None:
     for _ in range(12):
         voxels = draw_bundles(region, 4, generator)
         assert any(len(bundle) > 2 for bundle in voxels)
-        together = bundled_density(compute_bundles(operator, image, voxels, generator, chunk=3), region)
+        together = bundled_density(
+            compute_bundles(operator, image, voxels, generator, directions=MAGNITUDE, chunk=3), region
+        )
         alone = error_density(covariance_rows(operator, image, torch.cat(voxels), chunk=8), region)
         pairs = [_parts(density) for density in (together, alone)]
         differences.append(np.subtract(*pairs) / pairs[1].sum())

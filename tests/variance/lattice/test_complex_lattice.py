@@ -5,9 +5,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mri_noise.variance.lattice.complex_lattice import ComplexLatticeProbing, PairSums, probe_pair
-from mri_noise.variance.lattice.errors import nrmse, pooled
+from mri_noise.variance.lattice.complex_lattice import ComplexLatticeProbing
+from mri_noise.variance.lattice.errors import Sums, nrmse, pooled
 from mri_noise.variance.lattice.probes import BothProducts
+from mri_noise.variance.lattice.probing import QuadraturePairs, probe
 from mri_noise.variance.plan import Lattice, Plan
 from mri_noise.variance.sampling.exact import Exact
 from tests.cases import reconstructor
@@ -27,25 +28,27 @@ def test_the_error_has_the_mean_and_the_variance_that_theory_says(
     operator, image = random_operator(rows, columns, generator)
     region = random_region(rows, columns, generator)
     lattice, n_pairs = Lattice(a, c, seed % c), 120
-    colours, sums = lattice.colours((rows, columns)), PairSums.zeros(region)
+    plan = Plan(lattice, 1, 0.01, 0.01, 6, 0.01, 2)
+    pairs = QuadraturePairs(image, region, plan, BothProducts(operator, 3), 0.01)
+    sums = Sums.zeros(pairs.n_values, rows, columns, device=region.device)
     for _ in range(n_pairs):
-        *_, pair = probe_pair(operator, image, region, colours, generator, chunk=3)
-        sums = sums.plus(pair)
+        *_, pair = pairs.draw(generator)
+        sums = sums.plus(pair.values[None])
     covariance = operator.p @ operator.p.mH + operator.q @ operator.q.mH
     pseudo = operator.p @ operator.q.mT + operator.q @ operator.p.mT
-    inside, flat = region.flatten(), colours.flatten()
+    inside, flat = region.flatten(), pairs.colours.flatten()
     together = (flat[:, None] == flat) & inside[:, None] & inside & ~torch.eye(len(inside), dtype=torch.bool)
     spread = ((covariance.abs().square() + pseudo.abs().square()) * together).sum(1)[inside] / 4
     for found, truth, theory in (
-        (sums.variance, covariance.diagonal().real, spread),
-        (sums.variance_magnitude, operator.magnitude_covariance(image).diagonal(), spread / 2),
+        (sums.mean[0], covariance.diagonal().real, spread),
+        (sums.mean[1], operator.magnitude_covariance(image).diagonal(), spread / 2),
     ):
-        difference = (found.mean.flatten() - truth)[inside]
+        difference = (found.flatten() - truth)[inside]
         alone = theory == 0
         assert torch.allclose(difference[alone], torch.zeros_like(difference[alone]), atol=1e-9)
         z = difference[~alone] / (theory[~alone] / n_pairs).sqrt()
         assert z.numel() == 0 or z.abs().max() < 5
-    mean_square = (sums.error.second / n_pairs)[region]
+    mean_square = (sums.second[2] / n_pairs)[region]
     assert torch.allclose(mean_square[spread > 0], spread[spread > 0], rtol=0.7)
 
 
@@ -61,9 +64,8 @@ def test_a_network_within_the_target(name: str) -> None:
         assert last.plan is not None
         assert last.n_evaluations == last.plan.n_evaluations + last.plan.evaluations_per_product * last.n_samples
         assert set(last.channels) == {"magnitude", "complex"}
-        assert last.variance is not None
-        assert exact.variance is not None
-        errors.append(float((last.variance.sqrt() - exact.variance.sqrt()).norm() / exact.variance.sqrt().norm()))
+        sigma, truth = (each.channels["complex"].variance.sqrt() for each in (last, exact))
+        errors.append(float((sigma - truth).norm() / truth.norm()))
         for channel, (variance, error) in last.channels.items():
             z.append((variance - exact.channels[channel][0]) / error)
     assert sorted(errors)[-2] < 0.1
@@ -78,13 +80,12 @@ def test_a_second_pair_goes_only_as_far_as_the_target_takes() -> None:
     plan = Plan(Lattice(2, 5, 1), 1, 0.3, 0.3, 6, 0.3, 2)
 
     def last(target: float) -> tuple[int, float]:
-        method, again = ComplexLatticeProbing(target=target), torch.Generator().manual_seed(1)
-        *_, estimate = method.probe(BothProducts(operator, 1), image, region, plan, again, n_before=0)
+        task, again = ComplexLatticeProbing(target=target).task, torch.Generator().manual_seed(1)
+        *_, estimate = probe(BothProducts(operator, 1), image, region, plan, again, task=task)
         assert estimate.complete
         assert estimate.n_evaluations == 2 * estimate.n_samples
-        assert estimate.variance is not None
-        assert estimate.standard_error is not None
-        return estimate.n_samples, nrmse(pooled(estimate.variance, region), estimate.standard_error.square(), region)
+        variance, error = estimate.channels["complex"]
+        return estimate.n_samples, nrmse(pooled(variance, region), error.square(), region)
 
     n_probes, error = last(0.99)
     assert n_probes == 20

@@ -5,11 +5,13 @@ from dataclasses import replace
 import pytest
 import torch
 
+from mri_noise.variance.calibration import SAMPLES_BEFORE_THE_FIRST_FIT
 from mri_noise.variance.estimate import Channel, VarianceEstimate
 from mri_noise.variance.lattice.bundles import compute_bundles, draw_bundles
 from mri_noise.variance.lattice.complex_lattice import ComplexLatticeProbing
+from mri_noise.variance.lattice.directions import MAGNITUDE
 from mri_noise.variance.lattice.errors import nrmse, pooled
-from mri_noise.variance.lattice.forward_products import FIRST_FIT, forward_products, share_of_bundles, until_accurate
+from mri_noise.variance.lattice.forward_products import forward_products, share_of_bundles, until_accurate
 from mri_noise.variance.lattice.magnitude import LatticeProbing
 from mri_noise.variance.lattice.probes import BothProducts
 from mri_noise.variance.linearise.point import OperatingPoint, noise_jacobian
@@ -67,11 +69,15 @@ def test_a_linear_reconstruction_is_all_but_explained() -> None:
     point = _point("CG-SENSE")
     *_, exact = Exact()(point, torch.Generator())
     *_, last = forward_products(
-        _products(point), point.image, point.object, torch.Generator().manual_seed(0), n_probes=FIRST_FIT
+        _products(point),
+        point.image,
+        point.object,
+        torch.Generator().manual_seed(0),
+        n_probes=SAMPLES_BEFORE_THE_FIRST_FIT,
     )
     truth = exact.variance_magnitude[point.object]
     error = (last.variance_magnitude[point.object] - truth) / truth
-    assert error.square().mean().sqrt() < 0.5 * (2 / FIRST_FIT) ** 0.5
+    assert error.square().mean().sqrt() < 0.5 * (2 / SAMPLES_BEFORE_THE_FIRST_FIT) ** 0.5
 
 
 def test_batches_change_nothing_but_when_coefficients_are_learned() -> None:
@@ -92,8 +98,7 @@ def test_outside_the_region_there_is_nothing_and_the_first_sample_has_no_error()
     products = replace(_products(point), chunk=1)
     first, *_, last = forward_products(products, point.image, region, torch.Generator().manual_seed(0), n_probes=26)
     assert bool(torch.isinf(first.standard_error_magnitude[region]).all())
-    for values in (last.variance_magnitude, last.standard_error_magnitude, last.variance, last.standard_error):
-        assert values is not None
+    for values in (*last.channels["magnitude"], *last.channels["complex"]):
         assert bool(torch.isfinite(values[region]).all())
         assert bool(torch.isnan(values[~region]).all())
 
@@ -105,7 +110,13 @@ def test_pilots_say_what_controls_leave() -> None:
     operator, controls = noise_jacobian(point, chunk=8), point.controls
     voxels = random_voxels(point.object, 6, torch.Generator().manual_seed(0))
     bundles = compute_bundles(
-        operator, point.image, list(voxels[:, None]), torch.Generator(), chunk=4, controls=controls
+        operator,
+        point.image,
+        list(voxels[:, None]),
+        torch.Generator(),
+        directions=MAGNITUDE,
+        chunk=4,
+        controls=controls,
     )
     size = point.kspace.numel()
     basis = torch.eye(size, dtype=torch.complex128).view(-1, *point.kspace.shape)
@@ -166,5 +177,7 @@ def test_bundles_without_controls_explain_nothing() -> None:
     point = _point("MoDL")
     generator = torch.Generator().manual_seed(0)
     voxels = draw_bundles(point.object, 2, generator)
-    bundles = compute_bundles(noise_jacobian(point, chunk=2), point.image, voxels, generator, chunk=2)
+    bundles = compute_bundles(
+        noise_jacobian(point, chunk=2), point.image, voxels, generator, directions=MAGNITUDE, chunk=2
+    )
     assert share_of_bundles(bundles) == pytest.approx(1)

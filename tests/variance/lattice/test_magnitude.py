@@ -8,8 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mri_noise.variance.lattice.bundles import compute_bundles, draw_bundles
-from mri_noise.variance.lattice.magnitude import LatticeProbing, probe_magnitude
+from mri_noise.variance.lattice.directions import MAGNITUDE
+from mri_noise.variance.lattice.magnitude import LatticeProbing
+from mri_noise.variance.lattice.planning import choose
 from mri_noise.variance.lattice.probes import BothProducts
+from mri_noise.variance.lattice.probing import probe
 from mri_noise.variance.linearise.point import noise_jacobian
 from mri_noise.variance.plan import Lattice, Plan
 from mri_noise.variance.sampling.exact import Exact
@@ -17,6 +20,7 @@ from tests.cases import reconstructor
 from tests.problems import point_of, problem
 from tests.variance.operators import random_operator, random_region
 
+TASK = LatticeProbing().task
 SIZES = st.integers(1, 5)
 
 
@@ -31,7 +35,7 @@ def test_the_error_has_the_mean_and_the_variance_that_theory_says(
     region = random_region(rows, columns, generator)
     lattice, n_signs = Lattice(a, c, seed % c), 100
     plan = Plan(lattice, n_signs, 0.01, 0.0125, 16, 0.02, 32)
-    *_, estimate = probe_magnitude(BothProducts(operator, 3), image, region, plan, generator, most=100, n_before=0)
+    *_, estimate = probe(BothProducts(operator, 3), image, region, plan, generator, task=TASK)
     assert estimate.complete
     dense = operator.magnitude_covariance(image)
     colours = lattice.colours((rows, columns)).flatten()
@@ -44,7 +48,7 @@ def test_the_error_has_the_mean_and_the_variance_that_theory_says(
     z = difference[~alone] / error[~alone]
     assert z.numel() == 0 or z.abs().max() < 5
     assert torch.isnan(estimate.variance_magnitude[~region]).all()
-    assert estimate.variance is None
+    assert estimate.channels.keys() == {"magnitude"}
 
 
 @pytest.mark.parametrize("name", ["U-Net of magnitudes", "MoDL", "unrolled"])
@@ -55,8 +59,10 @@ def test_a_network_within_the_bound(name: str) -> None:
     method = LatticeProbing(target=0.05, shrink=False)
     generator = torch.Generator().manual_seed(0)
     every = draw_bundles(point.object, point.object.numel(), generator)
-    bundles = compute_bundles(noise_jacobian(point, chunk=8), point.image, every, generator, chunk=8)
-    plan = method.choose(bundles, point)
+    bundles = compute_bundles(
+        noise_jacobian(point, chunk=8), point.image, every, generator, directions=MAGNITUDE, chunk=8
+    )
+    plan = choose(method.task, bundles, point)
     assert plan.n_pilots == int(point.object.sum())
     assert plan.lattice is not None
     squared = []
@@ -120,7 +126,7 @@ def test_colours_without_the_object_are_not_probed_and_snapshots_fill_the_map() 
     region = torch.zeros(4, 5, dtype=torch.bool)
     region[1, 1:4] = True
     plan = Plan(Lattice(2, 5, 1), 1, 0.01, 0.0125, 2, 0.02, 4)
-    snapshots = list(probe_magnitude(BothProducts(operator, 2), image, region, plan, generator, most=100, n_before=4))
+    snapshots = list(probe(BothProducts(operator, 2), image, region, plan, generator, task=TASK, n_before=4))
     assert [s.n_samples for s in snapshots] == [2, 3]
     assert [s.n_evaluations for s in snapshots] == [8, 10]
     assert [int(torch.isfinite(s.variance_magnitude).sum()) for s in snapshots] == [2, 3]

@@ -5,8 +5,9 @@ import torch
 from torch import Tensor
 
 from mri_noise.variance.estimate import unit_phase
-from mri_noise.variance.lattice.magnitude import probe_magnitude
+from mri_noise.variance.lattice.magnitude import LatticeProbing
 from mri_noise.variance.lattice.overlap import Overlap
+from mri_noise.variance.lattice.probing import probe
 from mri_noise.variance.linearise.point import OperatingPoint
 from mri_noise.variance.plan import Lattice, Plan
 from mri_noise.variance.sampling.exact import Exact
@@ -35,8 +36,13 @@ def test_only_the_cells_of_a_close_lattice_are_biased(local: tuple[OperatingPoin
     overlap = overlap_of(point, torch.nonzero(point.object)[::37], 40)
     for lattice in (Lattice(1, 6, 2), Lattice(2, 5, 2), Lattice(1, 13, 5)):
         plan = Plan(lattice, 80, 0.1, 0.14, 8, 0.02, 8, reach=40)
-        *_, last = probe_magnitude(
-            products, point.image, point.object, plan, torch.Generator().manual_seed(0), most=100, n_before=0
+        *_, last = probe(
+            products,
+            point.image,
+            point.object,
+            plan,
+            torch.Generator().manual_seed(0),
+            task=LatticeProbing().task,
         )
         error = (last.variance_magnitude.sqrt() - exact.sqrt()).norm() / exact.sqrt().norm()
         random = last.standard_error_magnitude / (2 * exact.sqrt())

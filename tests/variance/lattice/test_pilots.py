@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mri_noise.acquisition.masks import PoissonDisc, Random2D, RandomLines
-from mri_noise.variance.lattice.pilots import plan_by_bundles, plan_by_rows, trust_under
+from mri_noise.variance.lattice.bundles import plan_by_bundles, plan_by_rows, trust_under
 from mri_noise.variance.plan import Lattice, Plan
 
 

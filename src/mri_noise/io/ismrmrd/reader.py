@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from mri_noise.io.ismrmrd.measurements import Group, measurements_of, prescan_fo
 from mri_noise.io.measurements import Measurement, acquisition_groups, choose, stated, told_apart
 from mri_noise.io.readout import crop_readout, readout_ifft, remaining_samples, remove_oversampling, resample
 from mri_noise.io.samples import as_complex64, label
-from mri_noise.io.volume import VolumetricKSpace, temporary_array
+from mri_noise.io.volume import Kept, VolumetricKSpace, temporary_array
 from mri_noise.operators.fourier import central_block
 
 _N_BLOCKS = 4
@@ -129,7 +129,7 @@ def _scan_of_slices(source: _Source) -> Scan:
         phase_encode_axes=(-1,),
         voxel_size=None if size is None else (size[2], size[0], size[1]),
         fingerprint=source.fingerprint,
-        read=partial(_read_slice, source, lru_cache(maxsize=_N_BLOCKS)(partial(_block, source))),
+        read=partial(_read_slice, source, Kept(partial(_block, source), _N_BLOCKS)),
         files=(source.path.absolute(),),
     )
 
@@ -195,8 +195,8 @@ def _scan_of_slabs(source: _Source) -> Scan:
         read=partial(
             _read_across,
             source,
-            lru_cache(maxsize=1)(partial(_slab, source)),
-            lru_cache(maxsize=1)(partial(_calibration_slab, source)),
+            Kept(partial(_slab, source)),
+            Kept(partial(_calibration_slab, source)),
         ),
         files=(source.path.absolute(),),
     )

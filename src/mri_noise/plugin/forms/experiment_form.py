@@ -8,6 +8,7 @@ from mri_noise.experiment import Experiment
 from mri_noise.plugin.forms.forms import LABEL_WIDTH, SPACING, ChoiceForm, SettingsForm, column
 from mri_noise.plugin.widgets.sections import Section
 from mri_noise.settings import SettingsError
+from mri_noise.variance.method import VarianceMethod
 
 _SECTIONS = {
     "Undersampling": ("undersampling",),
@@ -16,7 +17,6 @@ _SECTIONS = {
     "Noise map": ("variance",),
     "Advanced": ("coils", "prewhiten", "linearity", "object", "precision", "tangents", "device", "seed"),
 }
-_STOPPABLE = ("sketch", "monte-carlo")
 _FOLDED = ("Noise level", "Advanced")
 
 
@@ -69,7 +69,7 @@ class ExperimentForm:
     def _can_stop(self) -> bool:
         """Whether the method adds samples until it is told to stop; others plan them, or take every voxel."""
         method = self.editors["variance"]
-        return isinstance(method, ChoiceForm) and method.kind in _STOPPABLE
+        return isinstance(method, ChoiceForm) and issubclass(method.chosen, VarianceMethod) and method.chosen.can_stop
 
     def _tell(self) -> None:
         self._target_row.setVisible(self._can_stop)

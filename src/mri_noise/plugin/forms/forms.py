@@ -115,6 +115,11 @@ class ChoiceForm(Editor):
         return self._classes.get(self.kind, Absent)
 
     @property
+    def chosen(self) -> type[Settings]:
+        """The settings class of that kind."""
+        return self._classes[self.kind]
+
+    @property
     def menu(self) -> QWidget:
         """The menu of kinds, to be placed in a row of its own."""
         return self._menu.native

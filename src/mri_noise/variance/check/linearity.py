@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -12,14 +12,10 @@ from torch import Tensor
 from mri_noise.acquisition.noise import white_probes
 from mri_noise.arrays import GridImage, GridMap, GridMask, Samples
 from mri_noise.settings import Settings
-from mri_noise.variance.estimate import CHANNEL_FIELDS, Channel, VarianceEstimate, unit_phase
+from mri_noise.variance.calibration import LINEARITY_WIDTH, NEGLIGIBLE_BIAS, TOLERABLE_BIAS
+from mri_noise.variance.estimate import CHANNELS, Channel, ChannelVariance, VarianceEstimate, unit_phase
 from mri_noise.variance.linearise.point import OperatingPoint, batch_size, noise_jacobian
 from mri_noise.variance.smoothing import local_mean
-
-_WIDTH = 3.0
-"""Width of the neighbourhood over which samples are pooled, in voxels."""
-_NEGLIGIBLE, _TOLERABLE = 0.01, 0.05
-
 
 Perturbations = Float[Tensor, "pairs 3 *grid"]
 """Of the real part, the imaginary part and the magnitude of an image."""
@@ -63,7 +59,7 @@ class Linearity:
     @property
     def holds(self) -> bool:
         """Whether the map, corrected or not, is off by no more than is tolerable."""
-        return self.remaining_bias <= _TOLERABLE
+        return self.remaining_bias <= TOLERABLE_BIAS
 
     @property
     def verdict(self) -> str:
@@ -73,7 +69,7 @@ class Linearity:
             return f"not linear: the map is off by about {left}; use Monte Carlo at this noise"
         if self.corrected:
             return f"corrected regionally: the linear map is off by about {off}, this one by {left}"
-        if self.bias > _NEGLIGIBLE:
+        if self.bias > NEGLIGIBLE_BIAS:
             return f"nearly linear: the map is off by about {off}"
         return f"linear at this noise: the map is off by about {off}"
 
@@ -145,7 +141,7 @@ class LinearityCheck(Settings):
             parts.append(_channels(images - point.image, images.abs() - point.image.abs()))
         actual = torch.cat(parts)
         shift = (actual - linear.values).mean(0)
-        smooth = torch.stack([local_mean(each, point.object, _WIDTH).nan_to_num(0) for each in shift])
+        smooth = torch.stack([local_mean(each, point.object, LINEARITY_WIDTH).nan_to_num(0) for each in shift])
         return Pairs(actual - smooth, linear.values)
 
 
@@ -172,7 +168,7 @@ def assess(pairs: Pairs, region: GridMask, *, correct: bool) -> Linearity:
     bias = max(float(squared[region].nansum()), 0.0) / total
     halves = torch.arange(n_pairs) < n_pairs // 2
     gains = [_gain(pairs, excess, half, region) / total for half in (halves, ~halves)]
-    helps = correct and min(gains) > 0 and bias > _NEGLIGIBLE**2
+    helps = correct and min(gains) > 0 and bias > NEGLIGIBLE_BIAS**2
     remaining = max(bias - sum(gains) / 2, 0.0) if helps else bias
     difference = (pairs.actual - pairs.linear)[:, :2].square().sum((0, 1))[region].sum()
     return Linearity(
@@ -188,26 +184,26 @@ def assess(pairs: Pairs, region: GridMask, *, correct: bool) -> Linearity:
 def correction(pairs: Pairs, region: GridMask, channel: Channel) -> GridMap:
     """Ratio of the actual to the linear variance of a neighbourhood, shape (*grid); 1 outside the region."""
     actual, linear = (power.mean(0) for power in pairs.power(channel))
-    ratio = local_mean(actual, region, _WIDTH) / local_mean(linear, region, _WIDTH)
+    ratio = local_mean(actual, region, LINEARITY_WIDTH) / local_mean(linear, region, LINEARITY_WIDTH)
     return torch.where(torch.isfinite(ratio), ratio, 1.0)
 
 
 def corrections(pairs: Pairs, region: GridMask) -> dict[Channel, GridMap]:
     """The correction of every channel."""
-    return {channel: correction(pairs, region, channel) for channel in CHANNEL_FIELDS}
+    return {channel: correction(pairs, region, channel) for channel in CHANNELS}
 
 
 def corrected(estimate: VarianceEstimate, ratios: Mapping[Channel, GridMap]) -> VarianceEstimate:
     """Multiply the variances, and their standard errors, with regional corrections."""
-    maps: dict[str, Any] = {}
-    for channel, values in estimate.channels.items():
-        names = CHANNEL_FIELDS[channel]
-        maps |= {name: ratios[channel].to(value) * value for name, value in zip(names, values, strict=True)}
-    return replace(estimate, **maps)
+    channels = {
+        channel: ChannelVariance(*(ratios[channel].to(value) * value for value in values))
+        for channel, values in estimate.channels.items()
+    }
+    return replace(estimate, channels=channels)
 
 
 def _sigma(power: Float[Tensor, "pairs *grid"], region: GridMask) -> GridMap:
-    return local_mean(power.mean(0), region, _WIDTH).sqrt()
+    return local_mean(power.mean(0), region, LINEARITY_WIDTH).sqrt()
 
 
 def _gain(pairs: Pairs, excess: Float[Tensor, "pairs *grid"], half: Tensor, region: GridMask) -> float:

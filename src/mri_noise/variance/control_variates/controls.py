@@ -9,13 +9,14 @@ from torch import Tensor
 from mri_noise.acquisition.noise import NoiseShaping
 from mri_noise.arrays import Image, KSpace, RealMap
 from mri_noise.operators.encoding import Encoding
+from mri_noise.variance.calibration import CONTROL_REACH, CONTROL_TIKHONOV
 from mri_noise.variance.control_variates.compact import packed, packed_dtype, picked, unpacked
 
-TIKHONOV = 0.07
-"""Of the SENSE image, in units of the largest power of the coil maps."""
-_REACH = 2
 _NEIGHBOURS = tuple(
-    (y, x) for y in range(-_REACH, _REACH + 1) for x in range(-_REACH, _REACH + 1) if abs(y) + abs(x) <= _REACH
+    (y, x)
+    for y in range(-CONTROL_REACH, CONTROL_REACH + 1)
+    for x in range(-CONTROL_REACH, CONTROL_REACH + 1)
+    if abs(y) + abs(x) <= CONTROL_REACH
 )
 N_CONTROLS = len(_NEIGHBOURS) + 1
 _LINES_AT_ONCE = 16
@@ -58,7 +59,7 @@ class Controls:
     @classmethod
     def of(cls, encoding: Encoding, noise_shaping: NoiseShaping) -> "Controls | None":
         """Make those of an encoding; None where its lines depend on each other, or are too long."""
-        solver, tikhonov = encoding.lines, TIKHONOV * float(encoding.coil_power.max())
+        solver, tikhonov = encoding.lines, CONTROL_TIKHONOV * float(encoding.coil_power.max())
         if solver is None or not solver.has(tikhonov):
             return None
         maps = solver.coil_maps
@@ -70,8 +71,8 @@ class Controls:
             noise_shaping,
             solver.turned,
             filters=maps.new_empty(n_lines, n, n, 2, dtype=packed_dtype(maps.dtype)),
-            sense=maps.new_empty(4 * _REACH + 1, n_lines, n),
-            cross=maps.new_empty(2 * _REACH + 1, n_lines, n),
+            sense=maps.new_empty(4 * CONTROL_REACH + 1, n_lines, n),
+            cross=maps.new_empty(2 * CONTROL_REACH + 1, n_lines, n),
             zero_filled_variance=maps.real.new_empty(n_lines, n),
         )
         first = 0
@@ -82,15 +83,15 @@ class Controls:
             filter_, lines = unpacked(found.filters[some], maps.dtype), maps[:, some].permute(1, 0, 2)
             of_zero_filled = spread * (lines.mH @ (covariance @ lines))
             cross = filter_ @ of_zero_filled
-            found.sense[:, some] = _band(cross @ filter_.mH, 2 * _REACH)
-            found.cross[:, some] = _band(cross, _REACH)
+            found.sense[:, some] = _band(cross @ filter_.mH, 2 * CONTROL_REACH)
+            found.cross[:, some] = _band(cross, CONTROL_REACH)
             found.zero_filled_variance[some] = of_zero_filled.diagonal(dim1=-2, dim2=-1).real
         return found
 
     @property
     def deviation(self) -> RealMap:
         """Standard deviation of the SENSE image, shape (rows, columns); zero off the coil maps."""
-        own = self.sense[2 * _REACH].real.clamp_min(0).sqrt()
+        own = self.sense[2 * CONTROL_REACH].real.clamp_min(0).sqrt()
         return own.mT if self.turned else own
 
     def zero_filled(self, white: KSpace) -> Image:
@@ -126,9 +127,9 @@ class Controls:
             for other, (ey, ex) in enumerate(_NEIGHBOURS):
                 if dy == ey:
                     inside = self._inside(y + ey, x + ex)
-                    found[:, one, other] = self._at(self.sense[2 * _REACH + ex - dx], y + dy, x + dx) * inside
+                    found[:, one, other] = self._at(self.sense[2 * CONTROL_REACH + ex - dx], y + dy, x + dx) * inside
             if dy == 0:
-                found[:, one, -1] = self._at(self.cross[_REACH - dx], y, x + dx)
+                found[:, one, -1] = self._at(self.cross[CONTROL_REACH - dx], y, x + dx)
                 found[:, -1, one] = found[:, one, -1].conj()
         found[:, -1, -1] = self.zero_filled_variance[y, x].to(found.dtype)
         return found

@@ -7,9 +7,8 @@ from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
 from mri_noise.arrays import Mask, RealMap
+from mri_noise.variance.calibration import COEFFICIENT_RIDGE
 
-_RIDGE = 1e-4
-"""Relative, on the diagonal of the normal equations: neighbours of a smooth image are all but collinear."""
 _TILE = 8
 _VOXELS_AT_ONCE = _TILE**2
 
@@ -72,7 +71,7 @@ def _solve(
     size = normal.diagonal(dim1=-2, dim2=-1)
     largest = size.amax(-1, keepdim=True)
     floor = torch.finfo(size.dtype).eps * torch.where(largest > 0, largest, 1)
-    ridge = torch.diag_embed(_RIDGE * size + floor)
+    ridge = torch.diag_embed(COEFFICIENT_RIDGE * size + floor)
     return torch.cholesky_solve(right, torch.linalg.cholesky(normal + ridge))
 
 

@@ -1,5 +1,5 @@
 """Lattice probing: many voxels in one product.
 
-magnitude, complex_lattice: the methods; pilots, bundles, density: what a few voxels tell; search, choice: the lattice;
-probes, adjoint_only, overlap, forward_products: how it is probed; errors, shrinkage.
+magnitude, complex_lattice: one method over directions; planning: by pilots (bundles, density, choice, search, overlap);
+probing: does it (probes, adjoint_only), or takes forward_products; errors: how well a map is known; shrinkage.
 """

@@ -9,6 +9,7 @@ aliasing makes, plays no part and is left out.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -20,7 +21,8 @@ from torch import Tensor
 from mri_noise.arrays import Image, Mask
 from mri_noise.operators.linop import LinearOperator
 from mri_noise.variance.lattice.bundles import Spacing, summed_voxels
-from mri_noise.variance.lattice.probes import Probed, occupied
+from mri_noise.variance.lattice.directions import random_signs
+from mri_noise.variance.lattice.probes import BothProducts, Probed, occupied
 from mri_noise.variance.linearise.point import OperatingPoint
 from mri_noise.variance.linearise.zero_filled import ImageDomain
 from mri_noise.variance.plan import Plan
@@ -86,6 +88,7 @@ class AdjointProducts:
         Probes computed at once.
     """
 
+    n_evaluations: ClassVar[int] = 1
     domain: ImageDomain
     derivative: LinearOperator
     chunk: int
@@ -112,7 +115,7 @@ class AdjointProducts:
         return [self._kernels(voxels, product) for voxels, product in zip(bundles, products, strict=True)]
 
     def _probe(self, directions: Image, voxels: Int[Tensor, "_ 2"], generator: torch.Generator) -> Image:
-        signs = 2.0 * torch.randint(0, 2, (len(voxels),), generator=generator) - 1
+        signs = random_signs((len(voxels),), generator)
         return torch.stack([summed_voxels(direction, voxels, signs) for direction in directions])
 
     def _kernels(self, voxels: Int[Tensor, "_ 2"], product: Image) -> Kernels:
@@ -142,6 +145,10 @@ class AdjointProducts:
 
     def _energy(self, kernels: Image, reach: int | None) -> Float[Tensor, "*batch rows columns"]:
         return (kernels.conj() * self.domain.covariance(kernels, reach)).real.double() / 2
+
+
+Products = BothProducts | AdjointProducts
+"""What a probe of one colour goes through."""
 
 
 def owners(voxels: Mask) -> Int[Tensor, "rows columns"]:

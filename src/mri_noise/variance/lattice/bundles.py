@@ -1,7 +1,11 @@
-"""Bundles of pilots: rows of several voxels from one product, and what they say of each displacement."""
+"""Pilots in bundles: rows of several voxels from one product, how many a plan is worth, and how far to trust them."""
 
-from collections.abc import Iterator, Sequence
+import math
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from typing import NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Bool, Complex, Float, Int
@@ -9,9 +13,25 @@ from torch import Tensor
 
 from mri_noise.arrays import Image, Mask
 from mri_noise.operators.linop import LinearOperator
+from mri_noise.variance.calibration import (
+    ALIASES_OVER_AN_AREA,
+    OPTIMISM_ALONG_LINES,
+    OPTIMISM_OVER_AN_AREA,
+    PILOT_SHARE_OF_ROWS,
+    PILOTS_ALONG_LINES,
+    PILOTS_OVER_AN_AREA,
+    ROWS_APART,
+    ROWS_OF_A_BUNDLE,
+)
 from mri_noise.variance.control_variates.controls import Controls
 from mri_noise.variance.estimate import unit_phase
+from mri_noise.variance.lattice.directions import Directions
+from mri_noise.variance.lattice.search import n_aliases
+from mri_noise.variance.plan import Plan
 from mri_noise.variance.rows import random_voxels
+
+_B = TypeVar("_B")
+_P = TypeVar("_P", bound=Plan | None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +77,7 @@ class Spacing:
         return chosen
 
 
-ROWS = Spacing(apart=10, distance=10, most=6)
+ROWS = Spacing(apart=ROWS_APART, distance=ROWS_APART, most=ROWS_OF_A_BUNDLE)
 """For rows of covariances: ghosts lie in the same rows or columns."""
 
 
@@ -72,7 +92,8 @@ class Bundle:
     variance : shape (voxels,), in the image's units squared
         Of each voxel, up to its covariances with the others of the bundle, which are far away.
     energy : shape (rows, columns)
-        Their squared covariances with each voxel of the image: of expectation the sum over the bundle.
+        Squared errors that they make in each voxel of the image (:meth:`.Directions.squared_error`): of expectation the
+        sum over the bundle.
     unexplained : shape (voxels,)
         Share of the variance of each voxel that control variates of its own leave; one where there are none.
     """
@@ -104,41 +125,19 @@ def compute_bundles(
     voxels: Sequence[Int[Tensor, "_ 2"]],
     generator: torch.Generator,
     *,
+    directions: Directions,
     chunk: int,
     controls: Controls | None = None,
 ) -> list[Bundle]:
-    """Rows K_k. of the covariance of the magnitude, summed with random signs: an adjoint and a forward product each."""
-    signs = [2.0 * torch.randint(0, 2, (len(each),), generator=generator) - 1 for each in voxels]
+    """Sum the rows of covariances of some voxels with random factors: an adjoint and a forward product a bundle."""
+    factors = [directions.draw((len(each),), generator) for each in voxels]
     bundles = []
-    products = _products(operator, image, voxels, signs, controls, chunk=chunk)
-    for each, sign, (product, explained) in zip(voxels, signs, products, strict=True):
-        row = product.real.double() / 2
-        variance = (sign * row[each[:, 0], each[:, 1]]).clamp_min(0)
-        bundles.append(Bundle(each, variance, row.square(), unexplained(explained, variance)))
-    return bundles
-
-
-def compute_complex_bundles(
-    operator: LinearOperator,
-    image: Image,
-    voxels: Sequence[Int[Tensor, "_ 2"]],
-    generator: torch.Generator,
-    *,
-    chunk: int,
-    controls: Controls | None = None,
-) -> list[Bundle]:
-    """The same for the complex image, with random quarters i^n: the energy is (|C_kj|^2 + |Gamma_kj|^2) / 4.
-
-    That is what a pair of probes in quadrature has as its squared error for each voxel j of the same colour.
-    """
-    quarters = torch.tensor([1, 1j, -1, -1j])
-    turns = [quarters[torch.randint(0, 4, (len(each),), generator=generator)] for each in voxels]
-    bundles = []
-    products = _products(operator, image, voxels, turns, controls, chunk=chunk)
-    for each, turn, (product, explained) in zip(voxels, turns, products, strict=True):
-        row = product.to(torch.complex128)
-        variance = (turn.conj() * row[each[:, 0], each[:, 1]]).real.clamp_min(0)
-        bundles.append(Bundle(each, variance, row.abs().square() / 4, unexplained(2 * explained, variance)))
+    products = _products(operator, image, voxels, factors, controls, chunk=chunk)
+    for each, factor, (product, explained) in zip(voxels, factors, products, strict=True):
+        row = directions.row(product)
+        variance = (factor.conj() * row[each[:, 0], each[:, 1]]).real.clamp_min(0)
+        left = unexplained(directions.n * explained, variance)
+        bundles.append(Bundle(each, variance, directions.squared_error(row), left))
     return bundles
 
 
@@ -181,3 +180,73 @@ def summed_voxels(phase: Image, voxels: Int[Tensor, "_ 2"], factors: Tensor) -> 
     weights = torch.zeros_like(phase)
     weights[y, x] = factors.to(phase) * phase[y, x]
     return weights
+
+
+class Trust(NamedTuple):
+    """What pilots are worth under a sampling pattern (``docs/estimators.md``).
+
+    Attributes
+    ----------
+    n_first
+        Pilots before the first plan.
+    optimism
+        How much worse the lattice that looks best in a few rows is in the others.
+    """
+
+    n_first: int
+    optimism: float
+
+
+def trust_under(mask: Mask) -> Trust:
+    """Noise that aliases along lines is correlated in few places, which few pilots miss; over an area it is everywhere.
+
+    There, what smoothing adds beside the steep peak of the density makes up for most of the optimism. Lines are told by
+    the displacements over which they alias: about as many as a side of the image has voxels, also where a partial echo
+    or an ellipse cuts them.
+    """
+    if n_aliases(mask) > ALIASES_OVER_AN_AREA * max(mask.shape):
+        return Trust(PILOTS_OVER_AN_AREA, OPTIMISM_OVER_AN_AREA)
+    return Trust(PILOTS_ALONG_LINES, OPTIMISM_ALONG_LINES)
+
+
+def plan_by_bundles(
+    voxels: Sequence[Int[Tensor, "_ 2"]],
+    compute: Callable[[Sequence[Int[Tensor, "_ 2"]]], list[_B]],
+    choose: Callable[[Sequence[_B]], _P],
+    *,
+    n_first: int,
+    share: float,
+) -> _P:
+    """Choose by the first bundles of pilots, and by more until they are such a share of the products of the map.
+
+    Where the first show that forward products will do, or that nothing will, they are all.
+    """
+    bundles: list[_B] = []
+    wanted = min(n_first, len(voxels))
+    while len(bundles) < wanted:
+        bundles += compute(voxels[len(bundles) : wanted])
+        plan = choose(bundles)
+        if plan is not None and plan.lattice is not None:
+            wanted = min(math.ceil(share * plan.n_products), len(voxels))
+    return plan
+
+
+def plan_by_rows(
+    region: Mask,
+    generator: torch.Generator,
+    compute: Callable[[Sequence[Int[Tensor, "_ 2"]]], list[Bundle]],
+    choose: Callable[[Sequence[Bundle]], Plan],
+    *,
+    n_first: int,
+    n_bundles: int,
+    n_left: int,
+) -> Plan:
+    """Choose by rows of ``n_first`` pilots, and of more of them until they are a twentieth of the cost.
+
+    They are at most so many bundles, and take at most half of the evaluations that are left.
+    """
+    voxels = draw_bundles(region, min(n_bundles, n_left // 4), generator)
+    n_pilots = list(accumulate(len(bundle) for bundle in voxels))
+    return plan_by_bundles(
+        voxels, compute, choose, n_first=bisect_left(n_pilots, n_first) + 1, share=PILOT_SHARE_OF_ROWS
+    )

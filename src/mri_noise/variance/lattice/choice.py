@@ -8,12 +8,11 @@ import numpy as np
 from scipy import ndimage
 
 from mri_noise.arrays import Mask
+from mri_noise.variance.calibration import ALIKE_IN_A_SKETCH
 from mri_noise.variance.lattice.search import Density, ScoredLattice, best_lattices, ghosts
 from mri_noise.variance.plan import Lattice, Plan
 
 _LARGEST_INDEX = 2048
-_ALIKE = 5.5
-"""Voxels whose errors in a row-norm sketch are alike: fewer in every case of ``docs/estimators.md``."""
 
 
 def smoothed(density: Density) -> Density:
@@ -132,7 +131,7 @@ def or_forward_products(
 
     From ``n_least`` products on, control variates leave only a ``share`` of the squared error.
     """
-    bound = scatter_bound(n_voxels, _ALIKE)
+    bound = scatter_bound(n_voxels, ALIKE_IN_A_SKETCH)
     alone = math.ceil(bound**2 / (2 * n_channels * plan.target**2) - 1e-9)
     n_forward = min(alone, max(math.ceil(share * alone), n_least), max_evaluations)
     nrmse = math.sqrt((share if n_forward >= n_least else 1) / (2 * n_channels * n_forward))

@@ -10,15 +10,11 @@ from scipy import ndimage
 from torch import Tensor
 
 from mri_noise.arrays import Mask
+from mri_noise.variance.calibration import DENSITY_ITERATIONS, DENSITY_NEAR, DENSITY_WIDTH
 from mri_noise.variance.lattice.bundles import Bundle
 from mri_noise.variance.lattice.search import Density
 from mri_noise.variance.rows import Rows
 
-_N_ITERATIONS = 8
-_WIDTH = 1.5
-"""Width over which a density is averaged before it shares out energy, in voxels."""
-_NEAR = 3.0
-"""Where energy falls to half of that at the origin before it has been looked at, in voxels."""
 _FLOOR = 1e-6
 
 
@@ -62,7 +58,7 @@ def bundled_density(bundles: Sequence[Bundle], region: Mask) -> Density:
     voxels, variance = torch.cat([b.voxels for b in bundles]), torch.cat([b.variance for b in bundles])
     expected = _first_guess((region.shape[0], region.shape[1]))
     seen = _smooth(density_of(voxels, variance[:, None, None].square().expand(-1, *region.shape), variance, region))
-    for _ in range(_N_ITERATIONS):
+    for _ in range(DENSITY_ITERATIONS):
         density = _density(bundles, voxels, variance, expected, region)
         expected = _smooth(density) / np.maximum(seen, 1e-3 * seen.max() + np.finfo(float).tiny)
         expected = np.maximum(expected, _FLOOR * expected.max() + np.finfo(float).tiny)
@@ -92,10 +88,10 @@ def _density(bundles: Iterable[Bundle], voxels: Tensor, variance: Tensor, expect
 
 def _first_guess(shape: tuple[int, int]) -> Density:
     y, x = np.ogrid[1 - shape[0] : shape[0], 1 - shape[1] : shape[1]]
-    guess: NDArray[np.float64] = 1 / (1 + (y**2 + x**2) / _NEAR**2)
+    guess: NDArray[np.float64] = 1 / (1 + (y**2 + x**2) / DENSITY_NEAR**2)
     return guess
 
 
 def _smooth(density: Density) -> Density:
-    smooth: Density = ndimage.gaussian_filter((density + density[::-1, ::-1]) / 2, _WIDTH, mode="constant")
+    smooth: Density = ndimage.gaussian_filter((density + density[::-1, ::-1]) / 2, DENSITY_WIDTH, mode="constant")
     return smooth

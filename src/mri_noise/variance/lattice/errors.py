@@ -1,18 +1,58 @@
-"""Standard errors of variances that a lattice was probed for."""
+"""Means over samples, and the standard errors of variances: from their spread, or as pilots predict them."""
+
+from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from mri_noise.arrays import Mask, RealMap
+from mri_noise.variance.calibration import ERROR_WIDTH
 from mri_noise.variance.plan import Plan
 from mri_noise.variance.smoothing import local_mean
 
-_WIDTH = 2.0
-"""Of a neighbourhood, in voxels: the error of a voxel comes from other voxels, so that neighbours tell it too."""
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """The one accumulator of samples: sums of values and of their squares. What is not finite counts for nothing.
+
+    Attributes
+    ----------
+    first, second, count : shape (*values,)
+        Sums of the values and of their squares, and the number of these, in double precision.
+    """
+
+    first: Float[Tensor, "*values"]
+    second: Float[Tensor, "*values"]
+    count: Float[Tensor, "*values"]
+
+    @classmethod
+    def zeros(cls, *shape: int, device: torch.device) -> "Sums":
+        """Nothing yet, of values of a shape."""
+        zero = torch.zeros(shape, dtype=torch.float64, device=device)
+        return cls(zero, zero, zero)
+
+    def plus(self, samples: Float[Tensor, "samples *values"]) -> "Sums":
+        """Take in some samples, NaN where there is none."""
+        known = torch.isfinite(samples)
+        held = torch.where(known, samples, 0).double()
+        return Sums(self.first + held.sum(0), self.second + held.square().sum(0), self.count + known.sum(0))
+
+    @property
+    def mean(self) -> Float[Tensor, "*values"]:
+        """NaN where there is no value."""
+        return self.first / self.count  # 0 / 0 is NaN
+
+    @property
+    def variance_of_mean(self) -> Float[Tensor, "*values"]:
+        """From the spread of the values; NaN where there are fewer than two."""
+        spread = (self.second / self.count - self.mean.square()).clamp_min(0)
+        return torch.where(self.count > 1, spread / (self.count - 1), torch.nan)
 
 
 def pooled(values: RealMap, region: Mask) -> RealMap:
     """Averages over neighbourhoods in a region; NaN outside it."""
-    return local_mean(values, region, _WIDTH)
+    return local_mean(values, region, ERROR_WIDTH)
 
 
 def predicted_error(variance: RealMap, plan: Plan) -> RealMap:

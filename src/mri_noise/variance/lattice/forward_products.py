@@ -11,24 +11,23 @@ from torch import Tensor
 
 from mri_noise.acquisition.noise import white_probes
 from mri_noise.arrays import Image, Mask, RealMap
+from mri_noise.variance.calibration import (
+    GROWTH_BETWEEN_FITS,
+    SAMPLES_BEFORE_THE_FIRST_FIT,
+    SAMPLES_LEARNED_FROM,
+    SHARED_UNEXPLAINED,
+)
 from mri_noise.variance.control_variates.compact import packed, picked
 from mri_noise.variance.control_variates.controls import Controls
 from mri_noise.variance.control_variates.regression import local_coefficients
-from mri_noise.variance.estimate import Channel, VarianceEstimate, unit_phase
+from mri_noise.variance.estimate import Channel, ChannelVariance, VarianceEstimate, unit_phase
 from mri_noise.variance.lattice.bundles import Bundle
-from mri_noise.variance.lattice.errors import nrmse, pooled
+from mri_noise.variance.lattice.directions import Task
+from mri_noise.variance.lattice.errors import Sums, nrmse, pooled
 from mri_noise.variance.lattice.probes import BothProducts
 from mri_noise.variance.plan import Plan
 from mri_noise.variance.sampling.sketch import sketch
 
-FIRST_FIT = 24
-"""Samples before coefficients are learned."""
-_GROWTH = 1.5
-"""They are learned anew from as many times as many."""
-_LEARNED_FROM = 81
-"""Samples that are kept and learned from; later ones are added up with the coefficients of these."""
-_SHARED = 1.5
-"""What coefficients that neighbours share leave unexplained, in units of what those of each voxel's own leave."""
 _VOXELS_AT_ONCE, _SAMPLES_AT_ONCE = 1024, 8
 
 
@@ -91,10 +90,11 @@ class ControlledMoments:
     _kept: _Samples | None = None
     _coefficients: Complex[Tensor, "2 controls voxels"] | None = None
     _explained: Float[Tensor, "2 voxels"] | None = None
-    _sums: Float[Tensor, "2 3 voxels"] | None = None
+    _sums: Sums = field(init=False)
 
     def __post_init__(self) -> None:
         self._voxels = self.region.nonzero()
+        self._sums = self._nothing()
 
     def add(self, white: Tensor, perturbations: Image) -> None:
         """Take in probes, shape (batch, coils, rows, columns), and what they do to the image."""
@@ -106,28 +106,27 @@ class ControlledMoments:
             packed(torch.stack([turned.real, turned.imag], 1)),
         )
         self._sum(samples)
-        if self._n_learned < _LEARNED_FROM:
+        if self._n_learned < SAMPLES_LEARNED_FROM:
             self._keep(samples)
         self.n_samples += len(turned)
-        if self._kept is not None and self.n_samples >= max(FIRST_FIT, _GROWTH * self._n_learned):
+        if self._kept is not None and self.n_samples >= max(
+            SAMPLES_BEFORE_THE_FIRST_FIT, GROWTH_BETWEEN_FITS * self._n_learned
+        ):
             self._learn(self._kept.at(slice(self.n_samples)))
 
     def estimate(self, n_total: int) -> VarianceEstimate:
         """A snapshot: the variances of the magnitude and of the complex image in the region, NaN outside."""
-        n = self.n_samples
-        assert self._sums is not None
-        means, squares = self._sums / n
+        n, means = self.n_samples, self._sums.mean
         if n > 1:
-            spread = (squares - means.square()).clamp_min(0) / (n - 1)
-            errors = [pooled(self._map(each), self.region).sqrt() for each in spread]
+            errors = [pooled(self._map(each), self.region).sqrt() for each in self._sums.variance_of_mean]
         else:
             errors = [self._map(torch.full_like(each, torch.inf)) for each in means]
         variances = [self._map(each.clamp_min(0)) for each in means]
         return VarianceEstimate(
-            variance_magnitude=variances[0],
-            standard_error_magnitude=errors[0],
-            variance=variances[2],
-            standard_error=errors[2],
+            {
+                "magnitude": ChannelVariance(variances[0], errors[0]),
+                "complex": ChannelVariance(variances[2], errors[2]),
+            },
             n_samples=n,
             n_evaluations=n,
             n_total=n_total,
@@ -141,7 +140,7 @@ class ControlledMoments:
     def _keep(self, samples: _Samples) -> None:
         n_new = len(samples.channels)
         if self._kept is None:
-            self._kept = samples.room(_LEARNED_FROM + n_new)
+            self._kept = samples.room(SAMPLES_LEARNED_FROM + n_new)
         self._kept.put(self.n_samples, samples)
 
     def _learn(self, kept: _Samples) -> None:
@@ -151,14 +150,14 @@ class ControlledMoments:
             partial(self._controls, kept),
             self.region,
             self.controls.deviation,
-            neighbour=FIRST_FIT / self.n_samples,
+            neighbour=SAMPLES_BEFORE_THE_FIRST_FIT / self.n_samples,
         )
         self._explained = self._known_variance(self._coefficients)
         self._n_learned = self.n_samples
-        self._sums = None
+        self._sums = self._nothing()
         for first in range(0, self.n_samples, _SAMPLES_AT_ONCE):
             self._sum(kept.at(slice(first, first + _SAMPLES_AT_ONCE)))
-        if self._n_learned >= _LEARNED_FROM:
+        if self._n_learned >= SAMPLES_LEARNED_FROM:
             self._kept = None
 
     def _controls(self, samples: _Samples, numbers: Int[Tensor, " some"]) -> Complex[Tensor, "batch controls some"]:
@@ -183,9 +182,10 @@ class ControlledMoments:
         rest = samples.channels.double().square()
         if self._coefficients is not None and self._explained is not None:
             rest = rest - self._followed(samples).square() + self._explained
-        each = torch.cat([rest, rest.sum(1, keepdim=True)], 1)
-        sums = torch.stack([each.sum(0), each.square().sum(0)])
-        self._sums = sums if self._sums is None else self._sums.add_(sums)
+        self._sums = self._sums.plus(torch.cat([rest, rest.sum(1, keepdim=True)], 1))
+
+    def _nothing(self) -> Sums:
+        return Sums.zeros(3, len(self._voxels), device=self._voxels.device)
 
     def _followed(self, samples: _Samples) -> Float[Tensor, "batch 2 voxels"]:
         """What the controls make of the channels."""
@@ -214,7 +214,7 @@ def forward_products(
 
 def squared_error_share(variance: Float[Tensor, " voxels"], unexplained: Float[Tensor, " voxels"]) -> float:
     """Share of the squared error of forward products that is left, by what controls of some voxels leave of theirs."""
-    left = (_SHARED * unexplained).clamp_max(1)
+    left = (SHARED_UNEXPLAINED * unexplained).clamp_max(1)
     total = float(variance.sum())
     return float((variance * (2 * left - left.square())).sum()) / total if total > 0 else 1.0
 
@@ -234,7 +234,7 @@ def until_accurate(
     The plan says about how many that takes, and by how much the bound of an error is above its expectation.
     """
     bound = plan.upper_bound / plan.nrmse
-    n_least = min(plan.n_signs, FIRST_FIT)
+    n_least = min(plan.n_signs, SAMPLES_BEFORE_THE_FIRST_FIT)
     for estimate in estimates:
         n_samples = estimate.n_samples
         variance, error = estimate.channels[channel]
@@ -248,3 +248,30 @@ def until_accurate(
         )
         if ends:
             return
+
+
+def take_forward_products(
+    products: BothProducts,
+    image: Image,
+    region: Mask,
+    plan: Plan,
+    generator: torch.Generator,
+    *,
+    task: Task,
+    n_before: int,
+) -> Iterator[VarianceEstimate]:
+    """As many as bring the measured error within the target.
+
+    Those of the magnitude without control variates are as many as the law of sampling says; noise of the complex image
+    that is not circular takes more than that.
+    """
+    channels = task.directions.channels
+    if task.directions.n == 1 and products.controls is None:
+        for estimate in forward_products(products, image, region, generator, n_probes=plan.n_signs):
+            only = estimate.only(*channels, region=region)
+            yield replace(only, n_evaluations=n_before + estimate.n_evaluations, plan=plan)
+        return
+    most = task.max_evaluations - n_before
+    estimates = forward_products(products, image, region, generator, n_probes=most)
+    for estimate in until_accurate(estimates, region, plan, channels[-1], most=most, n_before=n_before):
+        yield estimate.only(*channels, region=region)

@@ -10,18 +10,26 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from mri_noise.arrays import Image, Mask
+from mri_noise.variance.calibration import (
+    ALIKE_ON_A_LATTICE,
+    FIRST_PRODUCTS_OF_KERNELS,
+    KERNELS_APART,
+    KERNELS_OF_A_BUNDLE,
+    OPTIMISM_OF_KERNELS,
+    PILOT_SHARE_OF_KERNELS,
+    REACHES,
+    SAMPLES_BEFORE_THE_FIRST_FIT,
+)
 from mri_noise.variance.control_variates.controls import Controls
 from mri_noise.variance.lattice.adjoint_only import AdjointProducts, Kernels
-from mri_noise.variance.lattice.bundles import ROWS, Spacing, draw_bundles, unexplained
+from mri_noise.variance.lattice.bundles import ROWS, Spacing, draw_bundles, plan_by_bundles, unexplained
 from mri_noise.variance.lattice.choice import Demand, cheapest, or_forward_products, scatter_bound, smoothed
-from mri_noise.variance.lattice.forward_products import FIRST_FIT, squared_error_share
-from mri_noise.variance.lattice.pilots import ALIKE, plan_by_bundles
+from mri_noise.variance.lattice.directions import Task
+from mri_noise.variance.lattice.forward_products import squared_error_share
 from mri_noise.variance.lattice.search import Density, ScoredLattice, best_lattices
 from mri_noise.variance.linearise.zero_filled import ImageDomain
 from mri_noise.variance.plan import Lattice, Plan
 
-_REACHES = (4, 8)
-"""How far apart voxels are whose covariance counts, among which the pilots choose: the near ones see less aliasing."""
 _WINDOW = 12
 """Largest displacement, along each axis, of a voxel whose kernel could disturb that of another."""
 _WIDTH = 16
@@ -29,26 +37,17 @@ _WIDTH = 16
 _LARGEST_INDEX = 160
 _NEIGHBOURS = 24
 """Lattice points around a voxel that bound what is nearest to it."""
-_OPTIMISM = 1.22
-"""Of 72 maps of 64 x 64 voxels of two networks, for targets of 1, 2 and 5 %, none was further from the truth."""
-_SPACING = Spacing(apart=0, distance=16, most=40)
+_SPACING = Spacing(apart=0, distance=KERNELS_APART, most=KERNELS_OF_A_BUNDLE)
 """Of the pilots of a bundle: kernels reach less than half of the distance."""
-_FIRST = 4
-"""Products of the pilots, before their plan asks for more."""
-_SHARE = 0.1
-"""Products of the pilots per product of the map, at least."""
 
 
 def plan_by_kernels(
     products: AdjointProducts,
-    directions: Image,
+    image: Image,
     region: Mask,
     generator: torch.Generator,
+    task: Task,
     *,
-    target: float,
-    n_signs: int,
-    n_bundles: int,
-    max_evaluations: int,
     controls: Controls | None = None,
 ) -> tuple[Plan | None, int]:
     """Choose the cheapest lattice, and reach, that the kernels of pilots predict to be accurate enough.
@@ -64,34 +63,35 @@ def plan_by_kernels(
     n_evaluations
         Products that the pilots took, with or without a plan.
     """
-    n_spent = 0
+    directions, n_spent = task.directions.of(image), 0
 
     def choose(pilots: Sequence[Kernels]) -> Plan | None:
         nonlocal n_spent
         n_spent = sum(bundle.n_evaluations for bundle in pilots)
         n_pilots = sum(len(bundle.voxels) for bundle in pilots)
-        bound = _OPTIMISM * scatter_bound(int(region.sum()), ALIKE)
-        demand = Demand(target, bound, n_signs, (max_evaluations - n_spent) // len(directions), n_pilots, n_spent)
-        plans = [Overlap.of(products.domain, pilots, region, reach).plan(demand) for reach in _REACHES]
+        bound = OPTIMISM_OF_KERNELS * scatter_bound(int(region.sum()), ALIKE_ON_A_LATTICE)
+        most = task.max_evaluations - n_spent
+        demand = Demand(task.target, bound, task.n_signs, most // task.directions.n, n_pilots, n_spent)
+        plans = [Overlap.of(products.domain, pilots, region, reach).plan(demand) for reach in REACHES]
         found = [plan for plan in plans if plan is not None]
         if not found or controls is None:
             return cheapest(found) if found else None
         return or_forward_products(
             cheapest(found),
-            n_channels=len(directions),
+            n_channels=task.directions.n,
             n_voxels=int(region.sum()),
-            max_evaluations=max_evaluations - n_spent,
+            max_evaluations=most,
             share=_share_left(products.domain, pilots, controls),
-            n_least=FIRST_FIT,
+            n_least=SAMPLES_BEFORE_THE_FIRST_FIT,
         )
 
-    n_bundles = min(n_bundles, max_evaluations // (2 * len(directions)))
+    n_bundles = min(task.n_bundles, task.max_evaluations // (2 * task.directions.n))
     plan = plan_by_bundles(
         draw_bundles(region, n_bundles, generator, _SPACING),
         lambda voxels: products.kernels(directions, voxels, generator),
         choose,
-        n_first=_FIRST,
-        share=_SHARE,
+        n_first=FIRST_PRODUCTS_OF_KERNELS,
+        share=PILOT_SHARE_OF_KERNELS,
     )
     return plan, n_spent
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from mri_noise.arrays import Image, Mask, RealMap
+from mri_noise.arrays import Image, Mask
 from mri_noise.operators.linop import LinearOperator
 from mri_noise.variance.control_variates.controls import Controls
 from mri_noise.variance.linearise.point import OperatingPoint, noise_jacobian
@@ -71,6 +72,8 @@ class BothProducts:
         Control variates for forward products that take the place of a lattice.
     """
 
+    n_evaluations: ClassVar[int] = 2
+    """Of a probe."""
     operator: LinearOperator
     chunk: int
     controls: Controls | None = None
@@ -83,35 +86,3 @@ class BothProducts:
     def __call__(self, probe: Image, colours: Int[Tensor, "rows columns"], plan: Plan) -> Iterator[Probed]:
         """Apply B B^T to a probe, one colour after the other."""
         yield from probe_colours(self.operator, probe, colours, chunk=self.chunk)
-
-
-@dataclass(frozen=True, slots=True)
-class Sums:
-    """Running sums, over sets of signs, of the products of each voxel and of their squares."""
-
-    first: RealMap
-    second: RealMap
-    count: RealMap
-
-    @classmethod
-    def zeros(cls, like: Mask) -> "Sums":
-        """Nothing yet."""
-        zero = torch.zeros(like.shape, dtype=torch.float64, device=like.device)
-        return cls(zero, zero, zero)
-
-    def plus(self, values: RealMap) -> "Sums":
-        """Take in a product of each voxel, NaN where there is none."""
-        known = torch.isfinite(values)
-        held = torch.where(known, values, 0).double()
-        return Sums(self.first + held, self.second + held**2, self.count + known)
-
-    @property
-    def mean(self) -> RealMap:
-        """NaN where there is no product."""
-        return self.first / self.count  # 0 / 0 is NaN
-
-    @property
-    def variance_of_mean(self) -> RealMap:
-        """From the spread of the products; NaN where there are fewer than two."""
-        spread = (self.second / self.count - self.mean**2).clamp_min(0)
-        return torch.where(self.count > 1, spread / (self.count - 1), torch.nan)

@@ -8,10 +8,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from mri_noise.arrays import Mask, RealMap
+from mri_noise.variance.calibration import SHRINKAGE_POOL, SHRINKAGE_WIDTHS
 from mri_noise.variance.smoothing import local_mean
-
-_WIDTHS = (0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0)
-_POOL = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,7 @@ def shrink(variance: RealMap, standard_error: RealMap, region: Mask) -> Shrunk:
     values = np.where(inside, variance.cpu().double().numpy(), 0)
     mean = torch.from_numpy(_best_mean(values, inside)).to(variance)
     error = standard_error.square()
-    excess = local_mean((variance - mean).square(), region, _POOL) - local_mean(error, region, _POOL)
+    excess = local_mean((variance - mean).square(), region, SHRINKAGE_POOL) - local_mean(error, region, SHRINKAGE_POOL)
     structure = excess.clamp_min(0)
     weight = torch.where(error > 0, error / (error + structure), 0)
     return Shrunk(variance + weight * (mean - variance), torch.where(region, weight, torch.nan))
@@ -50,7 +48,7 @@ def shrink(variance: RealMap, standard_error: RealMap, region: Mask) -> Shrunk:
 def _best_mean(values: NDArray[np.float64], inside: NDArray[np.bool_]) -> NDArray[np.float64]:
     """The mean of the neighbours of each voxel, of the width whose relative risk is least."""
     scale = np.where(inside, ndimage.gaussian_filter(values, 2.0) + 1e-300, 1)
-    means = [_mean_of_others(values, inside, width) for width in _WIDTHS]
+    means = [_mean_of_others(values, inside, width) for width in SHRINKAGE_WIDTHS]
     risks = [float((((values - mean) ** 2 / scale)[inside]).sum()) for mean in means]
     return means[int(np.argmin(risks))]
 

@@ -9,10 +9,9 @@ from torch import Tensor
 
 from mri_noise.arrays import GridImage, GridMask
 from mri_noise.operators.jacobian import Jacobian
+from mri_noise.variance.calibration import LARGEST_ROUNDING
 
 Arithmetic = Literal["auto", "full"]
-
-_LARGEST_ERROR = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ def quickest(
     if quick is None or expected is None:
         return Derivative(full, None)
     error, size = _norm(quick(probe) - expected, region), _norm(expected, region)
-    accurate = size > 0 and error <= _LARGEST_ERROR * size
+    accurate = size > 0 and error <= LARGEST_ROUNDING * size
     return Derivative(quick, error / size) if accurate else Derivative(full, None)
 
 

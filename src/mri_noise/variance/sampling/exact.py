@@ -8,11 +8,12 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from mri_noise.arrays import GridImage
+from mri_noise.arrays import GridImage, RealMap
 from mri_noise.operators.linop import LinearOperator
-from mri_noise.variance.estimate import VarianceEstimate, unit_phase
+from mri_noise.variance.estimate import CHANNELS, Channel, ChannelVariance, VarianceEstimate, unit_phase
 from mri_noise.variance.linearise.point import OperatingPoint, batch_size, exact_noise_jacobian
 from mri_noise.variance.method import VarianceMethod
+from mri_noise.variance.plan import Plan
 
 
 class Exact(VarianceMethod):
@@ -20,21 +21,36 @@ class Exact(VarianceMethod):
 
     title: ClassVar[str] = "exact, every voxel"
     expert: ClassVar[frozenset[str]] = frozenset({"batch"})
-
+    sample_name: ClassVar[str] = "voxels"
+    channels: ClassVar[tuple[Channel, ...]] = CHANNELS
     kind: Literal["exact"] = "exact"
     batch: int | None = Field(None, ge=1, description="Rows computed at once; none: what suits the device")
     max_voxels: int = Field(16384, ge=1, description="Larger images are refused, since each voxel costs two products")
 
-    def __call__(self, point: OperatingPoint, generator: torch.Generator) -> Iterator[VarianceEstimate]:
-        """Complete the variance row by row; voxels still to come are NaN."""
-        if point.image.numel() > self.max_voxels:
-            raise ValueError(
-                f"the exact variance of {point.image.numel()} voxels needs twice as many adjoint products, "
-                f"more than variance.max_voxels = {self.max_voxels} allows; "
-                "use variance.kind=sketch, or raise the limit"
-            )
+    def __call__(
+        self, point: OperatingPoint, generator: torch.Generator, plan: Plan | None = None
+    ) -> Iterator[VarianceEstimate]:
+        """Complete the variance row by row; voxels still to come are NaN.
+
+        Raises
+        ------
+        ValueError
+            If the image has more voxels than allowed.
+        """
+        refused = self.supports(point)
+        if refused is not None:
+            raise ValueError(refused)
         chunk = batch_size(self.batch, point)
         return exact(exact_noise_jacobian(point, chunk=chunk), point.image, chunk=chunk)
+
+    def supports(self, point: OperatingPoint) -> str | None:
+        if point.image.numel() <= self.max_voxels:
+            return None
+        return (
+            f"the exact variance of {point.image.numel()} voxels needs twice as many adjoint products, "
+            f"more than variance.max_voxels = {self.max_voxels} allows; "
+            "use variance.kind=sketch, or raise the limit"
+        )
 
 
 def exact(operator: LinearOperator, image: GridImage, *, chunk: int) -> Iterator[VarianceEstimate]:
@@ -62,15 +78,14 @@ def _rows(operator: LinearOperator, voxels: Tensor, image: GridImage) -> tuple[T
 def _exact_estimate(variances: Float[Tensor, "3 *grid"], n_voxels: int) -> VarianceEstimate:
     real, imaginary, magnitude = variances
     zero = torch.zeros_like(real)
+    found: dict[Channel, RealMap] = {
+        "magnitude": magnitude,
+        "complex": real + imaginary,
+        "real": real,
+        "imaginary": imaginary,
+    }
     return VarianceEstimate(
-        variance=real + imaginary,
-        variance_magnitude=magnitude,
-        variance_real=real,
-        variance_imaginary=imaginary,
-        standard_error=zero,
-        standard_error_magnitude=zero,
-        standard_error_real=zero,
-        standard_error_imaginary=zero,
+        {channel: ChannelVariance(variance, zero) for channel, variance in found.items()},
         n_samples=n_voxels,
         n_evaluations=2 * n_voxels,
         n_total=real.numel(),

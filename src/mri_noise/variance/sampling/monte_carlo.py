@@ -7,9 +7,10 @@ import torch
 from pydantic import Field
 
 from mri_noise.acquisition.noise import white_probes
-from mri_noise.variance.estimate import Moments, VarianceEstimate
+from mri_noise.variance.estimate import CHANNELS, Channel, Moments, VarianceEstimate
 from mri_noise.variance.linearise.point import OperatingPoint, batch_size
 from mri_noise.variance.method import VarianceMethod
+from mri_noise.variance.plan import Plan
 
 
 class MonteCarlo(VarianceMethod):
@@ -21,12 +22,18 @@ class MonteCarlo(VarianceMethod):
 
     title: ClassVar[str] = "Monte Carlo"
     expert: ClassVar[frozenset[str]] = frozenset({"batch"})
-
+    linearises: ClassVar[bool] = False
+    sample_name: ClassVar[str] = "replicas"
+    channels: ClassVar[tuple[Channel, ...]] = CHANNELS
+    can_stop: ClassVar[bool] = True
+    counted_by: ClassVar[str] = "n_replicas"
     kind: Literal["monte-carlo"] = "monte-carlo"
     n_replicas: int = Field(200, ge=2, description="Number of noise realisations")
     batch: int | None = Field(None, ge=1, description="Replicas computed at once; none: what suits the device")
 
-    def __call__(self, point: OperatingPoint, generator: torch.Generator) -> Iterator[VarianceEstimate]:
+    def __call__(
+        self, point: OperatingPoint, generator: torch.Generator, plan: Plan | None = None
+    ) -> Iterator[VarianceEstimate]:
         """Refine the variance replica by replica."""
         moments = Moments(centred=True)
         shape = point.noise_shaping.in_shape

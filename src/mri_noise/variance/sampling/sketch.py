@@ -9,9 +9,10 @@ from pydantic import Field
 from mri_noise.acquisition.noise import white_probes
 from mri_noise.arrays import GridImage
 from mri_noise.operators.linop import LinearOperator
-from mri_noise.variance.estimate import Moments, VarianceEstimate, unit_phase
+from mri_noise.variance.estimate import CHANNELS, Channel, Moments, VarianceEstimate, unit_phase
 from mri_noise.variance.linearise.point import OperatingPoint, batch_size, noise_jacobian
 from mri_noise.variance.method import VarianceMethod
+from mri_noise.variance.plan import Plan
 
 
 class Sketch(VarianceMethod):
@@ -22,12 +23,17 @@ class Sketch(VarianceMethod):
 
     title: ClassVar[str] = "Jacobian sketch"
     expert: ClassVar[frozenset[str]] = frozenset({"batch"})
-
+    sample_name: ClassVar[str] = "probes"
+    channels: ClassVar[tuple[Channel, ...]] = CHANNELS
+    can_stop: ClassVar[bool] = True
+    counted_by: ClassVar[str] = "n_probes"
     kind: Literal["sketch"] = "sketch"
     n_probes: int = Field(100, ge=1, description="Number of random-phase probes")
     batch: int | None = Field(None, ge=1, description="Probes computed at once; none: what suits the device")
 
-    def __call__(self, point: OperatingPoint, generator: torch.Generator) -> Iterator[VarianceEstimate]:
+    def __call__(
+        self, point: OperatingPoint, generator: torch.Generator, plan: Plan | None = None
+    ) -> Iterator[VarianceEstimate]:
         """Refine the variance probe by probe."""
         chunk = batch_size(self.batch, point)
         operator = noise_jacobian(point, chunk=chunk)
