@@ -14,7 +14,7 @@ from mri_noise.acquisition.masks import Equispaced
 from mri_noise.acquisition.scan import Scan
 from mri_noise.experiment import Experiment
 from mri_noise.io.formats import open_scan
-from mri_noise.phantom import Phantom
+from mri_noise.phantom.simulation import Phantom
 from mri_noise.pipeline import StageCache, prepare, reconstruct, run_slice, shared_plan
 from mri_noise.recon.linear import CGSense
 from mri_noise.recon.networks.modl import MoDLSettings
