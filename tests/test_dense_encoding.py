@@ -190,4 +190,10 @@ def test_networks_that_ask_for_the_encoding_alone(name: str) -> None:
 @pytest.mark.parametrize("name", ["VarNet", "VarNet of the image", "U-Net of magnitudes"])
 def test_networks_that_need_a_cartesian_grid_say_so(name: str) -> None:
     with pytest.raises(TypeError, match=r"^the .* needs samples on a Cartesian grid, got DenseEncoding; choose"):
-        _point((4, 5), (3, 4, 5), reconstructor(name))
+        _point((4, 5), (3, 17), reconstructor(name))
+
+
+@pytest.mark.parametrize("name", ["MoDL", "unrolled", "U-Net"])
+def test_networks_of_rows_and_columns_say_so(name: str) -> None:
+    with pytest.raises(ValueError, match=r"filters rows and columns, got an image of shape \(11,\); choose"):
+        _point((11,), (2, 9), reconstructor(name))

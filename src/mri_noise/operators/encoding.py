@@ -44,3 +44,18 @@ class Encoding(LinearOperator):
     def point_spread(self) -> PointSpread | None:
         """A^H A as a convolution of coil images; None where it is none, or is not known."""
         return None
+
+
+def require_rows_and_columns(encoding: Encoding, asking: str) -> None:
+    """Check that images have rows and columns for a 2-D network; it takes axes before them as slices.
+
+    Raises
+    ------
+    ValueError
+        If they do not; the sentence begins with who is asking.
+    """
+    if len(encoding.grid) < 2:
+        raise ValueError(
+            f"{asking} filters rows and columns, got an image of shape {encoding.grid}; "
+            "choose a reconstruction for any number of axes, such as cg-sense"
+        )

@@ -6,7 +6,7 @@ from pydantic import Field
 from torch import nn
 
 from mri_noise.arrays import Image, Samples
-from mri_noise.operators.encoding import Encoding
+from mri_noise.operators.encoding import Encoding, require_rows_and_columns
 from mri_noise.recon.blocks.fastmri_unet import UNet, seeded
 from mri_noise.recon.blocks.primitives import to_channels, to_complex
 from mri_noise.recon.blocks.scale import Scale, at_unit_scale
@@ -48,6 +48,7 @@ class MeddlrUNet(nn.Module):
 
     def forward(self, kspace: Samples, encoding: Encoding) -> Image:
         """Reconstruct k-space of any leading axes, each independently."""
+        require_rows_and_columns(encoding, "a U-Net")
         return self.refine(encoding.adjoint(kspace))
 
     def refine(self, zero_filled: Image) -> Image:

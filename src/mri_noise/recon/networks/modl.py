@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from mri_noise.arrays import Image, Samples
-from mri_noise.operators.encoding import Encoding
+from mri_noise.operators.encoding import Encoding, require_rows_and_columns
 from mri_noise.recon.blocks.denoiser import DENOISER, DenoiserKind, NOddSteps, in_turn, make_denoisers
 from mri_noise.recon.blocks.fastmri_unet import seeded
 from mri_noise.recon.blocks.gradient_steps import FinalSteps, NFinalSteps
@@ -82,6 +82,7 @@ class MoDL(nn.Module):
 
     def forward(self, kspace: Samples, encoding: Encoding) -> Image:
         """Reconstruct k-space of any leading axes, each independently."""
+        require_rows_and_columns(encoding, "MoDL")
         remembers = self.settings.denoiser == "multiscale"
         alternate = partial(self._remember if remembers else self._alternate, encoding=encoding)
         return at_unit_scale(alternate, encoding.adjoint(kspace), self.settings.scale)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from mri_noise.arrays import Image, KSpace, Samples
 from mri_noise.operators.cartesian import require_cartesian
-from mri_noise.operators.encoding import Encoding
+from mri_noise.operators.encoding import Encoding, require_rows_and_columns
 from mri_noise.operators.fourier import centered_ifft
 from mri_noise.operators.replay import Step, Tangent, root_sum_of_squares
 from mri_noise.recon.blocks.fastmri_unet import UNet, seeded
@@ -65,6 +65,7 @@ class UNetReconstructor(nn.Module):
         if self.refine is None:
             require_cartesian(encoding, "the U-Net of magnitudes")
             return self._from_magnitude(kspace)
+        require_rows_and_columns(encoding, "a U-Net")
         return self.refine(encoding.adjoint(kspace))
 
     @property

@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import nn
 
 from mri_noise.arrays import Image, Samples
-from mri_noise.operators.encoding import Encoding
+from mri_noise.operators.encoding import Encoding, require_rows_and_columns
 from mri_noise.recon.blocks.denoiser import DENOISER, DenoiserKind, NOddSteps, in_turn, make_denoisers
 from mri_noise.recon.blocks.fastmri_unet import seeded
 from mri_noise.recon.blocks.gradient_steps import MOMENTUM, STEP_SIZE, FinalSteps, NFinalSteps, descend
@@ -72,6 +72,7 @@ class Unrolled(nn.Module):
 
     def forward(self, kspace: Samples, encoding: Encoding) -> Image:
         """Reconstruct k-space of any leading axes, each independently."""
+        require_rows_and_columns(encoding, "unrolled gradient descent")
         alternate = partial(self._alternate, encoding=encoding)
         return at_unit_scale(alternate, encoding.adjoint(kspace), self.settings.scale)
 

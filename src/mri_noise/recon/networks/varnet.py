@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.fft import fft2, fftshift, ifft2, ifftshift
 
-from mri_noise.arrays import Image, KSpace, Mask
+from mri_noise.arrays import Image, KSpace, Mask, Samples
 from mri_noise.operators.cartesian import require_cartesian
 from mri_noise.operators.encoding import Encoding
 from mri_noise.operators.fourier import centered_ifft
@@ -75,17 +75,17 @@ class VarNet(nn.Module):
         for network in (self.sens_net.norm_unet, *(cascade.model for cascade in cascades)):
             network.scale_last_layer(settings.initial_gain)
 
-    def forward(self, kspace: KSpace, encoding: Encoding) -> Image:
+    def forward(self, kspace: Samples, encoding: Encoding) -> Image:
         """Reconstruct k-space of any leading axes, each independently; TypeError if it is not Cartesian."""
         predicted, coil_maps = self._predict(kspace, encoding)
         return fftshift(self._combine(ifft2(predicted, norm="ortho"), coil_maps), dim=_AXES)
 
-    def predict_kspace(self, kspace: KSpace, encoding: Encoding) -> KSpace:
+    def predict_kspace(self, kspace: Samples, encoding: Encoding) -> KSpace:
         """Return all of k-space as the last cascade leaves it, before its coil images are combined."""
         predicted, _ = self._predict(kspace, encoding)
         return fftshift(predicted, dim=_AXES)
 
-    def _predict(self, kspace: KSpace, encoding: Encoding) -> tuple[KSpace, KSpace]:
+    def _predict(self, kspace: Samples, encoding: Encoding) -> tuple[KSpace, KSpace]:
         """Predict k-space and coil maps, both corner-centred, so that the cascades shift only the combined image."""
         sampled = require_cartesian(encoding, "the end-to-end variational network").mask
         coil_maps = ifftshift(self.sens_net(kspace, sampled), dim=_AXES)

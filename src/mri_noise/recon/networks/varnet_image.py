@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from mri_noise.arrays import Image, KSpace
+from mri_noise.arrays import Image, KSpace, Samples
 from mri_noise.operators.cartesian import CartesianEncoding, require_cartesian
 from mri_noise.operators.encoding import Encoding
 from mri_noise.operators.fourier import centered_fft
@@ -89,12 +89,12 @@ class ImageVarNet(nn.Module):
             )
         )
 
-    def forward(self, kspace: KSpace, encoding: Encoding) -> Image:
+    def forward(self, kspace: Samples, encoding: Encoding) -> Image:
         """Reconstruct k-space of any leading axes, each independently; TypeError if it is not Cartesian."""
         image: Image = self.cascades(kspace, self._corrected(encoding))
         return image
 
-    def predict_kspace(self, kspace: KSpace, encoding: Encoding) -> KSpace:
+    def predict_kspace(self, kspace: Samples, encoding: Encoding) -> KSpace:
         """Return all of k-space, F S x for the image x and the corrected maps S."""
         corrected = self._corrected(encoding)
         image = self.cascades(kspace, corrected)
