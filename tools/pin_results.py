@@ -3,6 +3,7 @@
 Record at one commit and compare at another, on one machine and with one number of threads (sums depend on both):
 
     python tools/pin_results.py pins.json            # records, or compares where the file exists
+    python tools/pin_results.py pins.json modl unet  # a part: these reconstructions, or files, training, evaluation
 
 The grid is every variance method with every shipped network and linear reconstruction, two slices of the sample scan,
 three steps of a training, and one evaluation. It takes the public API and the command line alone.
@@ -49,14 +50,16 @@ UNTIMED = {"seconds", "peak_memory", "started", "versions", "fingerprint"}
 """What differs from run to run, or is of the machine."""
 
 
-def main(path: Path) -> None:
+def main(path: Path, parts: Sequence[str]) -> None:
     """Record the checksums, or compare them with recorded ones and exit with 1 where they differ."""
-    found = dict(pins())
+    found = dict(pins(parts))
     if not path.exists():
         path.write_text(json.dumps(found, indent=1), encoding="utf-8")
         print(f"recorded {len(found)} checksums in {path}")
         return
     recorded = json.loads(path.read_text(encoding="utf-8"))
+    if parts:
+        recorded = {name: each for name, each in recorded.items() if name in found}
     names = sorted(recorded.keys() | found.keys())
     differing = [name for name in names if recorded.get(name) != found.get(name)]
     print(f"{len(names) - len(differing)} of {len(names)} checksums are equal")
@@ -65,10 +68,10 @@ def main(path: Path) -> None:
     sys.exit(bool(differing))
 
 
-def pins() -> Iterator[tuple[str, str]]:
-    """Name and checksum of everything in the grid."""
+def pins(parts: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Name and checksum of everything in the grid, or in some parts of it."""
     for name, reconstruction in RECONSTRUCTIONS.items():
-        for method, variance in METHODS.items():
+        for method, variance in METHODS.items() if not parts or name in parts else ():
             experiment = {
                 "undersampling": DISC if name == "cg-sense" and method != "exact" else LINES,
                 "reconstruction": reconstruction,
@@ -77,9 +80,9 @@ def pins() -> Iterator[tuple[str, str]]:
             }
             with small_scan() if method == "exact" else nullcontext(SAMPLE) as scan:
                 yield from run_pins(f"{name} {method}", scan, experiment)
-    yield from files_pins()
-    yield from training_pins()
-    yield from evaluation_pins()
+    for part, more in (("files", files_pins), ("training", training_pins), ("evaluation", evaluation_pins)):
+        if not parts or part in parts:
+            yield from more()
 
 
 @contextmanager
@@ -209,4 +212,4 @@ def evaluation_pins() -> Iterator[tuple[str, str]]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])
