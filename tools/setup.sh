@@ -56,8 +56,8 @@ install_python_packages() {
   unset PIP_CONSTRAINT PIP_BUILD_CONSTRAINT PIP_NO_DEPS PIP_PREFIX PIP_TARGET PIP_USER PYTHONHOME PYTHONPATH
   local install=("$folder/bin/python" -m pip install -qq --no-input --disable-pip-version-check)
   say "installing the Python packages of constraints.txt (minutes the first time, torch is large)"
-  # hatchling builds the project in an environment of its own; here it lets "make constraints" see its version.
-  "${install[@]}" --constraint constraints.txt pip hatchling
+  # These build the project in an environment of their own; here they let "make constraints" see their versions.
+  "${install[@]}" --constraint constraints.txt pip hatchling hatch-vcs
   "${install[@]}" --constraint constraints.txt --build-constraint constraints.txt --editable ".[$extras]"
 }
 
