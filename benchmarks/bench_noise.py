@@ -7,11 +7,11 @@ it is measured: noise of image corners, whitened by one half of its samples and 
 are fully sampled files.
 """
 
-import argparse
 from pathlib import Path
 
 import pandas as pd
 import torch
+from record import parser_of, record
 
 from mri_noise.acquisition.noise import Noise, noise_from_samples, whitening_matrix
 from mri_noise.io.formats import open_scan
@@ -110,14 +110,17 @@ def _halves(corners: torch.Tensor, n_samples: int, n_draws: int = 50) -> dict[st
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_of(__doc__, "noise")
     parser.add_argument("scans", nargs="*", type=Path)
     parser.add_argument("--draws", type=int, default=400)
     arguments = parser.parse_args()
     with pd.option_context("display.width", 200, "display.max_columns", 20, "display.precision", 4):
-        print(simulated(arguments.draws).to_string(index=False))
+        tables = {"simulated": simulated(arguments.draws)}
+        print(tables["simulated"].to_string(index=False))
         if arguments.scans:
-            print(measured(arguments.scans).to_string(index=False))
+            tables["measured"] = measured(arguments.scans)
+            print(tables["measured"].to_string(index=False))
+    record(arguments.json, tables)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from statistics import median
 import pandas as pd
 import torch
 from estimator_cases import MODELS, Case, relative
+from record import parser_of, record
 
 from mri_noise.acquisition.noise import noise_of_level
 from mri_noise.machine.measure import Meter
@@ -196,7 +197,7 @@ def plain_table(size: int, n_probes: int) -> pd.DataFrame:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_of(__doc__, "products")
     parser.add_argument("--size", type=int, default=128, help="rows and columns of the products table")
     parser.add_argument("--case", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -205,11 +206,15 @@ def main() -> None:
         return
     with pd.option_context("display.width", 200, "display.max_columns", None, "display.precision", 3):
         print(f"{arguments.size} x {arguments.size}, 8 coils, batches of {BATCH}, {torch.get_num_threads()} threads")
-        print(products_table(arguments.size, (8, 64, 512)).to_string(index=False))
+        products = products_table(arguments.size, (8, 64, 512))
+        print(products.to_string(index=False))
         print("\nshipped networks, sample scan, equispaced lines, R = 4, on a processor with bfloat16")
-        print(bfloat16_table().to_string(index=False))
+        rounded = bfloat16_table()
+        print(rounded.to_string(index=False))
         print("\n256 x 256, 8 coils, 100 probes")
-        print(plain_table(256, 100).to_string(index=False))
+        plain = plain_table(256, 100)
+        print(plain.to_string(index=False))
+    record(arguments.json, {"products": products, "bfloat16": rounded, "sketch": plain})
 
 
 if __name__ == "__main__":

@@ -5,12 +5,12 @@ acquisitions and making Poisson discs are things of its beginning. The first qua
 is left out.
 """
 
-import argparse
 import tempfile
 from pathlib import Path
 
 import pandas as pd
 import torch
+from record import parser_of, record
 
 from mri_noise.training.loop.fit import train
 from mri_noise.training.recipe import read_recipe
@@ -45,12 +45,14 @@ def measure(path: Path, n_steps: int) -> dict[str, str | float]:
 
 def main() -> None:
     """Print one table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_of(__doc__, "training")
     parser.add_argument("--steps", type=int, default=200)
-    n_steps = parser.parse_args().steps
+    arguments = parser.parse_args()
+    n_steps = arguments.steps
     table = pd.DataFrame([measure(path, n_steps) for path in RECIPES])
     print(f"{torch.get_num_threads()} threads and {n_steps} steps of each recipe, whose machine.n_workers prepare data")
     print(table.to_string(index=False, float_format=lambda value: f"{value:.1f}"))
+    record(arguments.json, {"training": table})
 
 
 if __name__ == "__main__":
