@@ -176,10 +176,18 @@ def files_pins() -> Iterator[tuple[str, str]]:
 
 
 def untimed(value: Any) -> Any:
-    """The value without what differs from run to run."""
+    """The value without what differs from run to run, by the names of columns and of rows."""
     if isinstance(value, dict):
-        return {k: untimed(v) for k, v in value.items() if not any(word in k for word in ("second", "memory", "time"))}
-    return [untimed(each) for each in value] if isinstance(value, list) else value
+        return {name: untimed(each) for name, each in value.items() if not timed(name)}
+    if isinstance(value, list):
+        rows = (each for each in value if not (isinstance(each, dict) and any(map(timed, each.values()))))
+        return [untimed(each) for each in rows]
+    return value
+
+
+def timed(name: Any) -> bool:
+    """Whether a name is that of a time or of the memory taken."""
+    return isinstance(name, str) and any(word in name for word in ("second", "memory", "time", "[ms]", "[s]"))
 
 
 def training_pins() -> Iterator[tuple[str, str]]:
