@@ -19,7 +19,7 @@ train: .venv/.anatomy ## Train a network (make train RECIPE=recipes/modl.yaml; o
 	@$(bin)/mri-noise train "$(RECIPE)" --output "runs/$(basename $(notdir $(RECIPE)))" $(ARGS)
 
 test: .venv/.ready ## Run the tests, two at a time (choose some with ARGS="-k noise"; in one process with ARGS="-n0")
-	@$(bin)/pytest -n2 --dist=loadscope $(ARGS)
+	@env -u PYTHONDONTWRITEBYTECODE $(bin)/pytest -n2 --dist=loadscope --no-loadscope-reorder $(ARGS)
 
 coverage: .venv/.tools ## Run the tests and say which lines and branches they leave out, in htmlcov/ too (choose with ARGS)
 	@$(bin)/pytest -n2 --dist=loadscope --cov --cov-report=term --cov-report=html $(ARGS)

@@ -1,5 +1,6 @@
 """What every test has: shapes checked against annotations, one thread, and the measured scans if they are here."""
 
+import gc
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,9 @@ import torch
 from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
-_hook = install_import_hook("mri_noise", "beartype.beartype")
+from tests.shape_checks import checked
+
+_hook = install_import_hook("mri_noise", f"{checked.__module__}.{checked.__name__}")
 _hook.__enter__()
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what it starts with & ignore interrupts,
@@ -20,6 +23,12 @@ for name in ("SIGQUIT", "SIGHUP"):  # and this, and nohup that
 torch.set_num_threads(1)  # the problems are tiny, and the tests may share their cores
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported out of the collections of garbage, of which every window that closes makes several."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import pytest
 import yaml
 from packaging.version import Version
@@ -26,7 +27,9 @@ from pydantic.fields import FieldInfo
 
 import mri_noise
 from mri_noise.choices import Absent
+from mri_noise.phantom.simulation import Phantom
 from mri_noise.settings import Settings, SettingsError
+from tests.scan_files import write
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
@@ -137,7 +140,11 @@ def test_worked_example_of_the_documentation_runs(tmp_path: Path) -> None:
 
 def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (block,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    (tmp_path / "sample_data").symlink_to(ROOT / "sample_data")
+    phantom, name = Phantom(matrix=(48, 40), n_slices=2, n_coils=4), "sample_data/brain_phantom.h5"
+    assert (ROOT / name).is_file()
+    (tmp_path / name).parent.mkdir()
+    samples = np.stack([phantom()[index].kspace.numpy() for index in range(2)])
+    write(tmp_path / name, samples, noise=phantom.prescan().numpy())
     (tmp_path / "readme.py").write_text(block, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     said = runpy.run_path("readme.py")

@@ -34,6 +34,8 @@ from tests.io.random_results import assert_same
 from tests.problems import covariance_z
 
 SCAN = Phantom(matrix=(32, 28), n_coils=4, n_slices=3)()
+SMALL = Phantom(matrix=(20, 18), n_coils=4, n_slices=2)()
+"""For methods that compute every voxel."""
 EXPERIMENT = Experiment(
     undersampling=Equispaced(acceleration=2, n_calibration=10),
     coils=MapsFromFile(),
@@ -127,7 +129,7 @@ def test_prewhitening_makes_white_noise_of_the_mean_level() -> None:
 
 def test_prewhitened_sense_has_the_least_noise_of_an_unbiased_combination(tmp_path: Path) -> None:
     """Gauss and Markov: fully sampled, whitened SENSE reaches 1 / (S^H Psi^-1 S), unwhitened SENSE does not."""
-    np.save(tmp_path / "psi.npy", prepare(SCAN, _changed(prewhiten=False), 0, StageCache()).noise.covariance.numpy())
+    np.save(tmp_path / "psi.npy", prepare(SMALL, _changed(prewhiten=False), 0, StageCache()).noise.covariance.numpy())
     exact = {
         "noise": NoiseFromFile(path=tmp_path / "psi.npy"),
         "undersampling": Equispaced(acceleration=1, n_calibration=0),
@@ -135,11 +137,11 @@ def test_prewhitened_sense_has_the_least_noise_of_an_unbiased_combination(tmp_pa
         "precision": "complex128",
     }
     sense = CGSense(tikhonov=0)
-    white = _last(_changed(**exact, reconstruction=sense))
+    white = _last(_changed(**exact, reconstruction=sense), SMALL)
     assert white.estimate is not None
     g = g_factor(white.estimate.channels["complex"].variance, white.full_variance, 1.0)
     torch.testing.assert_close(g[white.object], torch.ones_like(g[white.object]), rtol=1e-6, atol=0)
-    shaped = _last(_changed(**exact, reconstruction=sense, prewhiten=False))
+    shaped = _last(_changed(**exact, reconstruction=sense, prewhiten=False), SMALL)
     assert shaped.estimate is not None
     inside = white.object & shaped.object
     signal_to_noise = [
@@ -161,12 +163,12 @@ def test_undersampling_keeps_within_what_was_acquired() -> None:
 
 def test_rois_are_read_out_when_the_variance_is_complete() -> None:
     experiment = _changed(rois=(Rectangle(name="centre", corners=((12, 10), (18, 16))),), variance=Exact())
-    snapshots = list(run(SCAN, experiment, slices=[1]))
+    snapshots = list(run(SMALL, experiment, slices=[1]))
     assert all(s.rois == () for s in snapshots[:-1])
     (roi,) = snapshots[-1].rois
     assert roi.name == "centre"
     assert roi.noise.n_voxels == 49
-    region = experiment.rois[0]((32, 28))
+    region = experiment.rois[0]((20, 18))
     assert snapshots[-1].estimate is not None
     voxels = snapshots[-1].estimate.variance_magnitude[region].mean().sqrt()
     assert 0 < roi.noise.standard_deviation_magnitude < float(voxels)
@@ -331,10 +333,11 @@ def test_forward_products_in_place_of_a_lattice_are_saved_and_shared(tmp_path: P
 
 def test_the_linearity_check_is_made_once_and_not_for_monte_carlo() -> None:
     cache = StageCache()
-    sketch, exact = (_last(_changed(variance=method), cache=cache) for method in (Sketch(n_probes=2), Exact()))
+    methods = (Sketch(n_probes=2), Exact())
+    sketch, exact = (_last(_changed(variance=method), SMALL, cache=cache) for method in methods)
     assert sketch.linearity is exact.linearity
     assert sketch.linearity is not None
-    assert _last(_changed(variance=MonteCarlo(n_replicas=2)), cache=cache).linearity is None
+    assert _last(_changed(variance=MonteCarlo(n_replicas=2)), SMALL, cache=cache).linearity is None
 
 
 def test_a_map_that_is_not_linear_is_corrected() -> None:
@@ -350,9 +353,15 @@ def test_a_map_that_is_not_linear_is_corrected() -> None:
     assert corrected.linearity.bias == pytest.approx(errors[1], rel=0.25)
 
 
+@pytest.fixture(scope="module")
+def stages() -> StageCache:
+    """What the reconstructions of one measured scan share: its samples, their noise and the coil maps."""
+    return StageCache()
+
+
 @pytest.mark.parametrize("kind", ["zero-filled", "cg-sense"])
 @pytest.mark.parametrize("name", ["brain_flash_16ch", "brain_t1_7ch", "phantom_ge_8ch_7slices", "brain_poisson_8ch"])
-def test_measured_scans(shared_data: Path, name: str, kind: str) -> None:
+def test_measured_scans(shared_data: Path, stages: StageCache, name: str, kind: str) -> None:
     """The sketch agrees with Monte Carlo on real k-space, with the noise found in the data."""
     scan = open_scan(shared_data / f"{name}.h5")
     experiment = Experiment.parse(
@@ -360,9 +369,9 @@ def test_measured_scans(shared_data: Path, name: str, kind: str) -> None:
     )
     if name != "brain_poisson_8ch":
         experiment = experiment.model_copy(update={"undersampling": Equispaced(acceleration=3)})
-    cache = StageCache()
-    sketch = _last(experiment.model_copy(update={"variance": Sketch(n_probes=24)}), scan, 0, cache)
-    replicas = _last(experiment.model_copy(update={"variance": MonteCarlo(n_replicas=24)}), scan, 0, cache)
+    experiment = experiment.model_copy(update={"linearity": LinearityCheck(n_pairs=4)})  # of what is linear
+    sketch = _last(experiment.model_copy(update={"variance": Sketch(n_probes=24)}), scan, 0, stages)
+    replicas = _last(experiment.model_copy(update={"variance": MonteCarlo(n_replicas=24)}), scan, 0, stages)
     assert sketch.estimate is not None
     assert replicas.estimate is not None
     inside = sketch.object

@@ -1,11 +1,13 @@
 """A screen, and preferences that are not kept: those of whoever runs the tests stay as they are."""
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 if TYPE_CHECKING:
@@ -25,6 +27,38 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.skip(reason="windows need a screen; install Xvfb"))
+
+
+@pytest.fixture(autouse=True)
+def _only_new_garbage() -> None:
+    """Look for garbage among what the test makes: a window that opens, runs or closes has all objects looked through.
+
+    What a window imports comes with the first one.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _letters_drawn_once() -> Iterator[None]:
+    """Keep the letters that vispy draws: every text of every window draws its own, at 10 ms a letter."""
+    from vispy.visuals.text.text import SDFRendererCPU  # noqa: PLC0415 - it comes with napari
+
+    drawn: dict[tuple[bytes, tuple[int, ...], tuple[int, int]], np.ndarray] = {}
+    draw = SDFRendererCPU.render_to_texture
+
+    def draw_once(
+        renderer: SDFRendererCPU, data: np.ndarray, texture: np.ndarray, offset: tuple[int, int], size: tuple[int, int]
+    ) -> None:
+        (left, top), (width, height), key = offset, size, (data.tobytes(), data.shape, size)
+        if key not in drawn:
+            drawn[key] = np.zeros((height, width, 3), np.uint8)
+            draw(renderer, data, drawn[key], (0, 0), size)
+        texture[top : top + height, left : left + width, :] = drawn[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SDFRendererCPU, "render_to_texture", draw_once)
+        yield
 
 
 @pytest.fixture

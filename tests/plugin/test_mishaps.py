@@ -15,7 +15,7 @@ from pytestqt.qtbot import QtBot
 from mri_noise.plugin.docks.noise_dock import NoiseDock
 from mri_noise.plugin.samples import FASTMRI, ISMRMRD, sample_path
 from mri_noise.variance.sampling.sketch import Sketch
-from tests.plugin.users import LONG, PATIENCE, QUICK, finish, open_dock, run
+from tests.plugin.users import LONG, PATIENCE, QUICK, finish, open_dock, open_sample, run
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_memory_that_runs_out_halves_the_batch_and_the_status_says_so(
         return compute(self, *arguments)
 
     monkeypatch.setattr(Sketch, "__call__", exhaust)
-    viewer.open_sample("napari-mri-noise", "brain")
+    open_sample(viewer, dock)
     run(qtbot, dock, QUICK.model_copy(update={"variance": Sketch(n_probes=8, batch=8)}))
     assert dock.shared.session.status.kind == "done"
     assert dock.status.text.text().endswith("Memory ran out; this run uses batches of 2.")
@@ -76,7 +76,7 @@ def test_memory_that_runs_out_altogether_is_a_sentence(
     def exhaust(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    viewer.open_sample("napari-mri-noise", "brain")
+    open_sample(viewer, dock)
     monkeypatch.setattr("mri_noise.pipeline.reconstruct", exhaust)
     run(qtbot, dock)
     assert "not enough memory" in dock.status.text.text()
@@ -84,7 +84,7 @@ def test_memory_that_runs_out_altogether_is_a_sentence(
 
 
 def test_a_cancelled_run_leaves_no_thread(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
-    viewer.open_sample("napari-mri-noise", "brain")
+    open_sample(viewer)
     dock.form.value = LONG
     dock.run()
     dock.cancel_button.click()
@@ -111,7 +111,7 @@ def test_python_can_end_during_a_run() -> None:
 
 
 def test_weights_that_are_chosen_by_hand(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
-    viewer.open_sample("napari-mri-noise", "brain")
+    open_sample(viewer, dock)
     menu = dock.form.editors["reconstruction"].menu
     menu.setCurrentIndex(menu.findText("own weights …"))
     qtbot.waitUntil(lambda: "no file is chosen" in dock.status.text.text(), timeout=PATIENCE)

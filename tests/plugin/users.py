@@ -11,6 +11,7 @@ from mri_noise.acquisition.masks import Equispaced
 from mri_noise.acquisition.noise_sources import NoiseFromPrescan
 from mri_noise.experiment import Experiment
 from mri_noise.plugin.docks.noise_dock import NoiseDock
+from mri_noise.variance.check.linearity import LinearityCheck
 from mri_noise.variance.sampling.sketch import Sketch
 
 QUICK = Experiment(
@@ -18,6 +19,7 @@ QUICK = Experiment(
     coils=MapsFromFile(),
     noise=NoiseFromPrescan(),
     variance=Sketch(n_probes=8),
+    linearity=LinearityCheck(n_pairs=4),
 )
 LONG = QUICK.model_copy(update={"variance": Sketch(n_probes=100_000)})
 PATIENCE = 300_000
@@ -30,8 +32,10 @@ def open_dock(viewer: Viewer, name: str) -> Any:
     return widget
 
 
-def open_sample(viewer: Viewer) -> None:
-    """File > Open Sample."""
+def open_sample(viewer: Viewer, dock: NoiseDock | None = None) -> None:
+    """File > Open Sample; what the dock, if given, then computes ahead is what the quick run will need."""
+    if dock is not None:
+        dock.form.value = QUICK
     viewer.open_sample("napari-mri-noise", "brain")
 
 

@@ -12,13 +12,11 @@ from mri_noise.session.layer_data import DATA_UNITS
 from mri_noise.variance.sampling.sketch import Sketch
 from tests.plugin.users import PATIENCE, QUICK, open_dock, open_sample, run
 
-pytestmark = pytest.mark.shown
-
 
 @pytest.fixture
 def docks(qtbot: QtBot, viewer: Viewer) -> tuple[NoiseDock, CompareDock]:
     noise, compare = open_dock(viewer, "MRI noise"), open_dock(viewer, "Compare with Monte Carlo")
-    open_sample(viewer)
+    open_sample(viewer, noise)
     return noise, compare
 
 
@@ -31,6 +29,7 @@ def test_it_says_what_is_missing(docks: tuple[NoiseDock, CompareDock]) -> None:
     assert "No map" in docks[1].status.text.text()
 
 
+@pytest.mark.shown
 def test_replicas_stand_beside_the_map(qtbot: QtBot, viewer: Viewer, docks: tuple[NoiseDock, CompareDock]) -> None:
     noise, compare = docks
     run(qtbot, noise, QUICK.model_copy(update={"variance": Sketch(n_probes=100)}))
@@ -88,6 +87,7 @@ def test_cancelled_replicas_leave_the_run_as_it_was(qtbot: QtBot, docks: tuple[N
     assert noise.shared.session.status.kind == "done"
 
 
+@pytest.mark.shown
 def test_plots_follow_the_theme(qtbot: QtBot, viewer: Viewer, docks: tuple[NoiseDock, CompareDock]) -> None:
     noise, compare = docks
     run(qtbot, noise)

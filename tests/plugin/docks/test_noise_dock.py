@@ -97,7 +97,7 @@ def test_what_the_user_chose_before_the_scan_stays(viewer: Viewer, dock: NoiseDo
 
 @pytest.mark.usefixtures("unhurried")
 def test_a_run_shows_its_image_first_and_refines_its_map(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
-    open_sample(viewer)
+    open_sample(viewer, dock)
     seen: list[tuple[int, int]] = []
 
     def look() -> None:
@@ -122,7 +122,7 @@ def test_a_run_shows_its_image_first_and_refines_its_map(qtbot: QtBot, viewer: V
 
 
 def test_a_change_makes_it_stale_and_live_runs_again(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
-    open_sample(viewer)
+    open_sample(viewer, dock)
     run(qtbot, dock)
     dock.form.value = QUICK.model_copy(update={"reconstruction": ZeroFilled()})
     qtbot.waitUntil(lambda: dock.shared.session.status.kind == "stale", timeout=PATIENCE)
@@ -135,7 +135,7 @@ def test_a_change_makes_it_stale_and_live_runs_again(qtbot: QtBot, viewer: Viewe
 
 
 def test_cancel_keeps_the_map(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
-    open_sample(viewer)
+    open_sample(viewer, dock)
     dock.form.value = LONG
     dock.run()
     qtbot.waitUntil(lambda: "std" in dock.shared.shelf.present(), timeout=PATIENCE)
@@ -152,7 +152,7 @@ def test_cancel_keeps_the_map(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> 
 def test_a_cancelled_lattice_is_kept_unfinished_saved_and_loaded(
     qtbot: QtBot, viewer: Viewer, dock: NoiseDock, tmp_path: Path
 ) -> None:
-    open_sample(viewer)
+    open_sample(viewer, dock)
     dock.form.value = QUICK.model_copy(update={"variance": LatticeProbing(target=0.005)})
     dock.run()
     qtbot.waitUntil(lambda: "std" in dock.shared.shelf.present(), timeout=PATIENCE)
@@ -180,7 +180,7 @@ def test_a_cancelled_lattice_is_kept_unfinished_saved_and_loaded(
 
 
 def test_a_target_stops_the_run(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
-    open_sample(viewer)
+    open_sample(viewer, dock)
     dock.form.target = 20.0
     run(qtbot, dock, LONG)
     assert dock.shared.session.runs[0].result.estimate.n_samples < 40
@@ -196,7 +196,7 @@ def test_an_entry_that_does_not_fit_blocks_run(qtbot: QtBot, viewer: Viewer, doc
 
 
 def test_two_runs_started_quickly_give_the_maps_of_the_second(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
-    open_sample(viewer)
+    open_sample(viewer, dock)
     dock.form.value = LONG
     dock.run()
     run(qtbot, dock, QUICK)
@@ -205,7 +205,7 @@ def test_two_runs_started_quickly_give_the_maps_of_the_second(qtbot: QtBot, view
 
 
 def test_a_layer_deleted_during_a_run_stays_away(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
-    open_sample(viewer)
+    open_sample(viewer, dock)
     dock.form.value = QUICK.model_copy(update={"variance": Sketch(n_probes=60)})
     dock.run()
     qtbot.waitUntil(lambda: "snr" in dock.shared.shelf.present(), timeout=PATIENCE)
@@ -216,7 +216,7 @@ def test_a_layer_deleted_during_a_run_stays_away(qtbot: QtBot, viewer: Viewer, d
 
 
 def test_further_maps_and_components_are_shown_on_demand(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
-    open_sample(viewer)
+    open_sample(viewer, dock)
     run(qtbot, dock)
     panel = dock.show_panel
     for row in range(1, panel._maps.count()):
@@ -232,7 +232,7 @@ def test_further_maps_and_components_are_shown_on_demand(qtbot: QtBot, viewer: V
 
 
 def test_a_map_that_is_added_is_the_visible_one(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
-    open_sample(viewer)
+    open_sample(viewer, dock)
     run(qtbot, dock)
     shelf, panel = dock.shared.shelf, dock.show_panel
     for key in ("std_complex", "inverse_g", "std_complex"):
@@ -248,7 +248,7 @@ def test_a_map_that_is_added_is_the_visible_one(qtbot: QtBot, viewer: Viewer, do
 
 
 def test_an_added_map_follows_the_runs_or_goes(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
-    open_sample(viewer)
+    open_sample(viewer, dock)
     run(qtbot, dock)
     shelf = dock.shared.shelf
     for key in ("std_complex", "inverse_g"):
@@ -268,7 +268,7 @@ def coloured_maps(shelf: Shelf) -> set[str]:
 
 
 def test_a_clicked_voxel_shows_its_correlation(qtbot: QtBot, viewer: Viewer, dock: NoiseDock) -> None:
-    open_sample(viewer)
+    open_sample(viewer, dock)
     run(qtbot, dock)
     correlation = dock.show_panel.correlation
     correlation.ask((60, 50))
@@ -308,7 +308,7 @@ def test_nothing_that_the_window_reads_is_overwritten(
 
 
 def test_results_are_saved_loaded_and_copied(qtbot: QtBot, viewer: Viewer, dock: NoiseDock, tmp_path: Path) -> None:
-    open_sample(viewer)
+    open_sample(viewer, dock)
     run(qtbot, dock)
     take = dock.take_away
     take.save_results(tmp_path / "a.h5")
@@ -332,7 +332,7 @@ def test_the_window_can_close_during_a_run(
 ) -> None:
     viewer = make_napari_viewer_proxy()
     made = open_dock(viewer, "MRI noise")
-    open_sample(viewer)
+    open_sample(viewer, made)
     made.form.value = LONG
     made.run()
     shared = made.shared

@@ -19,8 +19,6 @@ from mri_noise.variance.readout import contrast_noise, region_noise
 from tests.plugin import mouse
 from tests.plugin.users import PATIENCE, QUICK, open_dock, open_sample, run
 
-pytestmark = pytest.mark.shown
-
 BOX = np.array([[0, 50, 40], [0, 50, 60], [0, 70, 60], [0, 70, 40]], dtype=float)
 BESIDE = BOX + np.array([0, 5, 30])
 
@@ -28,7 +26,7 @@ BESIDE = BOX + np.array([0, 5, 30])
 @pytest.fixture
 def docks(qtbot: QtBot, viewer: Viewer) -> tuple[NoiseDock, RoiDock]:
     noise, roi = open_dock(viewer, "MRI noise"), open_dock(viewer, "ROI noise")
-    open_sample(viewer)
+    open_sample(viewer, noise)
     noise.scan._slice.setValue(0)
     return noise, roi
 
@@ -55,6 +53,7 @@ def test_it_says_what_is_missing(qtbot: QtBot, docks: tuple[NoiseDock, RoiDock])
     assert "Draw a region" in roi.status.text.text()
 
 
+@pytest.mark.shown
 def test_a_region_is_drawn_and_moved_with_the_mouse(
     qtbot: QtBot, viewer: Viewer, docks: tuple[NoiseDock, RoiDock]
 ) -> None:

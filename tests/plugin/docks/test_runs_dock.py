@@ -17,15 +17,13 @@ from mri_noise.roi import Rectangle
 from mri_noise.session.layer_data import DATA_UNITS
 from tests.plugin.users import PATIENCE, QUICK, button_of, open_dock, open_sample, run
 
-pytestmark = pytest.mark.shown
-
 BOX = np.array([[0, 50, 40], [0, 50, 60], [0, 70, 60], [0, 70, 40]], dtype=float)
 
 
 @pytest.fixture
 def docks(qtbot: QtBot, viewer: Viewer) -> tuple[NoiseDock, RunsDock]:
     noise, runs = open_dock(viewer, "MRI noise"), open_dock(viewer, "Runs")
-    open_sample(viewer)
+    open_sample(viewer, noise)
     noise.scan._slice.setValue(0)
     return noise, runs
 
@@ -44,6 +42,7 @@ def sweep(qtbot: QtBot, runs: RunsDock, parameter: str, values: str) -> None:
     qtbot.waitUntil(lambda: not runs.sweep.busy, timeout=PATIENCE)
 
 
+@pytest.mark.shown
 def test_finished_runs_are_listed_shown_again_and_compared(
     qtbot: QtBot, viewer: Viewer, docks: tuple[NoiseDock, RunsDock]
 ) -> None:
@@ -77,6 +76,7 @@ def test_finished_runs_are_listed_shown_again_and_compared(
     assert viewer.scene.camera.zoom == pytest.approx(zoom)
 
 
+@pytest.mark.shown
 def test_a_sweep_makes_a_stack_and_a_curve_of_the_region_that_is_saved(
     qtbot: QtBot,
     viewer: Viewer,

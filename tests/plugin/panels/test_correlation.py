@@ -20,7 +20,7 @@ VOXEL = (60, 50)
 @pytest.fixture
 def noise(qtbot: QtBot, viewer: Viewer) -> NoiseDock:
     dock = open_dock(viewer, "MRI noise")
-    open_sample(viewer)
+    open_sample(viewer, dock)
     dock.scan._slice.setValue(0)
     run(qtbot, dock)
     viewer.dims.set_current_step(0, 0)

@@ -18,7 +18,7 @@ def test_it_says_what_is_missing(noise: NoiseDock) -> None:
 
 
 def test_the_noise_is_drawn_amplified_and_played(qtbot: QtBot, viewer: Viewer, noise: NoiseDock) -> None:
-    open_sample(viewer)
+    open_sample(viewer, noise)
     run(qtbot, noise)
     film = noise.show_panel.film
     film.n_frames.setValue(6)

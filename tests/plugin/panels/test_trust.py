@@ -48,7 +48,7 @@ def test_code_of_a_file_runs_after_a_yes_alone(
     qtbot: QtBot, viewer: Viewer, named_code: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dock: NoiseDock = open_dock(viewer, "MRI noise")
-    open_sample(viewer)
+    open_sample(viewer, dock)
     dock.take_away.load_experiment(named_code)
     asked = _answer(monkeypatch, QMessageBox.StandardButton.No)
     dock.run()
