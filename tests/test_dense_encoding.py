@@ -14,6 +14,8 @@ from mri_noise.recon.linear import CGSense
 from mri_noise.variance.check.checked import check
 from mri_noise.variance.check.linearity import LinearityCheck, assess
 from mri_noise.variance.estimate import VarianceEstimate
+from mri_noise.variance.lattice.complex_lattice import ComplexLatticeProbing
+from mri_noise.variance.lattice.magnitude import LatticeProbing
 from mri_noise.variance.linearise.point import OperatingPoint, exact_noise_jacobian, operating_point
 from mri_noise.variance.readout import contrast_noise, region_noise, voxel_correlation, voxel_covariance
 from mri_noise.variance.sampling.exact import Exact, covariance
@@ -178,6 +180,16 @@ def test_a_curved_one_is_not(grid: tuple[int, ...], kspace_shape: tuple[int, ...
         rho.append(assess(pairs, point.object, correct=True).rho)
     assert rho[0] > 0
     assert 30 < rho[1] / rho[0] < 300
+
+
+@pytest.mark.parametrize("method", [LatticeProbing(), ComplexLatticeProbing()], ids=lambda method: method.kind)
+def test_methods_that_need_a_cartesian_grid_say_so(method: LatticeProbing | ComplexLatticeProbing) -> None:
+    point = _sense(*SHAPES[1])
+    refused = method.supports(point)
+    assert refused is not None
+    words = r"lattice probing is for k-space on a Cartesian grid.*variance\.kind to sketch"
+    with pytest.raises(ValueError, match=words):
+        next(iter(method(point, torch.Generator())))
 
 
 @pytest.mark.parametrize("name", ["MoDL", "unrolled", "U-Net"])

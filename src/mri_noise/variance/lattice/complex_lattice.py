@@ -8,7 +8,7 @@ from pydantic import Field
 
 from mri_noise.variance.estimate import Channel, VarianceEstimate
 from mri_noise.variance.lattice.directions import COMPLEX, Task
-from mri_noise.variance.lattice.planning import planned
+from mri_noise.variance.lattice.planning import planned, refusal
 from mri_noise.variance.lattice.probing import probe
 from mri_noise.variance.linearise.point import OperatingPoint, batch_size
 from mri_noise.variance.method import VarianceMethod
@@ -47,6 +47,9 @@ class ComplexLatticeProbing(VarianceMethod):
     @property
     def shares_plan(self) -> bool:
         return self.share_pilots
+
+    def supports(self, point: OperatingPoint) -> str | None:
+        return refusal(point)
 
     @property
     def task(self) -> Task:

@@ -10,7 +10,7 @@ from pydantic import Field
 from mri_noise.arrays import Mask
 from mri_noise.variance.estimate import Channel, VarianceEstimate
 from mri_noise.variance.lattice.directions import MAGNITUDE, Task
-from mri_noise.variance.lattice.planning import planned
+from mri_noise.variance.lattice.planning import planned, refusal
 from mri_noise.variance.lattice.probing import probe
 from mri_noise.variance.lattice.shrinkage import shrink
 from mri_noise.variance.linearise.point import OperatingPoint, batch_size
@@ -57,6 +57,9 @@ class LatticeProbing(VarianceMethod):
     @property
     def shares_plan(self) -> bool:
         return self.share_pilots
+
+    def supports(self, point: OperatingPoint) -> str | None:
+        return refusal(point)
 
     @property
     def task(self) -> Task:

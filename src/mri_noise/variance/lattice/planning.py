@@ -33,14 +33,24 @@ class Planned:
     n_evaluations: int
 
 
+def refusal(point: OperatingPoint) -> str | None:
+    """Why no lattice can be probed at a point, in one sentence; None if one can."""
+    if point.encoding.point_spread is not None:
+        return None
+    return "lattice probing is for k-space on a Cartesian grid, whose ghosts it avoids; set variance.kind to sketch"
+
+
 def planned(task: Task, point: OperatingPoint, generator: torch.Generator, plan: Plan | None, *, chunk: int) -> Planned:
     """Take the plan that is given, or choose: by kernels where adjoint products may do alone, else by rows.
 
     Raises
     ------
     ValueError
-        If the object is empty.
+        If the object is empty, or k-space is not on a Cartesian grid.
     """
+    refused = refusal(point)
+    if refused is not None:
+        raise ValueError(refused)
     if plan is not None:
         return Planned(plan, _products(point, plan, chunk), 0)
     n_before = 0
