@@ -156,8 +156,8 @@ class Moments:
         spread = torch.stack([*fourth, fourth[0] + fourth[1] + 2 * cross]) - moments**2
         correction = n / (n - 1) if self.centred and n > 1 else 1.0
         variances, errors = correction * moments, correction * self._standard_error(moments, spread)
-        order: tuple[Channel, ...] = ("real", "imaginary", "magnitude", "complex")
-        channels = {name: ChannelVariance(variances[i], errors[i]) for i, name in enumerate(order)}
+        places: dict[Channel, int] = {"magnitude": 2, "complex": 3, "real": 0, "imaginary": 1}
+        channels = {name: ChannelVariance(variances[i], errors[i]) for name, i in places.items()}
         return VarianceEstimate(channels, n_samples=n, n_evaluations=n_evaluations, n_total=n_total)
 
     def _standard_error(self, variances: Tensor, spread: Tensor) -> Tensor:

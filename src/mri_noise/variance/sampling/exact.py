@@ -8,7 +8,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from mri_noise.arrays import GridImage, RealMap
+from mri_noise.arrays import GridImage, GridMap
 from mri_noise.operators.linop import LinearOperator
 from mri_noise.variance.estimate import CHANNELS, Channel, ChannelVariance, VarianceEstimate, unit_phase
 from mri_noise.variance.linearise.point import OperatingPoint, batch_size, exact_noise_jacobian
@@ -78,7 +78,7 @@ def _rows(operator: LinearOperator, voxels: Tensor, image: GridImage) -> tuple[T
 def _exact_estimate(variances: Float[Tensor, "3 *grid"], n_voxels: int) -> VarianceEstimate:
     real, imaginary, magnitude = variances
     zero = torch.zeros_like(real)
-    found: dict[Channel, RealMap] = {
+    found: dict[Channel, GridMap] = {
         "magnitude": magnitude,
         "complex": real + imaginary,
         "real": real,
