@@ -163,7 +163,10 @@ def test_without_bart_its_rows_are_left_out(scan: Path, tmp_path: Path, monkeypa
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--masks", "spiral"], "--masks should be some of random-lines, equispaced, poisson-disc, as-acquired"),
+        (
+            ["--masks", "spiral"],
+            "--masks should be some of as-acquired, equispaced, random-lines, poisson-disc, random-2d",
+        ),
         (["--masks", ","], "separated by commas, got none"),
         (["--accelerations", "4,fast"], "--accelerations should be numbers from 1, separated by commas, got '4,fast'"),
         (["--accelerations", "0.5"], "numbers from 1"),
