@@ -97,7 +97,7 @@ def compare(
     """Compare the variance map of an experiment with Monte Carlo."""
     choices, saved_slices, saved_measurement = _experiment(experiment, assignments)
     choices = _runnable(choices, trust_code=trust_code)
-    if not choices.variance.linearises:
+    if isinstance(choices.variance, MonteCarlo):
         raise ValueError("compare sets a method against Monte Carlo; set variance.kind to lattice, sketch or exact")
     reference_choices = choices.model_copy(update={"variance": MonteCarlo(n_replicas=n_replicas)})
     scan, cache = _open(path, measurement, saved_measurement), pipeline.StageCache()
