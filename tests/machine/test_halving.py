@@ -15,6 +15,7 @@ from mri_noise.result import Result
 from mri_noise.variance.check.linearity import LinearityCheck, LinearPart, Pairs
 from mri_noise.variance.estimate import VarianceEstimate
 from mri_noise.variance.linearise.point import OperatingPoint
+from mri_noise.variance.plan import Plan
 from mri_noise.variance.sampling.sketch import Sketch
 
 SCAN = Phantom(matrix=(32, 28), n_coils=4, n_slices=1)()
@@ -36,10 +37,12 @@ class Exhausted(Sketch):
 
     largest: int
 
-    def __call__(self, point: OperatingPoint, generator: torch.Generator) -> Iterator[VarianceEstimate]:
+    def __call__(
+        self, point: OperatingPoint, generator: torch.Generator, plan: Plan | None = None
+    ) -> Iterator[VarianceEstimate]:
         if self.batch is not None and self.batch > self.largest:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        yield from super().__call__(point, generator)
+        yield from super().__call__(point, generator, plan)
 
 
 @pytest.mark.parametrize("largest", [1, 2, 5])
