@@ -154,7 +154,12 @@ def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monke
 
 def settings_classes() -> list[type[Settings]]:
     """Every concrete settings class of the package, except those of parts whose extras are not installed."""
-    extras = {"mri_noise.plugin": "napari", "mri_noise.training": "lightning", "mri_noise.evaluation": "torchmetrics"}
+    extras = {
+        "mri_noise.plugin": "napari",
+        "mri_noise.training": "lightning",
+        "mri_noise.evaluation": "torchmetrics",
+        "mri_noise.cli.evaluation": "torchmetrics",
+    }
     absent = tuple(part for part, needed in extras.items() if find_spec(needed) is None)
     for module in pkgutil.walk_packages(mri_noise.__path__, "mri_noise."):
         if not module.name.startswith(absent):
