@@ -5,7 +5,7 @@ import torch
 from jaxtyping import TypeCheckError
 
 from mri_noise.acquisition.scan import Slice
-from mri_noise.variance.estimate import unit_phase
+from mri_noise.variance.maps import snr
 
 KSPACE = torch.zeros(2, 4, 6, dtype=torch.complex64)
 
@@ -13,10 +13,10 @@ KSPACE = torch.zeros(2, 4, 6, dtype=torch.complex64)
 def test_arguments_that_do_not_fit_are_refused_at_every_call() -> None:
     for _ in range(2):
         with pytest.raises(TypeCheckError):
-            unit_phase(torch.zeros(4, dtype=torch.complex64))
+            snr(KSPACE[0], torch.ones(4, 5))
         with pytest.raises(TypeCheckError):
-            unit_phase(torch.zeros(4, 6))
-        assert unit_phase(KSPACE).shape == KSPACE.shape
+            snr(torch.zeros(4, 6), torch.ones(4, 6))
+        assert snr(KSPACE[0], torch.ones(4, 6)).shape == (4, 6)
 
 
 def test_fields_that_do_not_fit_each_other_are_refused() -> None:

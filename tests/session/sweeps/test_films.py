@@ -17,7 +17,7 @@ def test_frames_have_the_noise_of_the_map() -> None:
     films = list(film(run, OPENED, N, StageCache()))
     assert [len(made.noise) for made in films] == list(range(1, N + 1))
     inside = run.result.object
-    exact = estimate_of(run.result).variance
+    exact = estimate_of(run.result).channels["complex"].variance
     found = films[-1].noise.abs().square().mean(0)
     ratio = (found / exact)[inside]
     # A mean of N exponential variables, relative to their mean, has the standard error 1 / sqrt(N).
