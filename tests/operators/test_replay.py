@@ -14,6 +14,7 @@ from mri_noise.operators.replay import (
     multiply,
     offset,
     record,
+    record_mean,
     replay,
     root_sum_of_squares,
 )
@@ -41,6 +42,52 @@ def test_each_step_has_its_derivative(name: str) -> None:
     expected = torch.stack([torch.func.jvp(function, (y,), (one,))[1] for one in v])
     torch.testing.assert_close(jacobian(v), expected)
     assert dot_test(jacobian, torch.Generator().manual_seed(2)) < 1e-13
+
+
+@Step
+def squared(x: torch.Tensor) -> torch.Tensor:
+    """A step whose derivative is any function."""
+    return x * x
+
+
+@squared.derivative
+def _(x: torch.Tensor) -> Tangent:
+    return lambda dx: 2 * x * dx
+
+
+@pytest.mark.parametrize("name", [*FUNCTIONS, "any function"])
+@pytest.mark.parametrize("sizes", [(1,), (2, 2), (3, 1, 2)], ids=str)
+def test_the_mean_derivative_of_one_step_is_the_mean_of_those_at_the_points(name: str, sizes: tuple[int, ...]) -> None:
+    function = squared if name == "any function" else FUNCTIONS[name]
+    y, v = _random(3, 4, 5), _random(6, 3, 4, 5, seed=1)
+    points = y + 0.3 * _random(sum(sizes), 3, 4, 5, seed=2)
+    mean = Jacobian.of_steps(function, y, around=points.split(sizes))
+    each = [torch.stack([torch.func.jvp(function, (point,), (one,))[1] for one in v]) for point in points]
+    torch.testing.assert_close(mean(v), sum(each) / len(each))
+    assert dot_test(mean, torch.Generator().manual_seed(2)) < 1e-13
+    if name == "offset":
+        assert mean.values is None, "its derivative is the same everywhere"
+    else:
+        assert mean.values is not None
+        torch.testing.assert_close(mean.values, torch.stack([function(point) for point in points]))
+
+
+@pytest.mark.parametrize("at_other_points", [0, 2])
+def test_a_function_that_takes_other_steps_elsewhere_is_found(at_other_points: int) -> None:
+    def function(y: torch.Tensor) -> torch.Tensor:
+        for _ in range(1 if y.ndim == 2 else at_other_points):
+            y = multiply(y, y)
+        return y
+
+    with pytest.raises(ValueError, match="steps at other points"):
+        Jacobian.of_steps(function, _random(3, 4), around=[_random(2, 3, 4)])
+
+
+def test_a_mean_is_of_some_points() -> None:
+    with record() as tape:
+        multiply(_random(2), _random(2))
+    with pytest.raises(ValueError, match="no batch was given"):
+        record_mean(lambda y: multiply(y, y), tape, [])
 
 
 def test_root_sum_of_squares_of_nothing_has_no_derivative_there() -> None:

@@ -1,7 +1,7 @@
 """The Jacobian of a reconstruction as a linear operator."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.graph import Node, saved_tensors_hooks
 
 from mri_noise.operators.linop import LinearOperator, Shape
-from mri_noise.operators.replay import Tape, record, replay
+from mri_noise.operators.replay import Tape, record, record_mean, replay
 
 
 class Jacobian(LinearOperator):
@@ -19,7 +19,7 @@ class Jacobian(LinearOperator):
     The forward product replays the recorded linear programme; the adjoint product differentiates that programme in
     reverse from one retained graph. Both take any number of leading axes and work through them in chunks, so that
     memory does not grow with the number of perturbations. A pickled one holds the function, which has to be picklable,
-    and the point: it is recorded again where it is loaded.
+    and what was recorded; one that was traced is traced again where it is loaded.
 
     Parameters
     ----------
@@ -36,6 +36,8 @@ class Jacobian(LinearOperator):
     ----------
     tried : shape (...), or None
         The product of the perturbation that it was tried with when it was recorded.
+    values : shape (points, ...), or None
+        The function's values at the points over which the derivative was averaged; None if it was not.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Jacobian(LinearOperator):
         *,
         chunk: int = 8,
         tried: Tensor | None = None,
+        values: Tensor | None = None,
     ) -> None:
         if chunk < 1:
             raise ValueError(f"chunk should be at least 1, got {chunk}")
@@ -53,16 +56,29 @@ class Jacobian(LinearOperator):
         self.value = value
         self.chunk = chunk
         self.tried = tried
+        self.values = values
         self._tangent = tangent
         self._graph: tuple[Tensor, Tensor] | None = None
 
     @classmethod
     def of_steps(
-        cls, function: Callable[[Tensor], Tensor], at: Tensor, *, chunk: int = 8, probe: Tensor | None = None
+        cls,
+        function: Callable[[Tensor], Tensor],
+        at: Tensor,
+        *,
+        chunk: int = 8,
+        probe: Tensor | None = None,
+        around: Iterable[Tensor] | None = None,
     ) -> "Jacobian":
         """Record a function whose nonlinear parts are all steps of :mod:`mri_noise.operators.replay`.
 
-        It is tried with a perturbation, a random one if none is given.
+        Parameters
+        ----------
+        probe : shape (...)
+            A perturbation that it is tried with; a random one if none is given.
+        around : shape (points, ...) each
+            Batches of points over which the derivative of each step is averaged, if it depends on the point; that at
+            ``at`` if none are given.
 
         Raises
         ------
@@ -71,9 +87,41 @@ class Jacobian(LinearOperator):
         """
         with torch.no_grad(), record() as tape:
             value = function(at)
-        tangent = _Replayed(function, at, tape)
+        values = None
+        if around is not None and tape.depends_on_point:
+            tape, parts = record_mean(function, tape, around)
+            values = torch.cat(parts)
+        tangent = _Replayed(function, tape)
         tried = _require_odd(tangent, _random(at) if probe is None else probe)
-        return cls(at, value, tangent, chunk=chunk, tried=tried)
+        return cls(at, value, tangent, chunk=chunk, tried=tried, values=values)
+
+    def entered(self, function: Callable[[Tensor], Tensor], at: Tensor, probe: Tensor) -> "Jacobian | None":
+        """The derivative of a function that takes the same steps from another kind of input on.
+
+        Parameters
+        ----------
+        function
+        at : shape (...)
+            What it is applied to.
+        probe : shape (...)
+            What becomes there of the perturbation that this derivative was tried with.
+
+        Returns
+        -------
+        jacobian
+            None if this one was not recorded, or makes something else of the perturbation.
+        """
+        if not isinstance(self._tangent, _Replayed) or self.tried is None:
+            return None
+        tangent = _Replayed(function, self._tangent.tape)
+        with torch.no_grad():
+            try:
+                found = tangent(probe[None])[0]
+            except (RuntimeError, StopIteration):  # other steps, or as many of other shapes
+                return None
+        if float(torch.linalg.vector_norm(found - self.tried)) > 1e-3 * float(torch.linalg.vector_norm(self.tried)):
+            return None
+        return Jacobian(at, self.value, tangent, chunk=self.chunk, tried=found)
 
     @classmethod
     def of_any(cls, function: Callable[[Tensor], Tensor], at: Tensor, *, chunk: int = 8) -> "Jacobian":
@@ -172,12 +220,10 @@ def _recall(saved: Tensor | _Forgotten) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class _Replayed:
-    """The derivative of a function of steps, with the tape that was recorded at a point."""
+    """The derivative of a function of steps, with the tape that was recorded."""
 
     function: Callable[[Tensor], Tensor]
-    at: Tensor
     tape: Tape
-    dtype: torch.dtype | None = None
 
     def __call__(self, perturbations: Tensor) -> Tensor:
         with replay(self.tape):
@@ -185,17 +231,7 @@ class _Replayed:
 
     def rounded(self, dtype: torch.dtype) -> "_Replayed | None":
         tape = self.tape.rounded(dtype)
-        return None if tape is None else _Replayed(self.function, self.at, tape, dtype)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _record_again, (self.function, self.at, self.dtype)
-
-
-def _record_again(function: Callable[[Tensor], Tensor], at: Tensor, dtype: torch.dtype | None) -> _Replayed | None:
-    with torch.no_grad(), record() as tape:
-        function(at)
-    tangent = _Replayed(function, at, tape)
-    return tangent if dtype is None else tangent.rounded(dtype)
+        return None if tape is None else _Replayed(self.function, tape)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,16 @@ at the operating point records the derivative of each nonlinear step there (gate
 code run again on a perturbation then computes the Jacobian-vector product exactly, for a batch of perturbations at
 once and without the nonlinear work. The replayed programme is linear: reverse-mode differentiation through it gives
 the adjoint product and keeps no activations.
+
+Forward passes at several points record the mean of each derivative there, which costs a product no more than one of
+them does: the gates of a rectifier become the shares of the points at which they are open.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -29,11 +32,74 @@ class RoundableTangent(Protocol):
         ...
 
 
+_C = TypeVar("_C", bound="Coefficients")
+
+
+@dataclass(frozen=True)
+class Coefficients:
+    """A derivative that is made of tensors, such as gates: those of several points are averaged tensor by tensor.
+
+    The mean derivative is that of the mean tensors where it is linear in them; where it has products of two of them,
+    their covariance over the points is left out.
+
+    Attributes
+    ----------
+    averaged
+        Names of those tensors.
+    """
+
+    averaged: ClassVar[tuple[str, ...]] = ()
+
+    def plus(self: _C, other: _C) -> _C:
+        """Sums of the tensors of two points."""
+        return replace(self, **{name: getattr(self, name) + getattr(other, name) for name in self.averaged})
+
+    def over(self: _C, n: int) -> _C:
+        """The tensors over a number."""
+        return replace(self, **{name: getattr(self, name) / n for name in self.averaged})
+
+
+@dataclass(frozen=True, slots=True)
+class _Sum:
+    """The mean of derivatives that are no :class:`Coefficients`: each is applied."""
+
+    tangents: tuple[Tangent, ...]
+    share: float = 1.0
+
+    def __call__(self, *perturbations: Tensor) -> Tensor:
+        total = self.tangents[0](*perturbations)
+        for tangent in self.tangents[1:]:
+            total = total + tangent(*perturbations)
+        return total * self.share
+
+
+def _plus(a: Tangent, b: Tangent) -> Tangent:
+    if isinstance(a, Coefficients) and type(a) is type(b):
+        return a.plus(b)
+    return _Sum(tuple(each for one in (a, b) for each in (one.tangents if isinstance(one, _Sum) else (one,))))
+
+
+def _over(total: Tangent, n: int) -> Tangent:
+    if n == 1:
+        return total
+    return total.over(n) if isinstance(total, Coefficients) else replace(_summed(total), share=1 / n)
+
+
+def _summed(total: Tangent) -> _Sum:
+    return total if isinstance(total, _Sum) else _Sum((total,))
+
+
 @dataclass(frozen=True, slots=True)
 class _Recorded:
     tangent: Tangent
     input_shapes: tuple[torch.Size, ...]
     output_shape: torch.Size
+
+    def plus(self, other: "_Recorded") -> "_Recorded":
+        return replace(self, tangent=_plus(self.tangent, other.tangent))
+
+    def over(self, n: int) -> "_Recorded":
+        return replace(self, tangent=_over(self.tangent, n))
 
     def rounded(self, dtype: torch.dtype) -> "_Recorded":
         if not isinstance(self.tangent, RoundableTangent):
@@ -43,10 +109,23 @@ class _Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Tape:
-    """The derivatives of the nonlinear steps of one forward pass, in order, and whether they have been rounded."""
+    """The derivatives of the nonlinear steps of forward passes, in order, and whether they have been rounded."""
 
     entries: list[_Recorded] = field(default_factory=list)
     is_rounded: bool = False
+
+    def add(
+        self, derivative: Callable[..., Tangent], inputs: tuple[Tensor, ...], value: Tensor, constants: dict[str, Any]
+    ) -> None:
+        """Take down a step."""
+        tangent = derivative(*inputs, **constants)
+        self.entries.append(_Recorded(tangent, tuple(x.shape for x in inputs), value.shape))
+
+    @property
+    def depends_on_point(self) -> bool:
+        """Whether there is a derivative that may be another one elsewhere."""
+        tangents = (entry.tangent for entry in self.entries)
+        return any(not isinstance(each, Coefficients) or bool(each.averaged) for each in tangents)
 
     def rounded(self, dtype: torch.dtype) -> "Tape | None":
         """The same with those derivatives in a lower precision that are :class:`RoundableTangent`; None without any."""
@@ -55,7 +134,28 @@ class Tape:
         return Tape([entry.rounded(dtype) for entry in self.entries], is_rounded=True)
 
 
-_recording: ContextVar[Tape | None] = ContextVar("recording", default=None)
+@dataclass(slots=True)
+class _SeveralPoints:
+    """Records the sums of derivatives at the points of a batch, whose shapes at one point another tape tells."""
+
+    at_one: Tape
+    entries: list[_Recorded] = field(default_factory=list)
+
+    def add(
+        self, derivative: Callable[..., Tangent], inputs: tuple[Tensor, ...], value: Tensor, constants: dict[str, Any]
+    ) -> None:
+        """Take down a step."""
+        if len(self.entries) == len(self.at_one.entries):
+            raise ValueError("the function takes other steps at other points; let it take the same ones everywhere")
+        known = self.at_one.entries[len(self.entries)]
+        separate = [x.reshape(-1, *shape) for x, shape in zip(inputs, known.input_shapes, strict=True)]
+        total = derivative(*(x[0] for x in separate), **constants)
+        for i in range(1, len(separate[0])):
+            total = _plus(total, derivative(*(x[i] for x in separate), **constants))
+        self.entries.append(replace(known, tangent=total))
+
+
+_recording: ContextVar[Tape | _SeveralPoints | None] = ContextVar("recording", default=None)
 _replaying: ContextVar[Iterator[_Recorded] | None] = ContextVar("replaying", default=None)
 _rounding: ContextVar[bool] = ContextVar("rounding", default=False)
 
@@ -64,9 +164,47 @@ _rounding: ContextVar[bool] = ContextVar("rounding", default=False)
 def record() -> Iterator[Tape]:
     """Record the nonlinear steps that run inside the context."""
     tape = Tape()
-    token = _recording.set(tape)
-    try:
+    with _recorded_by(tape):
         yield tape
+
+
+def record_mean(
+    function: Callable[[Tensor], Tensor], at_one: Tape, batches: Iterable[Tensor]
+) -> tuple[Tape, list[Tensor]]:
+    """Record the mean derivatives of a function's steps at the points of some batches, and return its values there.
+
+    Parameters
+    ----------
+    function
+        Of points with one more leading axis.
+    at_one
+        What was recorded at one point.
+    batches : shape (points, ...) each
+
+    Raises
+    ------
+    ValueError
+        If there is no point, or the function takes other steps at them.
+    """
+    total, values, n = None, [], 0
+    for batch in batches:
+        several = _SeveralPoints(at_one)
+        with torch.no_grad(), _recorded_by(several):
+            values.append(function(batch))
+        if len(several.entries) != len(at_one.entries):
+            raise ValueError("the function takes fewer steps at other points; let it take the same ones everywhere")
+        n += len(batch)
+        total = several.entries if total is None else [a.plus(b) for a, b in zip(total, several.entries, strict=True)]
+    if total is None:
+        raise ValueError("a mean derivative is of one point or more, but no batch was given")
+    return Tape([entry.over(n) for entry in total]), values
+
+
+@contextmanager
+def _recorded_by(recorder: Tape | _SeveralPoints) -> Iterator[None]:
+    token = _recording.set(recorder)
+    try:
+        yield
     finally:
         _recording.reset(token)
 
@@ -125,8 +263,7 @@ class Step:
         if tape is not None:
             if self._derivative is None:
                 raise TypeError(f"step '{self._value.__name__}' has no derivative; register one with .derivative")
-            tangent = self._derivative(*inputs, **constants)
-            tape.entries.append(_Recorded(tangent, tuple(x.shape for x in inputs), value.shape))
+            tape.add(self._derivative, inputs, value, constants)
         return value
 
 
@@ -146,7 +283,17 @@ def multiply(a: Tensor, b: Tensor) -> Tensor:
 
 @multiply.derivative
 def _(a: Tensor, b: Tensor) -> Tangent:
-    return lambda da, db: torch.addcmul(da * b, db, a)
+    return _Product(a, b)
+
+
+@dataclass(frozen=True)
+class _Product(Coefficients):
+    averaged: ClassVar[tuple[str, ...]] = ("a", "b")
+    a: Tensor
+    b: Tensor
+
+    def __call__(self, da: Tensor, db: Tensor) -> Tensor:
+        return torch.addcmul(da * self.b, db, self.a)
 
 
 @Step
@@ -158,8 +305,17 @@ def divide(a: Tensor, b: Tensor) -> Tensor:
 @divide.derivative
 def _(a: Tensor, b: Tensor) -> Tangent:
     inverse = 1 / b
-    quotient = a * inverse
-    return lambda da, db: (da - quotient * db) * inverse
+    return _Quotient(inverse, a * inverse * inverse)
+
+
+@dataclass(frozen=True)
+class _Quotient(Coefficients):
+    averaged: ClassVar[tuple[str, ...]] = ("inverse", "slope")
+    inverse: Tensor
+    slope: Tensor
+
+    def __call__(self, da: Tensor, db: Tensor) -> Tensor:
+        return da * self.inverse - self.slope * db
 
 
 @Step
@@ -170,7 +326,13 @@ def offset(x: Tensor, *, by: Tensor) -> Tensor:
 
 @offset.derivative
 def _(x: Tensor, *, by: Tensor) -> Tangent:
-    return lambda dx: dx
+    return _Identity()
+
+
+@dataclass(frozen=True)
+class _Identity(Coefficients):
+    def __call__(self, dx: Tensor) -> Tensor:
+        return dx
 
 
 @Step
@@ -183,7 +345,42 @@ def root_sum_of_squares(x: Tensor, *, dim: int) -> Tensor:
 def _(x: Tensor, *, dim: int) -> Tangent:
     norm = torch.linalg.vector_norm(x, dim=dim, keepdim=True)
     direction = torch.where(norm > 0, x.conj() / norm, torch.zeros_like(x))
-    axis = dim if dim < 0 else dim + 1
-    return lambda dx: (
-        (dx * direction).real.sum(axis, keepdim=True) if dx.is_complex() else (dx * direction).sum(axis, keepdim=True)
-    )
+    return Along(direction, (dim if dim < 0 else dim + 1,))
+
+
+@dataclass(frozen=True)
+class Factor(Coefficients):
+    """A product, voxel by voxel: dx -> a dx.
+
+    Attributes
+    ----------
+    value
+        a.
+    """
+
+    averaged: ClassVar[tuple[str, ...]] = ("value",)
+    value: Tensor
+
+    def __call__(self, dx: Tensor) -> Tensor:
+        return dx * self.value
+
+
+@dataclass(frozen=True)
+class Along(Coefficients):
+    """The real part of a product, summed along axes, which are kept with length 1: dx -> Re sum d dx.
+
+    Attributes
+    ----------
+    direction
+        d.
+    dim
+        Those axes of dx, which has one more leading axis.
+    """
+
+    averaged: ClassVar[tuple[str, ...]] = ("direction",)
+    direction: Tensor
+    dim: tuple[int, ...]
+
+    def __call__(self, dx: Tensor) -> Tensor:
+        product = dx * self.direction
+        return (product.real if product.is_complex() else product).sum(self.dim, keepdim=True)

@@ -1,10 +1,25 @@
+from functools import partial
+
+import pytest
 import torch
 from torch import Tensor, nn
 
 from mri_noise.operators.jacobian import Jacobian
 from mri_noise.recon.blocks.fastmri_unet import seeded
 from mri_noise.recon.blocks.multiscale import MultiscaleDenoiser
-from mri_noise.recon.blocks.primitives import Conv2d, ConvTranspose2d, laid_out, relu, to_channels, to_complex
+from mri_noise.recon.blocks.primitives import (
+    Conv2d,
+    ConvTranspose2d,
+    InstanceNormLeakyReLU,
+    laid_out,
+    relu,
+    root_mean_square,
+    standard_deviation,
+    to_channels,
+    to_complex,
+)
+from mri_noise.recon.blocks.scale import top_magnitude
+from mri_noise.recon.networks.unet import clip
 
 
 def _random(*shape: int, dtype: torch.dtype = torch.complex64) -> Tensor:
@@ -20,6 +35,44 @@ def test_convolutions_are_those_of_torch() -> None:
     ):
         plain.load_state_dict(ours.state_dict())
         torch.testing.assert_close(ours.double()(x), plain.double()(x))
+
+
+STEPS = {
+    "rectifier": lambda x: relu(x.real),
+    "standard deviation": lambda x: standard_deviation(x.real),
+    "root mean square": root_mean_square,
+    "percentile": top_magnitude,
+    "clip": lambda x: clip(x.real, limit=0.8),
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_the_mean_derivative_of_a_step_is_the_mean_of_those_at_the_points(name: str) -> None:
+    function, y, v = STEPS[name], _random(2, 8, 6, dtype=torch.complex128), _random(4, 2, 8, 6, dtype=torch.complex128)
+    points = y + torch.stack([0.2 * y.flip(0), -0.2 * y.roll(1, -1), 0.1j * y, 0.3 * y.conj()])
+    mean = Jacobian.of_steps(function, y, around=points.split(2))
+    each = [torch.stack([torch.func.jvp(function, (point,), (one,))[1] for one in v]) for point in points]
+    torch.testing.assert_close(mean(v), sum(each) / len(each))
+
+
+def _folded(function: nn.Module, x: Tensor) -> Tensor:
+    folded: Tensor = function(x.reshape(-1, *x.shape[-3:]))
+    return folded.reshape(x.shape)
+
+
+def test_the_mean_of_normalisations_leaves_out_a_share_of_the_voxels() -> None:
+    """With n voxels, what is left out is about 1 / n of each."""
+    apart, function = [], partial(_folded, InstanceNormLeakyReLU())
+    for n in (8, 32):
+        y, v = (_random(*shape, 1, 2, n, n, dtype=torch.float64) for shape in ((), (3,)))
+        noise = y.flip(-1).roll(3, -2)
+        points = torch.stack([y + 0.3 * noise, y - 0.3 * noise])
+        mean = Jacobian.of_steps(function, y, around=[points])
+        each = [torch.stack([torch.func.jvp(function, (point,), (one,))[1] for one in v]) for point in points]
+        expected = sum(each) / len(each)
+        apart.append(float((mean(v) - expected).norm() / expected.norm()))
+    assert apart[0] < 0.02
+    assert apart[1] < apart[0] / 3
 
 
 def test_what_is_laid_out_keeps_its_values_with_channels_last() -> None:

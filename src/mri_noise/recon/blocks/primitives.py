@@ -6,13 +6,15 @@ They take real tensors of shape (n, channels, rows, columns) and have the parame
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mri_noise.operators.replay import Step, Tangent, divide, in_lower_precision, multiply
+from mri_noise.operators.replay import Along, Coefficients, Step, Tangent, divide, in_lower_precision, multiply
+
+_AXES = (-2, -1)
 
 
 def to_channels(image: Tensor) -> Tensor:
@@ -46,8 +48,8 @@ def _(x: Tensor, *, convolve: Callable[..., Tensor], weight: Tensor, bias: Tenso
     return _ConvolutionTangent(convolve, weight.detach())
 
 
-@dataclass(frozen=True, slots=True)
-class _ConvolutionTangent:
+@dataclass(frozen=True)
+class _ConvolutionTangent(Coefficients):
     """A convolution in the precision of its weights; its bias has no derivative."""
 
     convolve: Callable[..., Tensor]
@@ -90,10 +92,11 @@ def _(x: Tensor) -> Tangent:
     return _Gating((x > 0).to(torch.bfloat16))  # half the memory; a product with booleans takes three times as long
 
 
-@dataclass(frozen=True, slots=True)
-class _Gating:
-    """A product with zeros and ones, which every real type holds."""
+@dataclass(frozen=True)
+class _Gating(Coefficients):
+    """A product with zeros and ones, or their means over a power of two of points, which every real type holds."""
 
+    averaged: ClassVar[tuple[str, ...]] = ("gate",)
     gate: Tensor
 
     def __call__(self, dx: Tensor) -> Tensor:
@@ -120,58 +123,65 @@ def instance_norm_leaky_relu(x: Tensor, *, slope: float, eps: float) -> Tensor:
 def _(x: Tensor, *, slope: float, eps: float) -> Tangent:
     variance, mean = torch.var_mean(x, (-2, -1), correction=0, keepdim=True)
     scale = torch.rsqrt(variance + eps)
-    return _InstanceNormTangent((x - mean).mul_(scale), scale, slope)
+    normalised = (x - mean).mul_(scale)
+    gain = normalised.sign().clamp_(min=slope).mul_(scale)
+    return _InstanceNormTangent(normalised, gain, gain * normalised)
 
 
-@dataclass(frozen=True, slots=True)
-class _InstanceNormTangent:
+@dataclass(frozen=True)
+class _InstanceNormTangent(Coefficients):
+    """dx -> gain * (dx - mean(dx)) - amplified * mean(n dx).
+
+    With the normalised map n, the gain (scale times slope or one), and what it makes of n. Means over points leave out
+    how n at one voxel varies with the amplified n at another, which is a share 1 / voxels of each.
+    """
+
+    averaged: ClassVar[tuple[str, ...]] = ("normalised", "gain", "amplified")
     normalised: Tensor
-    scale: Tensor
-    slope: float
+    gain: Tensor
+    amplified: Tensor
 
     def __call__(self, dx: Tensor) -> Tensor:
-        return _InstanceNormProduct.apply(dx, self.normalised, self.scale, self.slope)
+        return _InstanceNormProduct.apply(dx, self.normalised, self.gain, self.amplified)
 
     def rounded(self, dtype: torch.dtype) -> "_InstanceNormTangent":
-        return replace(self, normalised=self.normalised.to(dtype))
+        return replace(self, **{name: getattr(self, name).to(dtype) for name in self.averaged})
 
 
 class _InstanceNormProduct(torch.autograd.Function):
-    """dx -> gain * (dx - mean(dx) - n mean(n dx)), with n the normalised map and gain its scale times slope or one.
+    """The product of :class:`_InstanceNormTangent`, and its adjoint.
 
-    The adjoint is the same projection after the gain. Stated here, it passes over the maps fewer times than the one
-    that torch would derive, and the recorded n is the only map that either keeps. A lower precision is that of maps
-    between layers and of n; the work itself is quicker in the scale's on a CPU.
+    Stated here, the adjoint passes over the maps fewer times than the one that torch would derive, and nothing but what
+    was recorded is kept. A lower precision is that of maps between layers and of what was recorded; sums are in single
+    precision.
     """
 
     @staticmethod
-    def forward(ctx: Any, dx: Tensor, normalised: Tensor, scale: Tensor, slope: float) -> Tensor:
-        ctx.save_for_backward(normalised, scale)
-        ctx.slope = slope
-        normalised, change = normalised.to(scale.dtype), dx.to(scale.dtype)
-        mean, along = _removed(change, normalised)
-        result = (change - mean).addcmul_(along, normalised, value=-1).mul_(_gain(normalised, scale, slope))
-        return result.to(dx.dtype)
+    def forward(ctx: Any, dx: Tensor, normalised: Tensor, gain: Tensor, amplified: Tensor) -> Tensor:
+        ctx.save_for_backward(normalised, gain, amplified)
+        mean, along = _removed(dx, normalised)
+        return (dx - mean).mul_(gain).addcmul_(along, amplified, value=-1)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
-        normalised, scale = ctx.saved_tensors
-        normalised = normalised.to(scale.dtype)
-        change = gradients[0].to(scale.dtype) * _gain(normalised, scale, ctx.slope)
-        mean, along = _removed(change, normalised)
-        return change.sub_(mean).addcmul_(along, normalised, value=-1).to(gradients[0].dtype), None, None, None
+        normalised, gain, amplified = ctx.saved_tensors
+        along = _mean_product(gradients[0], amplified)
+        change = gradients[0] * gain
+        change.sub_(change.mean((-2, -1), keepdim=True)).addcmul_(along, normalised, value=-1)
+        return change, None, None, None
 
 
 def _removed(dx: Tensor, normalised: Tensor) -> tuple[Tensor, Tensor]:
     """Means of dx and of n dx, for each probe and map: shape (probes, n, channels, 1, 1)."""
+    return dx.mean((-2, -1), keepdim=True), _mean_product(dx, normalised)
+
+
+def _mean_product(dx: Tensor, other: Tensor) -> Tensor:
+    """The mean of a product over rows and columns, for each probe and map: shape (probes, n, channels, 1, 1)."""
     n_pixels = dx.shape[-2] * dx.shape[-1]
     probes_last = dx.reshape(len(dx), -1, n_pixels).permute(1, 2, 0)
-    along = torch.bmm(normalised.reshape(-1, 1, n_pixels), probes_last).div_(n_pixels)
-    return dx.mean((-2, -1), keepdim=True), along.permute(2, 0, 1).reshape(*dx.shape[:-2], 1, 1)
-
-
-def _gain(normalised: Tensor, scale: Tensor, slope: float) -> Tensor:
-    return normalised.sign().clamp_(min=slope).mul_(scale)
+    along = torch.bmm(other.reshape(-1, 1, n_pixels), probes_last).div_(n_pixels)
+    return along.permute(2, 0, 1).reshape(*dx.shape[:-2], 1, 1)
 
 
 class InstanceNormLeakyReLU(nn.Module):
@@ -195,21 +205,24 @@ def standard_deviation(x: Tensor) -> Tensor:
 @standard_deviation.derivative
 def _(x: Tensor) -> Tangent:
     variance, mean = torch.var_mean(x, (-2, -1), keepdim=True)
-    direction = (x - mean) / (variance.sqrt() * (x.shape[-2] * x.shape[-1] - 1))
-    return lambda dx: (dx * direction).sum((-2, -1), keepdim=True)
+    return Along((x - mean) / (variance.sqrt() * (x.shape[-2] * x.shape[-1] - 1)), _AXES)
 
 
 @Step
 def root_mean_square(x: Tensor) -> Tensor:
     """Root of the mean of |x|^2 over rows and columns (kept with length 1), as a tensor of x's type."""
-    return x.abs().square().mean((-2, -1), keepdim=True).sqrt().to(x.dtype)
+    return x.abs().square().mean(_AXES, keepdim=True).sqrt().to(x.dtype)
 
 
 @root_mean_square.derivative
 def _(x: Tensor) -> Tangent:
-    rms = x.abs().square().mean((-2, -1), keepdim=True).sqrt()
-    direction = x.conj() / (rms * (x.shape[-2] * x.shape[-1]))
-    return lambda dx: (dx * direction).real.sum((-2, -1), keepdim=True).to(x.dtype)
+    rms = x.abs().square().mean(_AXES, keepdim=True).sqrt()
+    return _RootMeanSquareTangent(x.conj() / (rms * (x.shape[-2] * x.shape[-1])), _AXES)
+
+
+class _RootMeanSquareTangent(Along):
+    def __call__(self, dx: Tensor) -> Tensor:
+        return super().__call__(dx).to(self.direction.dtype)
 
 
 __all__ = [

@@ -1,13 +1,14 @@
 """The scale of the data that a network works at: divided by before it and multiplied by after it."""
 
 from collections.abc import Callable
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from mri_noise.arrays import Image
-from mri_noise.operators.replay import Step, Tangent
+from mri_noise.operators.replay import Coefficients, Step, Tangent
 from mri_noise.recon.blocks.primitives import divide, multiply, root_mean_square
 
 Scale = Literal["rms", "percentile", "none"]
@@ -36,13 +37,29 @@ def top_magnitude(x: Tensor) -> Tensor:
 @top_magnitude.derivative
 def _(x: Tensor) -> Tangent:
     index = _percentile_index(x)
-    phase = torch.sgn(torch.take_along_dim(x.flatten(-2), index, -1))
+    return _TopMagnitudeTangent(index, torch.sgn(torch.take_along_dim(x.flatten(-2), index, -1)).conj(), 1.0)
 
-    def tangent(dx: Tensor) -> Tensor:
-        selected = torch.take_along_dim(dx.flatten(-2), index[None], -1)
-        return (phase.conj() * selected).real[..., None].to(x.dtype)
 
-    return tangent
+@dataclass(frozen=True)
+class _TopMagnitudeTangent(Coefficients):
+    """dx -> Re sum_k p_k dx_k / n, where voxel k has the percentile at one of n points and p_k is its phase there."""
+
+    averaged: ClassVar[tuple[str, ...]] = ("index", "against_phase")
+    index: Tensor
+    against_phase: Tensor
+    share: float
+
+    def plus(self, other: "_TopMagnitudeTangent") -> "_TopMagnitudeTangent":
+        index = torch.cat([self.index, other.index], -1)
+        return replace(self, index=index, against_phase=torch.cat([self.against_phase, other.against_phase], -1))
+
+    def over(self, n: int) -> "_TopMagnitudeTangent":
+        return replace(self, share=self.share / n)
+
+    def __call__(self, dx: Tensor) -> Tensor:
+        selected = torch.take_along_dim(dx.flatten(-2), self.index[None], -1)
+        total = (self.against_phase * selected).real.sum(-1, keepdim=True) * self.share
+        return total[..., None].to(self.against_phase.dtype)
 
 
 def _percentile_index(x: Tensor) -> Tensor:

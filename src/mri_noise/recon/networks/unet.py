@@ -10,7 +10,7 @@ from mri_noise.arrays import Image, KSpace, Samples
 from mri_noise.operators.cartesian import require_cartesian
 from mri_noise.operators.encoding import Encoding, require_rows_and_columns
 from mri_noise.operators.fourier import centered_ifft
-from mri_noise.operators.replay import Step, Tangent, root_sum_of_squares
+from mri_noise.operators.replay import Factor, Step, Tangent, root_sum_of_squares
 from mri_noise.recon.blocks.fastmri_unet import UNet, seeded
 from mri_noise.recon.blocks.primitives import divide, multiply, standard_deviation, to_channels, to_complex
 from mri_noise.recon.blocks.scale import at_unit_scale
@@ -95,5 +95,4 @@ def clip(x: Tensor, *, limit: float) -> Tensor:
 
 @clip.derivative
 def _(x: Tensor, *, limit: float) -> Tangent:
-    inside = x.abs() <= limit
-    return lambda dx: dx * inside
+    return Factor((x.abs() <= limit).to(x.real.dtype))

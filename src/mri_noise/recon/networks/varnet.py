@@ -3,6 +3,7 @@
 Source: Sriram 2020, doi:10.48550/arXiv.2004.06688.
 """
 
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
@@ -15,7 +16,7 @@ from mri_noise.operators.cartesian import require_cartesian
 from mri_noise.operators.encoding import Encoding
 from mri_noise.operators.fourier import centered_ifft
 from mri_noise.operators.point_spread import undersampled_axes
-from mri_noise.operators.replay import Step, Tangent, root_sum_of_squares
+from mri_noise.operators.replay import Coefficients, Step, Tangent, root_sum_of_squares
 from mri_noise.recon.blocks.fastmri_unet import NormUNet, seeded
 from mri_noise.recon.blocks.primitives import multiply
 from mri_noise.recon.reconstruction import NetworkSettings
@@ -151,7 +152,21 @@ def unit_norm(x: Tensor, *, dim: int) -> Tensor:
 def _(x: Tensor, *, dim: int) -> Tangent:
     inverse = _inverse_norm(x, dim)
     unit = x * inverse
-    return lambda dx: (dx - unit * (unit.conj() * dx).real.sum(dim, keepdim=True)) * inverse
+    return _UnitNormTangent(inverse, unit, unit * inverse, dim)
+
+
+@dataclass(frozen=True)
+class _UnitNormTangent(Coefficients):
+    """dx -> dx / |x| - u / |x| Re <u, dx> with u = x / |x|; means over points leave out how u varies with u / |x|."""
+
+    averaged: ClassVar[tuple[str, ...]] = ("inverse", "unit", "scaled")
+    inverse: Tensor
+    unit: Tensor
+    scaled: Tensor
+    dim: int
+
+    def __call__(self, dx: Tensor) -> Tensor:
+        return dx * self.inverse - self.scaled * (self.unit.conj() * dx).real.sum(self.dim, keepdim=True)
 
 
 def _inverse_norm(x: Tensor, dim: int) -> Tensor:
