@@ -13,19 +13,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from estimator_cases import CHUNK, MODELS, ROOT, cases, point_of
+from estimator_cases import MODELS, ROOT, cases, point_of
 from estimator_gains import TARGETS, complex_rows, magnitude_rows
 from estimator_memory import memory_table
+from estimator_whole import whole_table
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from mri_noise.acquisition.masks import RandomLines
-from mri_noise.io.formats import open_scan
 from mri_noise.machine.allocation import keep_freed_memory
 from mri_noise.operators.linop import LinearOperator, Shape
 from mri_noise.phantom.simulation import Phantom
 from mri_noise.report import draw
-from mri_noise.variance.check.linearity import LinearityCheck, Pairs, assess, correction
 from mri_noise.variance.estimate import Channel, VarianceEstimate, unit_phase
 from mri_noise.variance.lattice.adjoint_only import AdjointProducts
 from mri_noise.variance.lattice.complex_lattice import ComplexLatticeProbing
@@ -174,43 +173,6 @@ def _snapshots(
     return probe(products, image, region, plan, generator, task=task, n_before=plan.n_evaluations)
 
 
-def linearity_table(*, quick: bool) -> pd.DataFrame:
-    """The check's prediction from 8 pairs beside what 48 others say, over noise levels."""
-    rows = []
-    for model in MODELS:
-        quiet = point_of(open_scan(ROOT / "sample_data" / "brain_phantom.h5"), model, RandomLines())
-        for factor in (1, 10, 100) if quick else (1, 3, 10, 30, 100):
-            noise_shaping = replace(quiet.noise_shaping, factor=factor * quiet.noise_shaping.factor)
-            point = replace(quiet, noise_shaping=noise_shaping)
-            few, many = (
-                LinearityCheck(n_pairs=n, batch=CHUNK)(point, torch.Generator().manual_seed(n))
-                for n in (8, 24 if quick else 48)
-            )
-            said = assess(few, point.object, correct=True)
-            truth = assess(many, point.object, correct=False)
-            rows.append(
-                {
-                    "model": model,
-                    "noise": f"x {factor}",
-                    "rho": truth.rho,
-                    "bias predicted [%]": 100 * said.bias,
-                    "bias true [%]": 100 * truth.bias,
-                    "0.16 sqrt(rho) [%]": 16 * truth.rho**0.5,
-                    "corrected": "yes" if said.corrected else "no",
-                    "remaining predicted [%]": 100 * said.remaining_bias,
-                    "remaining true [%]": 100 * (remaining(few, many, point) if said.corrected else truth.bias),
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def remaining(few: Pairs, many: Pairs, point: OperatingPoint) -> float:
-    """The error that is left when the correction from some pairs is judged by others."""
-    ratio = correction(few, point.object, "magnitude")
-    scaled = Pairs(many.actual, many.linear * ratio.sqrt())
-    return assess(scaled, point.object, correct=False).bias
-
-
 COLOURS = {"random lines": "tab:red", "equispaced": "tab:blue", "Poisson disc": "tab:green"}
 STYLES = {4: "-", 8: ":"}
 MARKERS = {"brain_phantom": "o", "brain_flash_16ch": "s", "brain_t1_7ch": "^"}
@@ -328,7 +290,7 @@ def _keys(table: pd.DataFrame) -> pd.Series:
 
 OTHERS: dict[str, Callable[..., pd.DataFrame]] = {
     "coverage": lambda *, quick: coverage_table(n_runs=20 if quick else 200),
-    "linearity": linearity_table,
+    "whole": whole_table,
     "memory": lambda *, quick: memory_table(SMALL, quick=quick),
 }
 PARTS = (*GAINS, *OTHERS)

@@ -15,6 +15,7 @@ from mri_noise.io.formats import open_scan
 from mri_noise.operators.linop import LinearOperator
 from mri_noise.pipeline import StageCache, prepare, reconstruct
 from mri_noise.recon.weights.shipped import Shipped
+from mri_noise.variance.check.linearity import LinearityCheck
 from mri_noise.variance.lattice.adjoint_only import AdjointProducts
 from mri_noise.variance.linearise.point import OperatingPoint
 from mri_noise.variance.plan import Lattice, Plan
@@ -55,7 +56,9 @@ class Case:
 
 
 def point_of(scan: Scan, model: str, undersampling: Undersampling) -> OperatingPoint:
-    experiment = Experiment(undersampling=undersampling, reconstruction=Shipped(name=model))
+    experiment = Experiment(
+        undersampling=undersampling, reconstruction=Shipped(name=model), linearity=LinearityCheck(linearise="point")
+    )
     cache = StageCache()
     return reconstruct(prepare(scan, experiment, 0, cache), experiment, cache)
 

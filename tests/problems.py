@@ -1,13 +1,15 @@
 """Tiny reconstruction problems with exact answers, in double precision."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from mri_noise.acquisition.noise import Noise, mix_coils
 from mri_noise.operators.cartesian import Sense
+from mri_noise.operators.replay import multiply
 from mri_noise.recon.reconstructor import Reconstructor
+from mri_noise.variance.linearise.draws import Draws
 from mri_noise.variance.linearise.point import OperatingPoint, operating_point
 
 
@@ -80,6 +82,24 @@ def problem(
     return Problem(encoding, covariance(n_coils, generator), encoding(image.to(dtype)))
 
 
-def point_of(problem: Problem, reconstructor: Reconstructor) -> OperatingPoint:
+def point_of(problem: Problem, reconstructor: Reconstructor, *, draws: Draws | None = None) -> OperatingPoint:
     """The point at which a reconstruction of the problem is linearised."""
-    return operating_point(reconstructor, problem.kspace, problem.encoding, problem.noise)
+    return operating_point(reconstructor, problem.kspace, problem.encoding, problem.noise, draws=draws)
+
+
+def louder(point: OperatingPoint, factor: float) -> OperatingPoint:
+    """The same point with more noise."""
+    return replace(point, noise_shaping=replace(point.noise_shaping, factor=factor * point.noise_shaping.factor))
+
+
+class Curved:
+    """A reconstruction with a cubic term, whose weight is its curvature."""
+
+    replayable = True
+
+    def __init__(self, curvature: float) -> None:
+        self.curvature = curvature
+
+    def __call__(self, kspace: Tensor, encoding: Sense) -> Tensor:
+        x = encoding.adjoint(kspace)
+        return x - multiply(multiply(x, x.conj()), x) * self.curvature

@@ -41,9 +41,10 @@ def test_a_result_without_samples_has_no_readings(results: tuple[Result, Result]
 def test_the_total_error_adds_that_of_the_noise_and_of_the_linearisation(results: tuple[Result, Result]) -> None:
     _, exact = results
     assert exact.linearity is not None
-    assert total_error(exact) == pytest.approx(math.hypot(exact.noise.uncertainty, exact.linearity.remaining_bias))
-    doubtful = replace(exact, linearity=replace(exact.linearity, remaining_bias=0.3))
-    assert total_error(doubtful) == pytest.approx(math.hypot(exact.noise.uncertainty, 0.3))
+    beyond = 0.0 if exact.linearity.corrected else exact.linearity.remaining_bias
+    assert total_error(exact) == pytest.approx(math.hypot(exact.noise.uncertainty, map_error(exact), beyond))
+    doubtful = replace(exact, linearity=replace(exact.linearity, remaining_bias=0.3, corrected=False))
+    assert total_error(doubtful) == pytest.approx(math.hypot(exact.noise.uncertainty, map_error(exact), 0.3))
 
 
 def test_the_g_factor_of_an_exact_map_is_the_ratio_of_noise_at_equal_time(results: tuple[Result, Result]) -> None:

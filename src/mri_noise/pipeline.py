@@ -20,8 +20,10 @@ from mri_noise.recon.linear import ZeroFilled
 from mri_noise.recon.reconstructor import Reconstructor
 from mri_noise.result import Result, RoiReadout, provenance_of
 from mri_noise.seeds import generator_of
-from mri_noise.variance.check.checked import Checked, check
+from mri_noise.variance.check.excess import Excess
 from mri_noise.variance.check.first_look import first_look
+from mri_noise.variance.check.pairs import Pairs
+from mri_noise.variance.check.whole import Whole
 from mri_noise.variance.closed_form import fully_sampled_variance
 from mri_noise.variance.estimate import ChannelVariance, VarianceEstimate
 from mri_noise.variance.linearise.point import OperatingPoint, batch_size, exact_noise_jacobian, operating_point
@@ -61,6 +63,8 @@ class Prepared:
 
     Attributes
     ----------
+    index
+        Of the slice.
     kspace : shape (coils, rows, columns)
     noise
         Of ``kspace``.
@@ -74,6 +78,7 @@ class Prepared:
         What was taken otherwise than the file says, and what is to be said against the coil maps.
     """
 
+    index: int
     kspace: KSpace
     noise: Noise
     encoding: Sense
@@ -152,7 +157,13 @@ def reconstruct(prepared: Prepared, experiment: Experiment, cache: StageCache) -
     reconstructor = _reconstructor(experiment, prepared.kspace, cache)
     region = experiment.object(prepared.combined, prepared.encoding.coil_maps)
     point = operating_point(
-        reconstructor, prepared.kspace, prepared.encoding, prepared.noise, region, tangents=experiment.tangents
+        reconstructor,
+        prepared.kspace,
+        prepared.encoding,
+        prepared.noise,
+        region,
+        tangents=experiment.tangents,
+        draws=experiment.linearity.averaged(_noise_of_pairs(experiment, prepared.index)),
     )
     if not bool(torch.isfinite(torch.view_as_real(point.image)).all()):
         raise ValueError(
@@ -206,15 +217,14 @@ def run_slice(
         provenance=provenance_of(scan, index, experiment, prepared.kspace.device, prepared.remarks),
     )
     yield snapshot
-    checked = None
+    pairs, meter = None, Meter(point.kspace.device)
     if experiment.variance.linearises:
-        for reached, checked in _as_memory_allows(
-            snapshot, "linearity", point, lambda now: _check(scan, now, point, stages)
-        ):
-            if checked is None:
-                yield reached
-        snapshot = reached
-    yield from _as_memory_allows(snapshot, "variance", point, lambda now: _map_noise(now, point, checked, plan))
+        compared = _as_memory_allows(
+            snapshot, "linearity", point, lambda now: _compare(scan, now, point, stages, meter)
+        )
+        snapshot, pairs = next(iter(compared))
+        yield snapshot
+    yield from _as_memory_allows(snapshot, "variance", point, lambda now: _map_noise(now, point, pairs, plan, meter))
 
 
 def _as_memory_allows(
@@ -235,45 +245,58 @@ def _as_memory_allows(
     return halving(with_batch, lambda batch: batch_size(batch or chosen.batch, point))
 
 
-def _check(
-    scan: Scan, snapshot: Result, point: OperatingPoint, cache: StageCache
-) -> Iterator[tuple[Result, Checked | None]]:
-    """Check the linearisation, once for all methods, after a first look at the noise by what that takes anyway."""
-    settings = snapshot.experiment.linearity
-    upstream = snapshot.experiment.model_dump_json(include=_UPSTREAM_OF_LINEARITY)
-    key = (scan.fingerprint, snapshot.index, upstream)
-    generator = generator_of(snapshot.experiment.seed, snapshot.index, _LINEARITY)
-    linear = cache.get(("linear", *key), lambda: settings.linear(point, generator))
-    yield replace(snapshot, estimate=_on_host(first_look(linear, point.object))), None
-    yield snapshot, cache.get(("linearity", *key), lambda: check(settings, point, linear))
+def _noise_of_pairs(experiment: Experiment, index: int) -> torch.Generator:
+    """Draws the noise that a slice is linearised over, and then what that is compared with."""
+    return generator_of(experiment.seed, index, _LINEARITY)
 
 
-def _map_noise(snapshot: Result, point: OperatingPoint, checked: Checked | None, plan: Plan | None) -> Iterator[Result]:
-    """Refine the variance, measuring what that takes."""
+def _compare(
+    scan: Scan, snapshot: Result, point: OperatingPoint, cache: StageCache, meter: Meter
+) -> Iterator[tuple[Result, Pairs]]:
+    """Linearise, and compare what that makes of noise with what the reconstruction does: a first look at the noise."""
     experiment = snapshot.experiment
-    meter = Meter(point.kspace.device)
+    upstream = experiment.model_dump_json(include=_UPSTREAM_OF_LINEARITY)
+    with meter:
+        point.record(chunk=batch_size(experiment.linearity.batch, point))
+        generator = _noise_of_pairs(experiment, snapshot.index)
+        pairs = cache.get(
+            ("pairs", scan.fingerprint, snapshot.index, upstream), lambda: experiment.linearity(point, generator)
+        )
+    yield replace(snapshot, estimate=_on_host(first_look(pairs))), pairs
+
+
+def _map_noise(
+    snapshot: Result, point: OperatingPoint, pairs: Pairs | None, plan: Plan | None, meter: Meter
+) -> Iterator[Result]:
+    """Refine the variance, measuring what that takes, and add what pairs say of it."""
+    experiment = snapshot.experiment
     generator = generator_of(experiment.seed, snapshot.index, _VARIANCE)
-    with closing(_estimates(experiment.variance, point, generator, plan)) as estimates:
+    generator_of_pairs = _noise_of_pairs(experiment, snapshot.index)
+    whole = None if pairs is None else Whole(experiment.linearity, point, generator_of_pairs, Excess(pairs))
+    excess = None if whole is None or not experiment.linearity.correct else whole.excess
+    with closing(_estimates(experiment.variance, point, generator, plan, excess)) as estimates:
         while True:
             with meter:
                 estimate = next(estimates, None)
+                if estimate is not None and whole is not None:
+                    whole, estimate = whole.of(estimate)
             if estimate is None:
                 return
             cost = meter.cost
             yield replace(
                 snapshot,
-                estimate=_on_host(estimate if checked is None else checked.shown(estimate, point.object)),
-                linearity=None if checked is None else checked.linearity,
+                estimate=_on_host(estimate),
+                linearity=None if whole is None else whole.linearity,
                 rois=_read_rois(experiment, point) if estimate.complete else (),
                 provenance=replace(snapshot.provenance, seconds=cost.seconds, peak_memory=cost.peak_memory),
             )
 
 
 def _estimates(
-    method: VarianceMethod, point: OperatingPoint, generator: torch.Generator, plan: Plan | None
+    method: VarianceMethod, point: OperatingPoint, generator: torch.Generator, plan: Plan | None, excess: Excess | None
 ) -> Generator[VarianceEstimate, None, None]:
     """Start the method with the first snapshot that is asked for, so that its set-up is measured with it."""
-    yield from method(point, generator, plan)
+    yield from method.beside(point, generator, plan, excess)
 
 
 def _on_host(estimate: VarianceEstimate) -> VarianceEstimate:
@@ -300,6 +323,7 @@ def _prepare(scan: Scan, experiment: Experiment, index: int, cache: StageCache) 
     encoding = Sense(maps, mask.to(target["device"]))
     everything = Sense(maps, acquired.mask.to(target["device"]))
     return Prepared(
+        index=index,
         kspace=kspace.to(**target),
         noise=noise.scaled(level),
         encoding=encoding,

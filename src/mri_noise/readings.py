@@ -50,13 +50,30 @@ def map_error(result: Result) -> float:
     return float((error.square().mean() / sigma.square().mean()).sqrt())
 
 
-def total_error(result: Result) -> float:
-    """Relative error of the magnitude's standard deviation map over the object, whatever it comes from.
+def error_shares(result: Result) -> dict[str, float]:
+    """Relative errors of the magnitude's standard deviation map over the object, by where they come from.
 
-    The error of its samples, what the linearisation is off by, and the error of the noise covariance, in quadrature.
+    Those of the samples of the method, of what noise of this size does beyond the linear part (as far as pairs say it,
+    or all of it where they add nothing), and of the noise covariance: independent of each other.
     """
-    bias = 0.0 if result.linearity is None else result.linearity.remaining_bias
-    return math.hypot(map_error(result), bias, result.noise.uncertainty)
+    map_alone, shares = map_error(result), {}
+    if result.linearity is not None:
+        shares["beyond the linear part"] = beyond = result.linearity.remaining_bias
+        if result.linearity.corrected:  # its standard error holds both
+            map_alone = max(map_alone**2 - beyond**2, 0.0) ** 0.5
+    if result.noise.n_samples is not None:
+        shares["noise level"] = result.noise.uncertainty
+    return {"map": map_alone, **shares}
+
+
+def total_error(result: Result) -> float:
+    """Relative error of the magnitude's standard deviation map over the object, whatever it comes from."""
+    return math.hypot(map_error(result), error_of_linearising(result), result.noise.uncertainty)
+
+
+def error_of_linearising(result: Result) -> float:
+    """That of the linear part, where standard errors do not hold it: where nothing is added to it."""
+    return 0.0 if result.linearity is None or result.linearity.corrected else result.linearity.remaining_bias
 
 
 def prior_share(result: Result) -> float:

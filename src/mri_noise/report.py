@@ -110,7 +110,7 @@ def _summary(result: Result) -> dict[str, str | int | float]:
     sigma = estimate.variance_magnitude.sqrt()
     g = g_factor_of(result)[inside].numpy()
     planned = estimate.plan if estimate.channels.keys() == {"magnitude"} else None
-    bound = float("nan") if planned is None else 100 * planned.upper_bound
+    bound = float("nan") if planned is None else 100 * planned.total_bound
     return {
         **({"measurement": result.provenance.measurement} if result.provenance.measurement else {}),
         "slice": result.provenance.label,

@@ -65,7 +65,7 @@ def test_run_saves_what_it_prints_and_repeats_bit_for_bit(scan: Path, tmp_path: 
     assert result.exit_code == 0, _text(result)
     rows = json.loads(result.stdout)
     assert [row["slice"] for row in rows] == ["slice 0", "slice 1"]
-    assert [row["evaluations"] for row in rows] == [4, 4]
+    assert [row["evaluations"] for row in rows] == [4 + 12, 4 + 12]  # with four pairs
     assert (tmp_path / "maps_0.png").stat().st_size > 10_000
     assert (tmp_path / "maps_1.png").exists()
     assert _mri_noise("run", scan, "--experiment", out, "-o", again).exit_code == 0
@@ -152,7 +152,7 @@ def test_compare_prints_and_writes_its_tables(scan: Path, tmp_path: Path) -> Non
     expected = table.loc["  expected from both standard errors [%]", "magnitude std"]
     assert 0.7 < table.loc["NRMSE by rms, object [%]", "magnitude std"] / expected < 1.4
     cost = pd.read_csv(tmp_path / "c" / "cost_0.csv", index_col=0)
-    assert list(cost.loc["evaluations"]) == [30, 30]
+    assert list(cost.loc["evaluations"]) == [30 + 12, 30]  # with four pairs, and of replicas alone
     assert (tmp_path / "c" / "comparison_0.png").stat().st_size > 10_000
 
 

@@ -84,7 +84,7 @@ def random_result(
         noise=noise,
         full_variance=fully_sampled_variance(coil_maps, noise),
         object=torch.rand(rows, columns, generator=generator) > 0.3,
-        linearity=Linearity(1 / 3, 0.1, 0.05, True, 8, 16, 0.0025) if magnitude_only else None,
+        linearity=Linearity(1 / 3, 0.1, 0.05, True, 8, 24, 0.0025, True) if magnitude_only else None,
         unexplained=0.01 * (index % 50) if index % 2 else None,
         rois=rois,
         experiment=experiment,

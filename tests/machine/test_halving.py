@@ -1,7 +1,6 @@
 """Where memory runs out a run goes on with smaller batches, and says so."""
 
 from collections.abc import Iterator
-from typing import Literal
 
 import pytest
 import torch
@@ -12,7 +11,8 @@ from mri_noise.experiment import Experiment
 from mri_noise.phantom.simulation import Phantom
 from mri_noise.pipeline import run
 from mri_noise.result import Result
-from mri_noise.variance.check.linearity import LinearityCheck, LinearPart, Pairs
+from mri_noise.variance.check.linearity import LinearityCheck
+from mri_noise.variance.check.pairs import Pairs
 from mri_noise.variance.estimate import VarianceEstimate
 from mri_noise.variance.linearise.point import OperatingPoint
 from mri_noise.variance.plan import Plan
@@ -62,24 +62,14 @@ class ExhaustedCheck(LinearityCheck):
 
     largest: int
 
-    half: Literal["linear", "paired"] = "linear"
-
-    def linear(self, point: OperatingPoint, generator: torch.Generator) -> LinearPart:
-        self._need("linear")
-        return super().linear(point, generator)
-
-    def paired(self, point: OperatingPoint, linear: LinearPart) -> Pairs:
-        self._need("paired")
-        return super().paired(point, linear)
-
-    def _need(self, half: str) -> None:
-        if half == self.half and self.batch is not None and self.batch > self.largest:
+    def __call__(self, point: OperatingPoint, generator: torch.Generator, pairs: Pairs | None = None) -> Pairs:
+        if self.batch is not None and self.batch > self.largest:
             raise torch.OutOfMemoryError("CUDA out of memory")
+        return super().__call__(point, generator, pairs)
 
 
-@pytest.mark.parametrize("half", ["linear", "paired"])
-def test_where_memory_runs_out_the_check_of_linearity_halves_its_batch_too(half: str) -> None:
-    last = _last(linearity=ExhaustedCheck(batch=8, largest=2, half=half))
+def test_where_memory_runs_out_the_check_of_linearity_halves_its_batch_too() -> None:
+    last = _last(linearity=ExhaustedCheck(batch=8, largest=2))
     assert last.experiment.linearity.batch == 2
     assert last.experiment.variance == EXPERIMENT.variance
     again = _last(linearity=LinearityCheck(batch=2))

@@ -53,7 +53,7 @@ def test_a_map_with_other_noise_differs(pair: tuple[Snapshot, Snapshot], factor:
 def test_costs_have_a_column_a_run(pair: tuple[Snapshot, Snapshot]) -> None:
     table = costs(*pair)
     assert list(table.columns) == ["run 1", "run 2"]
-    assert list(table.loc["evaluations"]) == [N, N]
+    assert list(table.loc["evaluations"]) == [N + 12, N]  # with four pairs, and of replicas alone
     same = costs(pair[0], replace(pair[0], job=replace(pair[0].job, number=3)))
     assert list(same.columns) == ["run 1", "run 3"]
 

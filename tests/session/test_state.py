@@ -86,8 +86,8 @@ def test_a_run_says_that_it_took_no_lattice() -> None:
 def test_a_finished_run_is_kept_and_done() -> None:
     session = after(6).finished()
     assert session.status.kind == "done"
-    assert session.status.sentence.startswith("Run 1 is done: linear at this noise, std known to 19.5 % (map 19.5 %, ")
-    assert "; 8 probes, 8 evaluations in " in session.status.sentence
+    assert session.status.sentence.startswith("Run 1 is done: nearly linear, std known to 20.4 % (map 20.2 %, ")
+    assert "; 8 probes, 20 evaluations in " in session.status.sentence
     assert session.advice is None
     assert session.runs == (steps()[-1],)
     assert session.job is None
@@ -96,7 +96,7 @@ def test_a_finished_run_is_kept_and_done() -> None:
 def not_linear() -> Session:
     """A finished run whose linearisation does not hold."""
     snapshot = steps()[-1]
-    linearity = Linearity(rho=0.1, bias=0.2, remaining_bias=0.095, corrected=True, n_pairs=8, n_evaluations=16)
+    linearity = Linearity(rho=0.1, bias=0.095, remaining_bias=0.095, corrected=False, n_pairs=8, n_evaluations=24)
     provenance = replace(snapshot.result.provenance, seconds=0.8)
     result = replace(snapshot.result, linearity=linearity, provenance=provenance)
     return after(4).received(replace(snapshot, result=result)).finished()
@@ -106,12 +106,13 @@ def test_a_run_that_is_not_linear_says_so_first_and_what_would_help() -> None:
     session = not_linear()
     assert session.status.kind == "doubtful"
     assert session.status.sentence.startswith(
-        "Not linear at this noise: std known to 21.7 % only (map 19.5 %, linearisation 9.5 %, noise level 1.1 %); "
-        "Monte Carlo with 400 replicas would take about 40 s. Run 1: 8 probes"
+        "Not linear at this noise: std known to 22.5 % only "
+        "(map 20.4 %, beyond the linear part 9.5 %, noise level 1.1 %); "
+        "Monte Carlo with 400 replicas would take about 16 s. Run 1: 8 probes"
     )
     advised = session.advice
     assert advised is not None
-    assert (advised.variance, advised.seconds) == (MonteCarlo(n_replicas=400), pytest.approx(40))
+    assert (advised.variance, advised.seconds) == (MonteCarlo(n_replicas=400), pytest.approx(16))
     assert not session.wants_run
 
 

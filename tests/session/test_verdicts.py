@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from mri_noise.readings import map_error, total_error
+from mri_noise.readings import error_shares, map_error, total_error
 from mri_noise.roi import Ellipse
 from mri_noise.session.captions import caption
 from mri_noise.session.regions.readouts import RegionQuestion
@@ -16,7 +16,7 @@ from mri_noise.variance.sampling.monte_carlo import MonteCarlo
 from tests.session.examples import steps
 
 RUN = steps()[-1]
-OFF = Linearity(rho=0.1, bias=0.2, remaining_bias=0.12, corrected=True, n_pairs=8, n_evaluations=16)
+OFF = Linearity(rho=0.1, bias=0.12, remaining_bias=0.12, corrected=False, n_pairs=8, n_evaluations=24)
 DOUBTED = replace(RUN, result=replace(RUN.result, linearity=OFF))
 REPLICAS = replace(RUN.result, linearity=None)
 
@@ -25,7 +25,7 @@ REPLICAS = replace(RUN.result, linearity=None)
 def test_a_linearisation_holds_up_to_what_is_tolerable_and_the_verdict_says_the_same(
     remaining: float, holds: bool
 ) -> None:
-    linearity = replace(OFF, remaining_bias=remaining)
+    linearity = replace(OFF, bias=remaining, remaining_bias=remaining)
     assert linearity.holds is holds
     assert linearity.verdict.startswith("not linear") is not holds
     result = replace(RUN.result, linearity=linearity)
@@ -44,6 +44,17 @@ def test_the_total_error_is_that_of_map_linearisation_and_noise_in_quadrature() 
     assert known_to(REPLICAS) == f"std known to {total:.1f} % (map {own:.1f} %, noise level 1.1 %)"
     exact = replace(REPLICAS, noise=replace(REPLICAS.noise, n_samples=None))
     assert known_to(exact) == f"std known to {own:.1f} %"
+
+
+def test_what_pairs_add_is_in_the_standard_errors_and_counts_once() -> None:
+    """Of a map with what pairs add, the standard errors hold theirs."""
+    corrected = replace(RUN.result, linearity=replace(OFF, corrected=True, remaining_bias=0.6 * map_error(RUN.result)))
+    assert total_error(corrected) == pytest.approx(math.hypot(map_error(RUN.result), RUN.result.noise.uncertainty))
+    shares = error_shares(corrected)
+    assert shares["beyond the linear part"] == 0.6 * map_error(RUN.result)
+    assert shares["map"] == pytest.approx(0.8 * map_error(RUN.result))
+    assert math.hypot(*shares.values()) == pytest.approx(total_error(corrected))
+    assert error_shares(DOUBTED.result)["map"] == map_error(RUN.result)
 
 
 def test_the_error_that_is_printed_is_the_total_one() -> None:
@@ -69,7 +80,7 @@ def test_captions_say_what_is_seen() -> None:
     assert caption(RUN.result, "correlation") == image
     assert caption(DOUBTED.result, "film").startswith("Not linear at this noise")
     assert of_map == f"8 probes   seed 0   std known to {100 * total_error(RUN.result):.1f} %"
-    assert "linearisation" not in caption(DOUBTED.result)
+    assert "beyond" not in caption(DOUBTED.result)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mri_noise.readings import estimate_of, map_error, total_error
+from mri_noise.readings import error_shares, estimate_of, total_error
 from mri_noise.result import Result
 from mri_noise.variance.sampling.monte_carlo import MonteCarlo
 
@@ -50,11 +50,7 @@ def linear_mark(result: Result) -> str:
 def known_to(result: Result, *, briefly: bool = False) -> str:
     """How well the standard deviation is known: ``std known to 2.4 %``, and unless briefly what of that is whose."""
     total = f"std known to {100 * total_error(result):.1f} %{' only' if is_doubtful(result) else ''}"
-    shares = {"map": map_error(result)}
-    if result.linearity is not None:
-        shares["linearisation"] = result.linearity.remaining_bias
-    if result.noise.n_samples is not None:
-        shares["noise level"] = result.noise.uncertainty
+    shares = error_shares(result)
     if briefly or len(shares) == 1:
         return total
     return f"{total} ({', '.join(f'{name} {100 * share:.1f} %' for name, share in shares.items())})"

@@ -99,6 +99,12 @@ class VarianceEstimate:
         """That of the variance of the magnitude, shape (*grid)."""
         return self.channels["magnitude"].standard_error
 
+    def nrmse(self, region: GridMask, channel: Channel = "magnitude") -> float:
+        """Root mean square error of a std map over its root mean square in a region, by its standard errors."""
+        variance, error = (values[region].double() for values in self.channels[channel])
+        squared = torch.where(variance > 0, error.square() / (4 * variance), 0)
+        return float(squared.sum() / variance.sum()) ** 0.5
+
     def with_channel(self, channel: Channel, variance: GridMap, standard_error: GridMap) -> "VarianceEstimate":
         """Put another variance and standard error in the place of those of a channel."""
         return replace(self, channels={**self.channels, channel: ChannelVariance(variance, standard_error)})

@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 
 from mri_noise.choices import Choosable, Group
+from mri_noise.variance.check.excess import Excess
 from mri_noise.variance.estimate import Channel, VarianceEstimate
 from mri_noise.variance.linearise.point import OperatingPoint
 from mri_noise.variance.plan import Plan
@@ -46,6 +47,15 @@ class VarianceMethod(Choosable):
 
         ``plan`` is that of another slice of the same protocol, which saves a method that plans its pilots.
         """
+
+    def beside(
+        self, point: OperatingPoint, generator: torch.Generator, plan: Plan | None, excess: Excess | None
+    ) -> Iterator[VarianceEstimate]:
+        """Refine the variance of the linear part, to which what pairs say is then added.
+
+        A method that plans may ask for as many pairs as suit the accuracy of the whole (:attr:`.Plan.n_pairs`).
+        """
+        return self(point, generator, plan)
 
     @property
     def shares_plan(self) -> bool:

@@ -1,5 +1,6 @@
 """What is probed, for the accuracy that is asked for: values, without how they are chosen."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -7,6 +8,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from mri_noise.arrays import Image, RealMap
+from mri_noise.variance.calibration import BOUND_OF_PAIRS, EVALUATIONS_OF_A_PAIR
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +67,22 @@ class Plan:
     n_pilots
         Rows that the prediction comes from.
     target
-        NRMSE that was asked for.
+        NRMSE that is asked of the linear part.
     n_evaluations
         Network-sized passes that the choice took, pilots in vain included.
     reach
         Where adjoint products alone are enough (:mod:`mri_noise.variance.lattice.adjoint_only`): the distance along an
         axis beyond which covariances of the zero-filled image are left out. None: a probe of a lattice takes a forward
         product too.
+    n_pairs
+        Pairs of opposite noise that there are to be in the end, to say what the linear part leaves out.
+    error_of_pairs
+        Predicted NRMSE of the std map that is theirs.
+    total_target
+        NRMSE that is asked of the whole map; None: the linear part is all of it.
+    replicas
+        Whether the variance is that of ``n_signs`` replicas, where a linear part would leave out so much that it does
+        not pay.
     """
 
     lattice: Lattice | None
@@ -82,11 +93,26 @@ class Plan:
     target: float
     n_evaluations: int
     reach: int | None = None
+    n_pairs: int = 0
+    error_of_pairs: float = 0.0
+    total_target: float | None = None
+    replicas: bool = False
+
+    @property
+    def total_bound(self) -> float:
+        """95 % bound of the NRMSE of the whole map."""
+        return math.hypot(self.upper_bound, BOUND_OF_PAIRS * self.error_of_pairs)
 
     @property
     def reaches_target(self) -> bool:
         """Whether the 95 % bound is within the target."""
-        return self.upper_bound <= self.target * (1 + 1e-9)
+        target = self.target if self.total_target is None else self.total_target
+        return self.total_bound <= target * (1 + 1e-9)
+
+    def cost_from(self, n_pairs: int) -> int:
+        """Evaluations that it takes, with so many pairs there already."""
+        of_pairs = EVALUATIONS_OF_A_PAIR * max(self.n_pairs - n_pairs, 0)
+        return of_pairs + self.evaluations_per_product * self.n_products
 
     @property
     def n_products(self) -> int:
@@ -113,6 +139,8 @@ class Plan:
     @property
     def words(self) -> str:
         """What is done."""
+        if self.replicas:
+            return f"{self.n_signs} replicas: fewer evaluations than a linear part that leaves out so much"
         if self.lattice is None:
             return f"{self.n_signs} forward products: fewer evaluations than the lattices that are accurate enough"
         steps = f"{self.lattice.row_step}, {self.lattice.column_step}, {self.lattice.shift}"

@@ -2,7 +2,9 @@
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from scipy import ndimage
+from torch import Tensor
 
 from mri_noise.arrays import GridMap, GridMask
 
@@ -14,4 +16,15 @@ def local_mean(values: GridMap, region: GridMask, width: float) -> GridMap:
     weights = ndimage.gaussian_filter(inside.astype(float), width, mode="constant")
     sums = ndimage.gaussian_filter(held, width, mode="constant")
     means = np.where(inside, sums / np.where(inside, weights, 1), np.nan)
+    return torch.from_numpy(means).to(values.device)
+
+
+def local_means(values: Float[Tensor, "maps voxels"], region: GridMask, width: float) -> Float[Tensor, "maps voxels"]:
+    """The same of some maps, given in the voxels of the region alone."""
+    inside = region.cpu().numpy()
+    weights = ndimage.gaussian_filter(inside.astype(float), width, mode="constant")[inside]
+    held, means = np.zeros(inside.shape), np.empty(values.shape)
+    for number, each in enumerate(values.detach().cpu().double().numpy()):
+        held[inside] = each
+        means[number] = ndimage.gaussian_filter(held, width, mode="constant")[inside] / weights
     return torch.from_numpy(means).to(values.device)

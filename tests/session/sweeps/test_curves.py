@@ -9,7 +9,7 @@ def test_a_curve_holds_the_error_after_each_number_of_evaluations() -> None:
     curve = Curve()
     for snapshot in steps():
         curve = curve.extended(snapshot.result)
-    assert curve.evaluations == (4, 6, 8)
+    assert curve.evaluations == (16, 18, 20)  # with four pairs
     assert curve.errors[-1] == pytest.approx(100 * map_error(steps()[-1].result))
     assert curve.extended(steps()[-1].result) == curve
 

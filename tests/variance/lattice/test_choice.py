@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mri_noise.variance.lattice.choice import Demand, choose, or_forward_products, plan_for, smoothed
+from mri_noise.variance.lattice.choice import Demand, choose, lattices_for, or_forward_products, smoothed
 from mri_noise.variance.lattice.search import ScoredLattice
 from mri_noise.variance.plan import Lattice, Plan
 
@@ -44,7 +44,8 @@ def test_no_probes_at_all_are_refused() -> None:
 def test_noise_correlated_over_a_wide_disc_takes_many_colours_once() -> None:
     """Voxels up to 25 apart are alike: hexagons that clear them take sqrt(3) / 2 27^2 = 631 colours, about."""
     y, x = np.mgrid[-63:64, -63:64]
-    plan = plan_for(1e-4 * (np.hypot(y, x) <= 25), torch.ones(64, 64, dtype=torch.bool), replace(DEMAND, target=1e-3))
+    density, mask = 1e-4 * (np.hypot(y, x) <= 25), torch.ones(64, 64, dtype=torch.bool)
+    plan = choose(lattices_for(density, mask, DEMAND.largest_product), replace(DEMAND, target=1e-3))
     assert plan.lattice is not None
     assert plan.n_signs == 1
     assert 585 < plan.lattice.index < 700

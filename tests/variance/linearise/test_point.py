@@ -8,9 +8,11 @@ from mri_noise.acquisition.noise import Noise
 from mri_noise.arrays import Image, KSpace
 from mri_noise.operators.cartesian import Sense
 from mri_noise.operators.replay import multiply
+from mri_noise.variance.check.pairs import compute_pairs
+from mri_noise.variance.linearise.draws import Draws
 from mri_noise.variance.linearise.point import fitting_batch, noise_jacobian, operating_point
 from tests.cases import reconstructor
-from tests.problems import point_of, problem
+from tests.problems import louder, point_of, problem
 
 
 class Squaring:
@@ -43,6 +45,35 @@ def test_a_point_is_linearised_once_whatever_the_chunk() -> None:
     torch.testing.assert_close(first(white), 2 * zero_filled * encoding.adjoint(point.noise_shaping(white)))
     noise_jacobian(replace(point, image=zero_filled), chunk=2)
     assert squaring.n_calls > n_calls + 5  # the products above, and a recording for another point
+
+
+def _mean_direction(values: torch.Tensor) -> torch.Tensor:
+    return torch.sgn(values).mean(0)
+
+
+@pytest.mark.parametrize("name", ["U-Net", "MoDL", "VarNet of the image", "VarNet"])
+def test_a_derivative_is_averaged_over_its_draws(name: str) -> None:
+    """With more noise the mean derivative leaves less of what the network does than that at the data."""
+    draws = Draws.by(torch.Generator().manual_seed(4), 8)
+    plain = louder(point_of(problem(rows=16, columns=20), reconstructor(name)), 6.0)
+    point = replace(plain, draws=draws)
+    assert point.is_averaged
+    assert point.n_evaluations == 16
+    assert plain.n_evaluations == 0
+    values = torch.cat([each.flatten(0, 1) for each in point.replicas(draws, chunk=6)])
+    torch.testing.assert_close(point.direction, _mean_direction(values))
+    left = [compute_pairs(each, Draws.by(torch.Generator().manual_seed(5), 40), chunk=8).remainder("complex")
+            for each in (plain, point)]  # fmt: skip
+    assert left[1] < left[0]
+
+
+def test_the_steps_of_a_network_of_the_zero_filled_image_are_recorded_once() -> None:
+    point = replace(point_of(problem(), reconstructor("U-Net")), draws=Draws.by(torch.Generator().manual_seed(4), 2))
+    domain = point.image_domain
+    assert domain is not None
+    white = torch.randn(2, *point.kspace.shape, dtype=point.kspace.dtype, generator=torch.Generator().manual_seed(0))
+    noise = point.noise_shaping(white)
+    torch.testing.assert_close(point.image_jacobian(domain)(point.encoding.adjoint(noise)), point.jacobian(noise))
 
 
 @pytest.mark.parametrize("name", ["U-Net", "MoDL", "VarNet of the image"])

@@ -13,7 +13,7 @@ from mri_noise.recon.reconstructor import Reconstructor
 from mri_noise.variance.lattice.adjoint_only import AdjointProducts
 from mri_noise.variance.linearise import precision
 from mri_noise.variance.linearise.point import OperatingPoint, exact_noise_jacobian, noise_jacobian, operating_point
-from mri_noise.variance.linearise.precision import Arithmetic, Derivative, has_bfloat16, quickest
+from mri_noise.variance.linearise.precision import Arithmetic, Derivative, has_bfloat16, linearised, quickest
 from mri_noise.variance.sampling.exact import Exact
 from tests.problems import problem
 from tests.rounding import BITS, emulated, most_by_accumulation, off
@@ -58,7 +58,7 @@ def _quickest(off: float, *, rows: slice = slice(None), dtype: torch.dtype = tor
     at, probe = (torch.randn(8, 9, dtype=dtype, generator=generator) for _ in range(2))
     region = torch.zeros(8, 9, dtype=torch.bool)
     region[rows] = True
-    return quickest(partial(scaled, off=off), at, probe, region, replayable=True)
+    return quickest(linearised(partial(scaled, off=off), at, probe, replayable=True), probe, region)
 
 
 @pytest.mark.usefixtures("bfloat16")
@@ -87,7 +87,8 @@ def test_double_precision_was_asked_for_and_stays() -> None:
 @pytest.mark.usefixtures("bfloat16")
 def test_a_traced_derivative_stays_as_it_is() -> None:
     at = torch.ones(8, 9, dtype=torch.complex64)
-    found = quickest(lambda x: x * x, at, at, torch.ones(8, 9, dtype=torch.bool), replayable=False)
+    full = linearised(lambda x: x * x, at, at, replayable=False)
+    found = quickest(full, at, torch.ones(8, 9, dtype=torch.bool))
     assert found.rounding is None
     torch.testing.assert_close(found.jacobian(at), 2 * at)
 

@@ -2,7 +2,7 @@
 
 import math
 
-from mri_noise.readings import estimate_of
+from mri_noise.readings import error_of_linearising, estimate_of
 from mri_noise.result import Result
 from mri_noise.session.verdicts import is_doubtful
 
@@ -16,7 +16,7 @@ def voxel_sentence(result: Result, voxel: tuple[int, int]) -> str:
         return f"{where}; its noise was not computed"
     if variance <= 0:
         return f"{where}, without noise"
-    bias = 0.0 if result.linearity is None else result.linearity.remaining_bias
+    bias = error_of_linearising(result)
     share = 100 * math.hypot(float(estimate.standard_error_magnitude[voxel]) / (2 * variance), bias)
     std = variance**0.5
     known = f" ± {share:.0f} %" if estimate.n_samples > 1 else ""

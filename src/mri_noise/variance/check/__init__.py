@@ -1,4 +1,5 @@
-"""Whether the linearisation holds, and what follows.
+"""What noise of this size does beyond the linear part, and what follows.
 
-linearity: pairs and their verdict; checked: what it changes in a map; first_look: a map from few samples.
+pairs: reconstructions of opposite noise beside the linear part; excess: what they add to a variance, and how well that
+is known; linearity: settings and verdict; first_look: a map from few samples; whole: linear part and the rest.
 """

@@ -6,21 +6,24 @@ import torch
 
 from mri_noise.arrays import GridMap, GridMask
 from mri_noise.variance.calibration import FIRST_LOOK_WIDTH
-from mri_noise.variance.check.linearity import LinearPart
+from mri_noise.variance.check.pairs import Pairs
 from mri_noise.variance.estimate import VarianceEstimate
-from mri_noise.variance.smoothing import local_mean
+from mri_noise.variance.smoothing import local_means
 
 
-def smoothed_variance(linear: LinearPart, region: GridMask) -> GridMap:
-    """Variance of the magnitude by samples of the derivative, averaged over neighbours; NaN outside the region."""
-    of_magnitude = linear.values[:, 2]
-    return local_mean(of_magnitude.square().mean(0), region, FIRST_LOOK_WIDTH)
+def smoothed_variance(pairs: Pairs) -> GridMap:
+    """Variance of the magnitude by the pairs, averaged over neighbours; NaN outside the region."""
+    smooth = local_means(pairs.power("magnitude").mean(0)[None], pairs.region, FIRST_LOOK_WIDTH)[0]
+    found = torch.full(pairs.region.shape, torch.nan, dtype=torch.float64, device=smooth.device)
+    found[pairs.region] = smooth
+    return found
 
 
-def first_look(linear: LinearPart, region: GridMask) -> VarianceEstimate:
+def first_look(pairs: Pairs) -> VarianceEstimate:
     """An estimate that holds nothing but the smoothed variance."""
-    quick = smoothed_variance(linear, region)
-    return filled(VarianceEstimate.empty(region), quick, len(linear.values), region)
+    nothing = VarianceEstimate.empty(pairs.region)
+    shown = filled(nothing, smoothed_variance(pairs), pairs.n, pairs.region)
+    return replace(shown, n_evaluations=pairs.n_evaluations)
 
 
 def filled(estimate: VarianceEstimate, quick: GridMap, n_samples: int, region: GridMask) -> VarianceEstimate:

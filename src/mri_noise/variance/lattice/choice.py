@@ -62,10 +62,9 @@ class Demand:
         return Plan(lattice, n_signs, nrmse, self.bound * nrmse, self.n_pilots, self.target, self.n_evaluations)
 
 
-def plan_for(density: Density, mask: Mask, demand: Demand) -> Plan:
-    """Choose by the error density of some pilots, among lattices that hold no ghost of a sampling mask."""
-    largest_index = min(demand.largest_product, _LARGEST_INDEX)
-    return choose(best_lattices(smoothed(density), ghosts(mask), largest_index=largest_index), demand)
+def lattices_for(density: Density, mask: Mask, largest_product: int) -> Mapping[int, ScoredLattice]:
+    """The best lattice of each index, by the error density of some pilots, that holds no ghost of a sampling mask."""
+    return best_lattices(smoothed(density), ghosts(mask), largest_index=min(largest_product, _LARGEST_INDEX))
 
 
 def choose(best: Mapping[int, ScoredLattice], demand: Demand) -> Plan:

@@ -8,6 +8,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from mri_noise.arrays import Image
+from mri_noise.variance.check.excess import Excess
 from mri_noise.variance.estimate import Channel, unit_phase
 
 _TURNS = (1, 1j)
@@ -80,6 +81,8 @@ class Task:
         Products of pilots at most, along each direction.
     n_signs
         Least number of sets of random signs.
+    excess
+        What pairs say beyond the linear part, where the target is of both; None: it is of the linear part.
     """
 
     directions: Directions
@@ -87,6 +90,7 @@ class Task:
     max_evaluations: int
     n_bundles: int
     n_signs: int = 1
+    excess: Excess | None = None
 
 
 def random_signs(shape: tuple[int, ...], generator: torch.Generator) -> Float[Tensor, "*shape"]:

@@ -8,6 +8,7 @@ import torch
 from pydantic import Field
 
 from mri_noise.arrays import Mask
+from mri_noise.variance.check.excess import Excess
 from mri_noise.variance.estimate import Channel, VarianceEstimate
 from mri_noise.variance.lattice.directions import MAGNITUDE, Task
 from mri_noise.variance.lattice.planning import planned, refusal
@@ -16,6 +17,7 @@ from mri_noise.variance.lattice.shrinkage import shrink
 from mri_noise.variance.linearise.point import OperatingPoint, batch_size
 from mri_noise.variance.method import VarianceMethod
 from mri_noise.variance.plan import Plan
+from mri_noise.variance.sampling.monte_carlo import planned_replicas
 
 
 class LatticeProbing(VarianceMethod):
@@ -78,14 +80,26 @@ class LatticeProbing(VarianceMethod):
         ValueError
             If the object is empty.
         """
-        found = planned(self.task, point, generator, plan, chunk=batch_size(self.batch, point))
+        return self.beside(point, generator, plan, None)
+
+    def beside(
+        self, point: OperatingPoint, generator: torch.Generator, plan: Plan | None, excess: Excess | None
+    ) -> Iterator[VarianceEstimate]:
+        task = replace(self.task, excess=excess)
+        chunk = batch_size(self.batch, point)
+        found = planned(task, point, generator, plan, chunk=chunk)
+        if found.plan.replicas:
+            yield from planned_replicas(
+                point, found.plan, generator, self.channels, chunk=chunk, n_before=found.n_evaluations
+            )
+            return
         for estimate in probe(
             found.products,
-            point.image,
+            point.direction,
             point.object,
             found.plan,
             generator,
-            task=self.task,
+            task=task,
             n_before=found.n_evaluations,
         ):
             shrinks = (

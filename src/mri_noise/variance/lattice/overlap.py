@@ -1,7 +1,7 @@
 """Which lattice adjoint products alone can probe: how the kernels of its voxels overlap."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from mri_noise.arrays import Image, Mask
+from mri_noise.variance.budget import Budget
 from mri_noise.variance.calibration import (
+    ALIKE_IN_A_SKETCH,
     ALIKE_ON_A_LATTICE,
     FIRST_PRODUCTS_OF_KERNELS,
     KERNELS_APART,
@@ -71,19 +73,26 @@ def plan_by_kernels(
         n_pilots = sum(len(bundle.voxels) for bundle in pilots)
         bound = OPTIMISM_OF_KERNELS * scatter_bound(int(region.sum()), ALIKE_ON_A_LATTICE)
         most = task.max_evaluations - n_spent
-        demand = Demand(task.target, bound, task.n_signs, most // task.directions.n, n_pilots, n_spent)
-        plans = [Overlap.of(products.domain, pilots, region, reach).plan(demand) for reach in REACHES]
-        found = [plan for plan in plans if plan is not None]
-        if not found or controls is None:
-            return cheapest(found) if found else None
-        return or_forward_products(
-            cheapest(found),
-            n_channels=task.directions.n,
-            n_voxels=int(region.sum()),
-            max_evaluations=most,
-            share=_share_left(products.domain, pilots, controls),
-            n_least=SAMPLES_BEFORE_THE_FIRST_FIT,
-        )
+        overlaps = [Overlap.of(products.domain, pilots, region, reach) for reach in REACHES]
+        share = None if controls is None else _share_left(products.domain, pilots, controls)
+
+        def plan_within(target: float, n_left: int) -> Plan | None:
+            demand = Demand(target, bound, task.n_signs, n_left // task.directions.n, n_pilots, n_spent)
+            found = [plan for plan in (overlap.plan(demand) for overlap in overlaps) if plan is not None]
+            if not found or share is None:
+                return cheapest(found) if found else None
+            return or_forward_products(
+                cheapest(found),
+                n_channels=task.directions.n,
+                n_voxels=int(region.sum()),
+                max_evaluations=n_left,
+                share=share,
+                n_least=SAMPLES_BEFORE_THE_FIRST_FIT,
+            )
+
+        of_replicas = scatter_bound(int(region.sum()), ALIKE_IN_A_SKETCH)
+        budget = Budget(task.target, most, task.excess, task.directions.channels[-1], of_replicas)
+        return budget.cheapest(plan_within)
 
     n_bundles = min(task.n_bundles, task.max_evaluations // (2 * task.directions.n))
     plan = plan_by_bundles(
@@ -114,12 +123,15 @@ class Overlap:
         h_i^* (C h_i) / 2 around each pilot, relative to V_i.
     weights : shape (voxels,)
         Of the pilots, with a sum of one.
+    best
+        The best lattice of each index by that density.
     """
 
     reach: int
     density: Density
     energies: NDArray[np.floating]
     weights: NDArray[np.floating]
+    best: Mapping[int, ScoredLattice]
 
     @classmethod
     def of(cls, domain: ImageDomain, pilots: Sequence[Kernels], region: Mask, reach: int) -> "Overlap":
@@ -147,20 +159,20 @@ class Overlap:
                 squared = share[n_rows - 1 + y, n_columns - 1 + x] * float((weights * errors / variance**2).sum()) / 4
                 density[n_rows - 1 + y, n_columns - 1 + x] = density[n_rows - 1 - y, n_columns - 1 - x] = squared
         energies = (kernels.conj() * spread).real.sum(0) / (2 * variance[:, None, None])
-        return cls(reach, density, energies, weights)
+        best = best_lattices(smoothed(density), largest_index=_LARGEST_INDEX)
+        return cls(reach, density, energies, weights, best)
 
     def plan(self, demand: Demand) -> Plan | None:
         """Choose the cheapest lattice whose 95 % bound is within the target, or the most accurate one that is allowed.
 
         None if no lattice is accurate enough, were it allowed or not.
         """
-        best = best_lattices(smoothed(self.density), largest_index=_LARGEST_INDEX)
         least = (demand.target / demand.bound) ** 2 * demand.n_signs
-        within = (self._plan(scored, demand) for scored in best.values() if scored.score <= least)
+        within = (self._plan(scored, demand) for scored in self.best.values() if scored.score <= least)
         enough = next((plan for plan in within if plan.reaches_target), None)
         if enough is None or enough.n_products <= demand.largest_product:
             return enough
-        allowed = [scored for index, scored in best.items() if demand.n_signs * index <= demand.largest_product]
+        allowed = [scored for index, scored in self.best.items() if demand.n_signs * index <= demand.largest_product]
         return min((self._plan(scored, demand) for scored in allowed), key=lambda plan: plan.nrmse, default=None)
 
     def _plan(self, scored: ScoredLattice, demand: Demand) -> Plan:

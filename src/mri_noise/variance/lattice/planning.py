@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import torch
 
 from mri_noise.operators.linop import LinearOperator
+from mri_noise.variance.budget import Budget
 from mri_noise.variance.calibration import (
+    ALIKE_IN_A_SKETCH,
     ALIKE_ON_A_LATTICE,
     LEAST_SAVING_OF_PAIRS,
     MARGIN_OF_MEASURED_ERRORS,
@@ -14,7 +16,8 @@ from mri_noise.variance.calibration import (
 )
 from mri_noise.variance.lattice.adjoint_only import AdjointProducts, Products
 from mri_noise.variance.lattice.bundles import Bundle, compute_bundles, plan_by_rows, trust_under
-from mri_noise.variance.lattice.choice import Demand, or_forward_products, plan_for, scatter_bound
+from mri_noise.variance.lattice.choice import Demand, lattices_for, or_forward_products, scatter_bound
+from mri_noise.variance.lattice.choice import choose as choose_lattice
 from mri_noise.variance.lattice.density import bundled_density
 from mri_noise.variance.lattice.directions import Directions, Task
 from mri_noise.variance.lattice.forward_products import share_of_bundles
@@ -56,7 +59,9 @@ def planned(task: Task, point: OperatingPoint, generator: torch.Generator, plan:
     n_before = 0
     if point.image_domain is not None:
         adjoint = AdjointProducts.of(point, point.image_domain, chunk=chunk)
-        found, n_before = plan_by_kernels(adjoint, point.image, point.object, generator, task, controls=point.controls)
+        found, n_before = plan_by_kernels(
+            adjoint, point.direction, point.object, generator, task, controls=point.controls
+        )
         if found is not None:
             return Planned(found, _products(point, found, chunk) if found.reach is None else adjoint, n_before)
     both = BothProducts.of(point, chunk=chunk)
@@ -86,7 +91,7 @@ def plan_with(
         generator,
         lambda voxels: compute_bundles(
             operator,
-            point.image,
+            point.direction,
             voxels,
             generator,
             directions=task.directions,
@@ -105,25 +110,34 @@ def choose(task: Task, bundles: Sequence[Bundle], point: OperatingPoint, *, n_be
     n_channels, n_voxels = task.directions.n, int(point.object.sum())
     n_evaluations = n_before + 2 * len(bundles)
     most = task.max_evaluations - n_evaluations
-    demand = Demand(
-        target=task.target,
-        bound=_bound(task.directions, n_voxels),
-        n_signs=task.n_signs,
-        largest_product=most // (2 * n_channels),
-        n_pilots=sum(len(bundle.voxels) for bundle in bundles),
-        n_evaluations=n_evaluations,
-    )
     trust = trust_under(point.noise_shaping.mask)
     density = trust.optimism**2 * bundled_density(bundles, point.object)
-    return or_forward_products(
-        plan_for(density, point.noise_shaping.mask, demand),
-        n_channels=n_channels,
-        n_voxels=n_voxels,
-        max_evaluations=most,
-        least_saving=LEAST_SAVING_OF_PAIRS if n_channels == 2 else 0.0,
-        share=share_of_bundles(bundles),
-        n_least=SAMPLES_BEFORE_THE_FIRST_FIT,
-    )
+    best = lattices_for(density, point.noise_shaping.mask, most // (2 * n_channels))
+    share = share_of_bundles(bundles)
+
+    def plan_within(target: float, n_left: int) -> Plan:
+        demand = Demand(
+            target=target,
+            bound=_bound(task.directions, n_voxels),
+            n_signs=task.n_signs,
+            largest_product=n_left // (2 * n_channels),
+            n_pilots=sum(len(bundle.voxels) for bundle in bundles),
+            n_evaluations=n_evaluations,
+        )
+        return or_forward_products(
+            choose_lattice(best, demand),
+            n_channels=n_channels,
+            n_voxels=n_voxels,
+            max_evaluations=n_left,
+            least_saving=LEAST_SAVING_OF_PAIRS if n_channels == 2 else 0.0,
+            share=share,
+            n_least=SAMPLES_BEFORE_THE_FIRST_FIT,
+        )
+
+    bound = scatter_bound(n_voxels, ALIKE_IN_A_SKETCH)
+    plan = Budget(task.target, most, task.excess, task.directions.channels[-1], bound).cheapest(plan_within)
+    assert plan is not None  # no plan of rows is refused
+    return plan
 
 
 def _bound(directions: Directions, n_voxels: int) -> float:

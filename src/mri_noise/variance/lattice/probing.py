@@ -244,7 +244,7 @@ def probe(
 def _sets(products: Products, image: Image, region: Mask, plan: Plan, task: Task) -> ProbeSets:
     """How a lattice is probed: errors are measured where that is possible, else those that the plan predicts."""
     if task.directions.n == 2 and isinstance(products, BothProducts):
-        return QuadraturePairs(image, region, plan, products, task.target)
+        return QuadraturePairs(image, region, plan, products, plan.target)
     return SignSets(image, region, plan, products, task.directions)
 
 

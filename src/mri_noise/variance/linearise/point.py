@@ -1,6 +1,6 @@
 """The operating point: a reconstruction, the data it is applied to, and the noise of those data."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -16,6 +16,8 @@ from mri_noise.operators.jacobian import Jacobian
 from mri_noise.operators.linop import LinearOperator
 from mri_noise.pickling import fields_alone
 from mri_noise.variance.control_variates.controls import Controls
+from mri_noise.variance.estimate import unit_phase
+from mri_noise.variance.linearise.draws import Draws, opposite
 from mri_noise.variance.linearise.precision import Arithmetic, Derivative, linearised, quickest
 from mri_noise.variance.linearise.zero_filled import ImageDomain
 
@@ -49,6 +51,8 @@ class OperatingPoint:
         What reconstructing took at its peak, on a GPU [bytes].
     tangents
         Arithmetic of the derivative: "auto" for bfloat16 where that is quicker and as good.
+    draws
+        Noise over which the derivative of each step is averaged; None: the derivative is that at ``kspace``.
     """
 
     reconstruct: Callable[[Samples], GridImage]
@@ -61,6 +65,7 @@ class OperatingPoint:
     image_domain: ImageDomain | None = None
     forward_memory: int = 0
     tangents: Arithmetic = "full"
+    draws: Draws | None = None
 
     __getstate__ = fields_alone
 
@@ -77,24 +82,65 @@ class OperatingPoint:
     @cached_property
     def derivative(self) -> Derivative:
         """J for sampling, recorded when it is first needed."""
-        return self._derivative(self.reconstruct, self.kspace, self._probe)
+        return self._recorded(self.fitting_batch)
+
+    def record(self, *, chunk: int) -> None:
+        """Record J now, with so many forward passes at once."""
+        self.__dict__["derivative"] = self._recorded(chunk)
+
+    @property
+    def jacobian(self) -> Jacobian:
+        """J in full precision."""
+        return self.derivative.exact
+
+    @property
+    def is_averaged(self) -> bool:
+        """Whether the derivative is averaged over noise."""
+        return self.derivative.exact.values is not None
+
+    @property
+    def n_evaluations(self) -> int:
+        """Network-sized passes over which the derivative is averaged."""
+        values = self.derivative.exact.values
+        return 0 if values is None else len(values)
 
     @cached_property
-    def jacobian(self) -> Jacobian:
-        """J in full precision, recorded when it is first needed."""
-        return self.derivative.jacobian if self.derivative.rounding is None else self._linearised()
+    def direction(self) -> GridImage:
+        """What turns the noise of the image into that of its magnitude, Re(conj(w) dx): shape (*grid).
+
+        w is exp(i phi) of the image, or its mean over the noise where the derivative is averaged too: of a modulus
+        below one where the noise changes the phase.
+        """
+        values = self.derivative.exact.values
+        return unit_phase(self.image) if values is None else unit_phase(values).mean(0)
+
+    def replicas(self, draws: Draws, *, chunk: int, skipped: int = 0) -> Iterator[GridImage]:
+        """Images of the data with the noise n of some draws added, and taken from them: shape (batch, 2, *grid)."""
+        for data in self._around(draws, max(chunk // 2, 1), skipped):
+            with torch.no_grad():
+                yield self.reconstruct(data).unflatten(0, (-1, 2))
 
     def image_jacobian(self, domain: ImageDomain) -> Jacobian:
         """The derivative for sampling of a reconstruction with respect to its zero-filled image."""
-        return self._derivative(domain.refine, domain.zero_filled, self.encoding.adjoint(self._probe)).jacobian
+        probe = self.encoding.adjoint(self._probe)
+        entered = self.derivative.exact.entered(domain.refine, domain.zero_filled, probe)
+        if entered is None:
+            around = None if self.draws is None else self._around(self.draws, max(self.fitting_batch // 2, 1))
+            images = None if around is None else map(self.encoding.adjoint, around)
+            entered = linearised(domain.refine, domain.zero_filled, probe, replayable=self.replayable, around=images)
+        return self._quickest(entered, probe).jacobian
 
-    def _derivative(self, function: Callable[[Tensor], GridImage], at: Tensor, probe: Tensor) -> Derivative:
-        if self.tangents == "full":
-            return Derivative(linearised(function, at, probe, replayable=self.replayable), None)
-        return quickest(function, at, probe, self.object, replayable=self.replayable)
+    def _recorded(self, chunk: int) -> Derivative:
+        around = None if self.draws is None else self._around(self.draws, max(chunk // 2, 1))
+        full = linearised(self.reconstruct, self.kspace, self._probe, replayable=self.replayable, around=around)
+        return self._quickest(full, self._probe)
 
-    def _linearised(self) -> Jacobian:
-        return linearised(self.reconstruct, self.kspace, self._probe, replayable=self.replayable)
+    def _quickest(self, full: Jacobian, probe: Tensor) -> Derivative:
+        return Derivative(full, None, full) if self.tangents == "full" else quickest(full, probe, self.object)
+
+    def _around(self, draws: Draws, chunk: int, skipped: int = 0) -> Iterator[Samples]:
+        for white in draws.white(self.noise_shaping, self.kspace, chunk=chunk, skipped=skipped):
+            yield self.kspace + opposite(self.noise_shaping(white))
 
     @property
     def _probe(self) -> Samples:
@@ -112,10 +158,12 @@ def operating_point(
     region: GridMask | None = None,
     *,
     tangents: Arithmetic = "full",
+    draws: Draws | None = None,
 ) -> OperatingPoint:
     """Reconstruct k-space, and return where its reconstruction is to be linearised.
 
-    The object is the region, or without one everything inside the coil maps.
+    The object is the region, or without one everything inside the coil maps. With draws of noise the derivative is
+    averaged over it, if the reconstruction is made of steps.
     """
     reconstruct = partial(reconstructor, encoding=encoding)
     with torch.no_grad(), Meter(kspace.device) if kspace.is_cuda else nullcontext() as meter:
@@ -132,6 +180,7 @@ def operating_point(
         image_domain=_image_domain(reconstructor, kspace, encoding, noise_shaping),
         forward_memory=0 if meter is None else meter.cost.peak_memory,
         tangents=tangents,
+        draws=draws,
     )
 
 
@@ -164,7 +213,9 @@ def fitting_batch(device: torch.device, forward_memory: int) -> int:
 def noise_jacobian(point: OperatingPoint, *, chunk: int) -> LinearOperator:
     """B = J L, for sampling: from white noise to image noise, to first order.
 
-    The noise covariance of the image is B B^H with J = d f / d y through everything in f.
+    The noise covariance of the image is B B^H with J = d f / d y through everything in f, at the data or averaged over
+    noise as large as theirs: of all linear maps B n the mean derivative leaves the least of f(y + n) (Stein 1981,
+    doi:10.1214/aos/1176345632).
     """
     return point.derivative.jacobian.in_chunks(chunk) @ point.noise_shaping
 

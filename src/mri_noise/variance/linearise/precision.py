@@ -1,6 +1,6 @@
 """Derivatives in a lower precision, where that is quicker and as good."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,34 +23,47 @@ class Derivative:
     jacobian
     rounding
         Relative error of one probe in the object that its convolutions in bfloat16 make; None: in full precision.
+    exact
+        The same in full precision.
     """
 
     jacobian: Jacobian
     rounding: float | None
+    exact: Jacobian
 
 
-def linearised(function: Callable[[Tensor], GridImage], at: Tensor, probe: Tensor, *, replayable: bool) -> Jacobian:
-    """The derivative in full precision, tried with a probe of the shape of ``at`` if the function is replayable."""
-    return Jacobian.of_steps(function, at, probe=probe) if replayable else Jacobian.of_any(function, at)
+def linearised(
+    function: Callable[[Tensor], GridImage],
+    at: Tensor,
+    probe: Tensor,
+    *,
+    replayable: bool,
+    around: Iterable[Tensor] | None = None,
+) -> Jacobian:
+    """The derivative in full precision.
+
+    A replayable function is tried with a probe of the shape of ``at``, and averaged over the points of some batches
+    around it if there are any; one that is not is linearised there.
+    """
+    if replayable:
+        return Jacobian.of_steps(function, at, probe=probe, around=around)
+    return Jacobian.of_any(function, at)
 
 
-def quickest(
-    function: Callable[[Tensor], GridImage], at: Tensor, probe: Tensor, region: GridMask, *, replayable: bool
-) -> Derivative:
-    """The derivative with its convolutions in bfloat16, if the device has it and a probe is then within 1 %.
+def quickest(full: Jacobian, probe: Tensor, region: GridMask) -> Derivative:
+    """A derivative with its convolutions in bfloat16, if the device has it and a probe is then within 1 %.
 
     Bfloat16 has 8 bits of mantissa: that is too coarse for what noise changes in an image, and enough for a
     derivative, to which noise goes by itself. Transforms and data consistency stay in the precision of the data.
     """
-    full = linearised(function, at, probe, replayable=replayable)
-    if at.dtype != torch.complex64 or not has_bfloat16(at.device):
-        return Derivative(full, None)
+    if full.at.dtype != torch.complex64 or not has_bfloat16(full.at.device):
+        return Derivative(full, None, full)
     quick, expected = full.rounded(torch.bfloat16), full.tried
     if quick is None or expected is None:
-        return Derivative(full, None)
+        return Derivative(full, None, full)
     error, size = _norm(quick(probe) - expected, region), _norm(expected, region)
     accurate = size > 0 and error <= LARGEST_ROUNDING * size
-    return Derivative(quick, error / size) if accurate else Derivative(full, None)
+    return Derivative(quick, error / size, full) if accurate else Derivative(full, None, full)
 
 
 def has_bfloat16(device: torch.device) -> bool:

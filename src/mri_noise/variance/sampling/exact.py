@@ -41,7 +41,7 @@ class Exact(VarianceMethod):
         if refused is not None:
             raise ValueError(refused)
         chunk = batch_size(self.batch, point)
-        return exact(exact_noise_jacobian(point, chunk=chunk), point.image, chunk=chunk)
+        return exact(exact_noise_jacobian(point, chunk=chunk), point.direction, chunk=chunk)
 
     def supports(self, point: OperatingPoint) -> str | None:
         if point.image.numel() <= self.max_voxels:

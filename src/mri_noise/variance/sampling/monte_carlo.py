@@ -1,6 +1,7 @@
 """Monte Carlo: the sample variance of reconstructions of noisier data."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 import torch
@@ -45,3 +46,18 @@ class MonteCarlo(VarianceMethod):
                 replicas = point.reconstruct(point.kspace + point.noise_shaping(noise))
             moments.add(replicas - point.image, replicas.abs() - point.image.abs())
             yield moments.estimate(n_evaluations=moments.n_samples, n_total=self.n_replicas)
+
+
+def planned_replicas(
+    point: OperatingPoint,
+    plan: Plan,
+    generator: torch.Generator,
+    channels: Sequence[Channel],
+    *,
+    chunk: int,
+    n_before: int,
+) -> Iterator[VarianceEstimate]:
+    """As many replicas as a plan says after ``n_before`` evaluations: some channels of them, in the object."""
+    for estimate in MonteCarlo(n_replicas=plan.n_signs, batch=chunk)(point, generator):
+        only = estimate.only(*channels, region=point.object)
+        yield replace(only, n_evaluations=n_before + estimate.n_evaluations, plan=plan)

@@ -37,7 +37,7 @@ class Sketch(VarianceMethod):
         """Refine the variance probe by probe."""
         chunk = batch_size(self.batch, point)
         operator = noise_jacobian(point, chunk=chunk)
-        return sketch(operator, point.image, generator, n_probes=self.n_probes, chunk=chunk)
+        return sketch(operator, point.direction, generator, n_probes=self.n_probes, chunk=chunk)
 
 
 def sketch(
