@@ -9,6 +9,7 @@ from mri_noise.phantom.simulation import Phantom
 from mri_noise.pipeline import StageCache, run
 from mri_noise.result import Result
 from mri_noise.roi import Ellipse
+from mri_noise.variance.check.linearity import LinearityCheck
 from mri_noise.variance.sampling.exact import Exact
 from mri_noise.variance.sampling.sketch import Sketch
 
@@ -16,6 +17,7 @@ SCAN = Phantom(matrix=(32, 28), n_coils=4, n_slices=2)()
 EXPERIMENT = Experiment(
     undersampling=Equispaced(acceleration=2, n_calibration=8),
     coils=MapsFromFile(),
+    linearity=LinearityCheck(correct=False),
     rois=(Ellipse(name="centre", center=(16, 14), radii=(4, 3)),),
 )
 

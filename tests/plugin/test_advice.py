@@ -11,10 +11,10 @@ from napari import Viewer
 from pytestqt.qtbot import QtBot
 from qtpy.QtGui import QColor
 
-from mri_noise import pipeline
 from mri_noise.plugin.docks.noise_dock import NoiseDock
 from mri_noise.plugin.widgets.sections import AMBER
 from mri_noise.readings import total_error
+from mri_noise.variance.check import whole
 from mri_noise.variance.check.linearity import assess
 from mri_noise.variance.sampling.monte_carlo import MonteCarlo
 from tests.plugin.test_two_scans import CHEAP, open_files, scan_file
@@ -32,7 +32,7 @@ def dock(qtbot: QtBot, viewer: Viewer, tmp_path: Path, monkeypatch: pytest.Monke
     def off(*arguments: Any, **options: Any) -> Any:
         return replace(assess(*arguments, **options), bias=0.2, remaining_bias=0.2, corrected=False)
 
-    monkeypatch.setattr(pipeline, "assess", off)
+    monkeypatch.setattr(whole, "assess", off)
     made: NoiseDock = open_dock(viewer, "MRI noise")
     open_files(viewer, scan_file(tmp_path / "a.h5", 1, (5.0, 1.0, 1.0)))
     run(qtbot, made, CHEAP)

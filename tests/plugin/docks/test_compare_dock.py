@@ -46,7 +46,7 @@ def test_replicas_stand_beside_the_map(qtbot: QtBot, viewer: Viewer, docks: tupl
     assert found["NRMSE [%]"] == pytest.approx(100 * comparison.nrmse)
     assert found["slope"] == pytest.approx(comparison.slope)
     assert list(compare.costs.frame.columns) == ["run 1", "run 2"]
-    assert list(compare.costs.frame.loc["evaluations"]) == [100, 40]
+    assert list(compare.costs.frame.loc["evaluations"]) == [100 + 12, 40]
     assert compare.status.text.text() == unbroken(verdict(session.shown, reference))
     run_map, other, difference = (layer for layer in viewer.layers if layer.visible)
     assert viewer.canvas.grid.enabled
@@ -59,7 +59,7 @@ def test_replicas_stand_beside_the_map(qtbot: QtBot, viewer: Viewer, docks: tupl
         qtbot.waitUntil(lambda plot=plot: bool(plot.figure.axes), timeout=PATIENCE)
     curves = compare.plots.curves.figure.axes[0].lines
     assert list(curves[1].get_xdata()) == list(range(4, 41, 2))
-    assert curves[0].get_xdata()[-1] == 100
+    assert curves[0].get_xdata()[-1] == 100 + 12
     assert compare.plots.bland_altman.figure.axes[0].get_xlabel() == f"mean of the two [{DATA_UNITS}]"
     before = len(viewer.layers)
     compare.leave_grid()

@@ -50,7 +50,7 @@ def test_the_mean_is_never_much_worse_than_the_best_of_its_scales_and_knows_its_
     assert error < 1.1 * min(plain.values()) + 0.1 * SCATTER / n_pairs**0.5
     stated = float(shrunk.squared_error.mean().sqrt())
     known_to = SCATTER / n_pairs**0.5  # of a voxel by itself; the error is known to a share of that
-    assert 0.8 * error - 0.1 * known_to < stated < 1.2 * error + 0.15 * known_to
+    assert 0.8 * error - 0.1 * known_to < stated < 1.2 * error + 0.2 * known_to
 
 
 def test_with_many_pairs_every_voxel_speaks_for_itself() -> None:

@@ -33,7 +33,8 @@ class Shrunk:
     region, differ by what a scale adds to the next larger one. What each scale adds is weighed by c = s / (s + e), with
     e its error, from the scatter of the pairs, and s the rest of its size: an empirical Bayes mean of none, the
     neighbourhood's and the voxel's own (Efron and Morris 1973, doi:10.1080/01621459.1973.10481350). With more pairs
-    every weight goes to one, and the excess of the pairs alone remains, which has no bias.
+    every weight goes to one, and the excess of the pairs alone remains, which has no bias. Where the pairs say that it
+    is no better than nothing over the whole region, it is nothing.
 
     Attributes
     ----------
@@ -79,7 +80,10 @@ class Shrunk:
             errors.append(error)
         held_back = excess - kept
         squared = held_back.mean(0).square() + (kept.var(0) - held_back.var(0) + optimism) / n
-        return cls(kept.mean(0), pooled(squared[None])[0].clamp_min(0), torch.stack(sizes), torch.stack(errors))
+        value, of_nothing = kept.mean(0), excess.mean(0).square() - excess.var(0) / n
+        if float((scale * of_nothing).sum()) <= float((scale * squared).sum()):
+            value, squared = torch.zeros_like(value), of_nothing
+        return cls(value, pooled(squared[None])[0].clamp_min(0), torch.stack(sizes), torch.stack(errors))
 
     def forecast(self, share: float) -> Values:
         """Squared error by as many pairs that their errors are so much smaller: shape (voxels,)."""
