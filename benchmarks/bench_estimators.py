@@ -16,7 +16,7 @@ import torch
 from estimator_cases import MODELS, ROOT, cases, point_of
 from estimator_gains import TARGETS, complex_rows, magnitude_rows
 from estimator_memory import memory_table
-from estimator_whole import whole_table
+from estimator_whole import linear_parts_table, whole_table
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
@@ -290,6 +290,7 @@ def _keys(table: pd.DataFrame) -> pd.Series:
 
 OTHERS: dict[str, Callable[..., pd.DataFrame]] = {
     "coverage": lambda *, quick: coverage_table(n_runs=20 if quick else 200),
+    "linear parts": linear_parts_table,
     "whole": whole_table,
     "memory": lambda *, quick: memory_table(SMALL, quick=quick),
 }
