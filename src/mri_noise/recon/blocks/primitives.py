@@ -152,23 +152,30 @@ class _InstanceNormProduct(torch.autograd.Function):
     """The product of :class:`_InstanceNormTangent`, and its adjoint.
 
     Stated here, the adjoint passes over the maps fewer times than the one that torch would derive, and nothing but what
-    was recorded is kept. A lower precision is that of maps between layers and of what was recorded; sums are in single
-    precision.
+    was recorded is kept. A lower precision is that of maps between layers and of what was recorded; the work itself is
+    in single precision, which is quicker on a CPU.
     """
 
     @staticmethod
     def forward(ctx: Any, dx: Tensor, normalised: Tensor, gain: Tensor, amplified: Tensor) -> Tensor:
         ctx.save_for_backward(normalised, gain, amplified)
-        mean, along = _removed(dx, normalised)
-        return (dx - mean).mul_(gain).addcmul_(along, amplified, value=-1)
+        change, n, g, a = _at_work(dx, normalised, gain, amplified)
+        mean, along = _removed(change, n)
+        return (change - mean).mul_(g).addcmul_(along, a, value=-1).to(dx.dtype)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
-        normalised, gain, amplified = ctx.saved_tensors
-        along = _mean_product(gradients[0], amplified)
-        change = gradients[0] * gain
-        change.sub_(change.mean((-2, -1), keepdim=True)).addcmul_(along, normalised, value=-1)
-        return change, None, None, None
+        gradient, n, g, a = _at_work(gradients[0], *ctx.saved_tensors)
+        along = _mean_product(gradient, a)
+        change = gradient * g
+        change.sub_(change.mean((-2, -1), keepdim=True)).addcmul_(along, n, value=-1)
+        return change.to(gradients[0].dtype), None, None, None
+
+
+def _at_work(*maps: Tensor) -> tuple[Tensor, ...]:
+    """Maps in the precision of the first, or in single precision if that is lower."""
+    dtype = torch.promote_types(maps[0].dtype, torch.float32)
+    return tuple(each.to(dtype) for each in maps)
 
 
 def _removed(dx: Tensor, normalised: Tensor) -> tuple[Tensor, Tensor]:
